@@ -1,0 +1,45 @@
+# Two commands do everything on a fresh machine: `make results` and `make test`.
+PYTHON ?= python3
+PRESET ?=
+VENV := .venv
+CONFIG := $(if $(PRESET),--configfile workflow/presets/$(PRESET).yaml)
+
+# Jobs call `python`: the one of the virtual environment.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Plots are drawn without a screen.
+export MPLBACKEND := Agg
+
+.PHONY: help install results test lint lock clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@echo 'PRESET=images make results   runs workflow/presets/images.yaml, any preset likewise'
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+		|| { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --no-deps --disable-pip-version-check -r requirements.lock
+	$(VENV)/bin/python -m pip install --no-deps --no-build-isolation --disable-pip-version-check -e .
+	touch $@
+
+install: $(VENV)/.installed ## create .venv with the locked versions
+
+results: install ## run the study and write results/<study>/report.html
+	$(VENV)/bin/snakemake --cores all $(CONFIG)
+
+test: install ## run all tests
+	$(VENV)/bin/python -m pytest --cov=equimorph --cov-report=term
+
+lint: install ## check style, formatting and the workflow
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/snakefmt --check Snakefile workflow
+	$(VENV)/bin/snakemake --lint
+
+lock: install ## resolve requirements.lock anew from pyproject.toml
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --all-extras --no-header --no-annotate \
+		--no-emit-package lie-learn --no-emit-package py3nj --upgrade -o requirements.lock pyproject.toml
+
+clean: ## remove what runs leave behind; keeps data/, results/ and .venv
+	rm -rf work logs benchmarks .pytest_cache .ruff_cache .hypothesis .coverage

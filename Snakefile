@@ -1,0 +1,54 @@
+# The front door: read and check the study's config, include the stages, name the targets.
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+# `set -euo pipefail` is Snakemake's own prefix, which this one replaces.
+shell.prefix("set -euo pipefail; export PYTHONPATH=workflow; ")
+
+
+report: "workflow/report/workflow.rst"
+
+
+wildcard_constraints:
+    model=one_of(MODELS),
+    seed=one_of(SEEDS),
+    condition=one_of(CONDITIONS),
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/robustness.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    data,
+
+
+# The study: every table and figure, and the report that shows them.
+rule all:
+    default_target: True
+    input:
+        DATA_FILES,
+        RESULT_FILES,
+
+
+# The data alone: raw file, catalogue, audit and split.
+rule data:
+    input:
+        DATA_FILES,
+
+
+onsuccess:
+    print(f"Report: {RESULTS}/report.html")

@@ -1,0 +1,41 @@
+"""What the tests share: paths, the real sample, a network's default specification."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(2)
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_sample() -> Path:
+    """The folder of real Galaxy10 images; its place comes from the environment."""
+    place = os.environ.get("EQUIMORPH_REAL_DATA")
+    if not place:
+        pytest.skip("EQUIMORPH_REAL_DATA is unset: no real galaxies to test on")
+    return Path(place)
+
+
+@pytest.fixture
+def network_defaults() -> dict:
+    """A small trunk with S1's depth, 65 px."""
+    return {
+        "input_size": 65,
+        "fields": [2, 4, 4, 4, 4, 4, 6, 6, 6, 6, 8],
+        "pool_after": [2, 4, 7, 9, 11],
+        "kernel_size": 3,
+        "stem_stride": 2,
+        "width": 1.0,
+        "match": "fields",
+        "head": "pool",
+    }

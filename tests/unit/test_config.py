@@ -1,0 +1,127 @@
+"""A bad config stops with one message that names the key and what is allowed."""
+
+import copy
+
+import pytest
+import yaml
+
+from equimorph.config import check_config, read_yaml
+from equimorph.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def schema(root):
+    return yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
+
+
+@pytest.fixture
+def config(root):
+    return copy.deepcopy(read_yaml(root / "config.yaml"))
+
+
+def put(config, key, value):
+    """Set a dotted key."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        config = config[parent]
+    config[last] = value
+
+
+def test_the_default_config_is_good(config, schema):
+    check_config(config, schema)
+
+
+BAD = [
+    ("train.lr", 0.1, r"train: unknown key lr; allowed are augmentation, batch_size"),
+    ("study", "a b", r"study: 'a b' is not allowed; it must be a text of the form"),
+    ("train.models", ["CNN", "D3"], r"train.models: group 'D3': allowed are C1, C2, C4"),
+    ("train.models", ["CNN", "foo"], r"model 'foo': allowed are a group's name"),
+    ("train.models", ["CNN", "D4", "D4"], r"train.models: D4 stands twice"),
+    ("train.seeds", [], r"train.seeds: \[\] is not allowed; it must be a list of at least 1"),
+    ("train.seeds", [0, 0], r"train.seeds: .* uniqueItems"),
+    ("train.learning_rate", "1e-3", r"learning_rate: '1e-3' .* write 0.001 instead"),
+    ("train.precision", "float16", r"precision: 'float16' .* one of float32, bfloat16"),
+    ("train.patience", 10_000, r"train.patience: 10000 .* at most train.epochs"),
+    ("data.split.test", 0.3, r"data.split: train \+ validation \+ test add up to 1.1"),
+    ("data.split.folds", 1, r"data.split.folds: 1 is not allowed"),
+    ("data.source", "sdss", r"data.source: 'sdss' .* one of simulated, galaxy10, images"),
+    ("network.input_size", 64, r"input size 64: not exact .* \[63, 65, 127, 129\]"),
+    ("network.pool_after", [2, 12], r"pool_after \[2, 12\]: allowed are the blocks 1 to 11"),
+    ("models.D4", {"architecture": "cnn"}, r"models.D4: two entries define D4"),
+    ("models.X", {"architecture": "mlp"}, r"models.X.architecture: 'mlp' .* one of gcnn, cnn"),
+    ("conditions.clean", {"kind": "rotation", "seed": 1}, r"conditions.clean: .* choose another"),
+    ("conditions.n", {"kind": "noise"}, r"noise takes the keys formula, level, seed; .* none"),
+    ("conditions.n", {"kind": "blur"}, r"kind: 'blur' .* one of rotation, noise, resolution"),
+    ("evaluate.conditions", ["clean", "fog"], r"evaluate.conditions: 'fog' .* clean or one of rot"),
+    ("evaluate.reference", "D32", r"evaluate.reference: 'D32' is not trained; allowed"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), BAD, ids=[f"{k}={v}" for k, v, _ in BAD])
+def test_bad_values_are_named(config, schema, key, value, message):
+    put(config, key, value)
+    with pytest.raises(InputError, match=message) as error:
+        check_config(config, schema)
+    assert str(error.value).startswith("config: ")
+
+
+def test_missing_keys_are_named(config, schema):
+    del config["train"]["epochs"]
+    with pytest.raises(InputError, match="train: 'epochs' is a required property; needed are"):
+        check_config(config, schema)
+
+
+def test_two_entries_that_define_one_model(config, schema):
+    config["models"]["Twin"] = {"architecture": "gcnn", "group": "D4"}
+    config["train"]["models"] = ["CNN", "D4", "Twin"]
+    with pytest.raises(InputError, match="two entries define the same model, D4 and Twin"):
+        check_config(config, schema)
+
+
+def test_groups_belong_to_gcnns(config, schema):
+    config["models"]["X"] = {"architecture": "gcnn"}
+    config["train"]["models"] = ["CNN", "X"]
+    with pytest.raises(InputError, match="models.X.group is missing"):
+        check_config(config, schema)
+    config["models"]["X"] = {"architecture": "cnn", "group": "D4"}
+    with pytest.raises(InputError, match="models.X.group is for a gcnn only"):
+        check_config(config, schema)
+
+
+def test_fold_out_of_range(config, schema):
+    config["data"]["split"].update(folds=5, fold=5)
+    with pytest.raises(InputError, match=r"data.split.fold: 5 .* below data.split.folds \(5\)"):
+        check_config(config, schema)
+
+
+def test_a_key_given_twice_is_refused(tmp_path):
+    (tmp_path / "twice.yaml").write_text("models:\n  A: {architecture: cnn}\n  A: {width: 2}\n")
+    with pytest.raises(InputError, match="twice.yaml, line 3: the key 'A' stands twice"):
+        read_yaml(tmp_path / "twice.yaml")
+
+
+def test_yaml_that_is_none(tmp_path):
+    (tmp_path / "bad.yaml").write_text("a: [1\n")
+    with pytest.raises(InputError, match="bad.yaml: not a YAML file"):
+        read_yaml(tmp_path / "bad.yaml")
+
+
+def test_every_key_of_the_schema_is_described(schema):
+    def undescribed(node, path):
+        for key, child in node.get("properties", {}).items():
+            target = schema["$defs"][child["$ref"].rsplit("/", 1)[1]] if "$ref" in child else child
+            if not (child.get("description") or target.get("description")):
+                yield f"{path}.{key}"
+            yield from undescribed(target, f"{path}.{key}")
+
+    assert list(undescribed(schema, "config")) == []
+
+
+def test_every_preset_is_good(root, schema, config):
+    from snakemake.utils import update_config
+
+    for preset in sorted((root / "workflow/presets").glob("*.yaml")):
+        merged = copy.deepcopy(config)
+        update_config(merged, read_yaml(preset))
+        check_config(merged, schema, [preset])
+        assert merged["study"] == preset.stem

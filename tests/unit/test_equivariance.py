@@ -1,0 +1,97 @@
+"""The logits of every group stay under the elements that the pixel grid allows."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from equimorph.models.registry import build, initialise
+from equimorph.models.specification import resolve
+
+GROUPS_WITH_90_DEGREES = ["C4", "C8", "C16", "D4", "D8", "D16"]
+MODELS = {"CNN": {"architecture": "cnn"}}
+
+
+def galaxies(size, count=6):
+    """Smooth random images: a network at random weights reacts to them by more than rounding."""
+    generator = torch.Generator().manual_seed(5)
+    coarse = torch.rand(count, 3, 9, 9, generator=generator) * 255
+    return torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 255)
+
+
+def train_a_little(network, images):
+    labels = torch.arange(len(images)) % 10
+    optimiser = torch.optim.AdamW(network.parameters(), lr=0.003)
+    network.train()
+    for _ in range(4):
+        optimiser.zero_grad()
+        cross_entropy(network(images), labels).backward()
+        optimiser.step()
+
+
+def largest_change(network, images, moved):
+    network.eval()
+    with torch.no_grad():
+        return (network(images) - network(moved)).abs().max().item()
+
+
+def prepared(name, defaults, trained):
+    network = build(resolve(name, MODELS, defaults), 10)
+    initialise(network, torch.Generator().manual_seed(3))
+    images = galaxies(defaults["input_size"])
+    if trained:
+        train_a_little(network, images)
+    # The batch's own statistics: with those of the start the logits would hardly react at all.
+    for module in network.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.momentum = 1.0
+    network.train()
+    with torch.no_grad():
+        network(images)
+        assert network.eval()(images).std(dim=0).max() > 0.05
+    return network, images
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["random", "trained"])
+@pytest.mark.parametrize("name", GROUPS_WITH_90_DEGREES)
+def test_rotations_by_90_degrees_change_nothing(name, trained, network_defaults):
+    network, images = prepared(name, network_defaults, trained)
+    for turns in (1, 2, 3):
+        assert largest_change(network, images, images.rot90(turns, (2, 3))) <= 1e-4
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["random", "trained"])
+@pytest.mark.parametrize("name", ["D1", "D2", "D4", "D8", "D16"])
+def test_reflections_change_nothing(name, trained, network_defaults):
+    network, images = prepared(name, network_defaults, trained)
+    axes = (2, 3) if name != "D1" else (3,)
+    assert min(largest_change(network, images, images.flip(axis)) for axis in axes) <= 1e-4
+
+
+@pytest.mark.parametrize("name", ["C2", "D2"])
+def test_rotations_by_180_degrees_change_nothing(name, network_defaults):
+    network, images = prepared(name, network_defaults, trained=True)
+    assert largest_change(network, images, images.rot90(2, (2, 3))) <= 1e-4
+    assert largest_change(network, images, images.rot90(1, (2, 3))) > 1e-2
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["random", "trained"])
+def test_the_plain_network_changes(trained, network_defaults):
+    network, images = prepared("CNN", network_defaults, trained)
+    assert largest_change(network, images, images.rot90(1, (2, 3))) > 1e-2
+    assert largest_change(network, images, images.flip(3)) > 1e-2
+
+
+def test_cyclic_groups_do_not_know_reflections(network_defaults):
+    network, images = prepared("C4", network_defaults, trained=True)
+    assert largest_change(network, images, images.flip(3)) > 1e-2
+
+
+def test_the_published_head_is_not_invariant(network_defaults):
+    network, images = prepared("C4", {**network_defaults, "head": "flatten"}, trained=True)
+    assert largest_change(network, images, images.rot90(1, (2, 3))) > 1e-2
+
+
+@pytest.mark.parametrize("size", [65, 129])
+def test_exact_at_the_presets_sizes(size, network_defaults):
+    network, images = prepared("D4", {**network_defaults, "input_size": size}, trained=False)
+    assert largest_change(network, images, images.rot90(1, (2, 3))) <= 1e-4

@@ -1,0 +1,1 @@
+"""Galaxy images: from a source to a verified, split, memory-mapped set."""

@@ -1,0 +1,108 @@
+"""From HDF5 to one memory-mappable array and a table, in bounded memory."""
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from equimorph.data.progress import progress
+from equimorph.data.raw import open_raw
+from equimorph.errors import InputError
+from equimorph.io import atomic_path
+
+# Galaxy10 is chunked (555, 16, 16, 1): one row of chunks is 104 MiB of 256-pixel images.
+SLICE_BYTES = 128 * 2**20
+CATALOGUE_COLUMNS = ("index", "label", "class_name", "ra", "dec", "redshift", "pxscale")
+
+
+def slice_length(
+    shape: Sequence[int], chunks: Sequence[int] | None, limit: int = SLICE_BYTES
+) -> int:
+    """Return how many images to read at a time so that each chunk is unpacked once.
+
+    Args:
+        shape: (N, H, W, 3) of the uint8 array.
+        chunks: shape of its chunks, None where it is stored in one piece.
+        limit: bytes that a slice may have.
+
+    Returns:
+        As many whole chunks along axis 0 as the limit admits. If not even one does, the images
+        that do: chunks are then unpacked more than once, but memory stays bounded.
+    """
+    images = max(1, limit // math.prod(shape[1:]))
+    rows = chunks[0] if chunks else 1
+    return images // rows * rows or images
+
+
+def convert(
+    raw: str | Path,
+    images: str | Path,
+    catalogue: str | Path,
+    class_names: Sequence[str],
+    slice_bytes: int = SLICE_BYTES,
+) -> None:
+    """Write the images of a raw file as .npy and its other columns as a table.
+
+    Args:
+        raw: raw HDF5 file, verified.
+        images: .npy file to write: (N, H, W, 3) uint8, readable with `mmap_mode="r"`.
+        catalogue: CSV file to write, one row per image: index, label, class_name, ra, dec,
+            redshift, pxscale; an unknown number is an empty cell.
+        class_names: one name per label.
+        slice_bytes: bytes to read at a time.
+
+    Raises:
+        InputError: the raw file cannot be read, or a label has no name.
+    """
+    with (
+        open_raw(raw) as file,
+        atomic_path(images) as new_images,
+        atomic_path(catalogue) as new_catalogue,
+    ):
+        _write_catalogue(file, new_catalogue, class_names)
+        _write_images(file["images"], new_images, slice_bytes)
+
+
+def _write_images(source: h5py.Dataset, path: Path, slice_bytes: int) -> None:
+    """Copy the images slice by slice.
+
+    Plain writes rather than a memory map: the pages of a map that was written to count as this
+    process's memory.
+    """
+    header = {"descr": "|u1", "fortran_order": False, "shape": source.shape}
+    n_images = len(source)
+    step = slice_length(source.shape, source.chunks, slice_bytes)
+    buffer = np.empty((min(step, n_images), *source.shape[1:]), np.uint8)
+    with open(path, "wb") as file, progress(n_images, "convert", "images") as bar:
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, n_images, step):
+            part = buffer[: n_images - start]
+            stop = start + len(part)
+            try:
+                source.read_direct(part, np.s_[start:stop])
+            except OSError as error:
+                raise InputError(
+                    f"{source.file.filename}: key 'images': rows {start} to {stop - 1} cannot be "
+                    f"unpacked ({error})."
+                ) from error
+            file.write(part)
+            bar.update(len(part))
+
+
+def _write_catalogue(file: h5py.File, path: Path, class_names: Sequence[str]) -> None:
+    labels = file["ans"][:]
+    if labels.max(initial=0) >= len(class_names):
+        raise InputError(
+            f"{file.filename}: key 'ans': label {labels.max()} has no name; the "
+            f"{len(class_names)} class names are {list(class_names)}."
+        )
+    numbers = [file[key][:].astype(np.float64).tolist() for key in CATALOGUE_COLUMNS[3:]]
+    with open(path, "w", encoding="utf-8", newline="") as table:
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(CATALOGUE_COLUMNS)
+        for index, (label, *values) in enumerate(zip(labels.tolist(), *numbers, strict=True)):
+            cells = ("" if math.isnan(value) else value for value in values)
+            writer.writerow((index, label, class_names[label], *cells))

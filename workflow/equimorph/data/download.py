@@ -1,0 +1,213 @@
+"""Download of one large HDF5 file: mirrors, resume, digest."""
+
+import errno
+import itertools
+import os
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import requests
+
+from equimorph.data.progress import progress
+from equimorph.errors import InputError
+from equimorph.io import sha256_of
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+BLOCK_BYTES = 2**16  # a connection that breaks loses at most one block
+# Answers that a later attempt may not get again; 5xx are added to these.
+TRANSIENT_STATUS = (408, 425, 429)
+
+
+class _MirrorError(Exception):
+    """This mirror does not serve the file: the next one may."""
+
+
+class _AttemptError(Exception):
+    """This attempt failed; the same mirror may go on."""
+
+
+def download(
+    mirrors: Sequence[str],
+    destination: str | Path,
+    sha256: str,
+    size: int | None = None,
+    *,
+    retries: int = 5,
+    backoff: float = 1.0,
+    timeout: tuple[float, float] = (10.0, 60.0),
+) -> None:
+    """Fetch an HDF5 file; nothing is done if it is there already.
+
+    What has come so far is kept in `<destination>.part`, and the next attempt, mirror or run goes
+    on from there. The file gets its name only when its digest holds.
+
+    Args:
+        mirrors: URLs of the same file, tried in this order.
+        destination: where the file goes.
+        sha256: hexadecimal digest of the file, in either case.
+        size: bytes of the file, if known; else the server's word is taken.
+        retries: further attempts per mirror after a broken connection or a server's hiccup.
+        backoff: seconds before the first retry, doubled for each further one.
+        timeout: seconds to wait for a connection and for the next bytes.
+
+    Raises:
+        InputError: the disk is too small, or no mirror gave the file. The message says what went
+            wrong with each mirror and how to put the file in place by hand.
+    """
+    destination = Path(destination)
+    part = destination.with_name(f"{destination.name}.part")
+    sha256 = sha256.lower()
+    if destination.is_file() and sha256_of(destination) == sha256:
+        return
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    if part.is_file():
+        if sha256_of(part) == sha256:  # complete: only the last step was missing
+            os.replace(part, destination)
+            return
+        if size is not None and _held(part) >= size:
+            part.unlink()
+    if size is not None:
+        _check_space(part, size)
+    failures = []
+    for url in mirrors:
+        try:
+            _download_from(url, part, sha256, size, retries, backoff, timeout)
+        except _MirrorError as error:
+            failures.append(f"  {url}: {error}")
+        else:
+            os.replace(part, destination)
+            return
+    raise InputError(
+        "\n".join(
+            [
+                f"{destination}: no mirror gave the file.",
+                *failures,
+                f"Download it by hand, for instance from {mirrors[0]}, and put it at",
+                f"  {destination}",
+                f"Its sha256 must be {sha256}",
+            ]
+        )
+    )
+
+
+def _download_from(
+    url: str,
+    part: Path,
+    sha256: str,
+    size: int | None,
+    retries: int,
+    backoff: float,
+    timeout: tuple[float, float],
+) -> None:
+    """Complete `part` from one mirror, so that its digest holds."""
+    inherited = part.exists()  # bytes of another mirror or run may be the wrong ones
+    reason = ""
+    for attempt in range(retries + 1):
+        if attempt:
+            time.sleep(backoff * 2 ** (attempt - 1))
+        try:
+            _fetch(url, part, size, timeout)
+        except _AttemptError as error:
+            reason = str(error)
+            continue
+        digest = sha256_of(part)
+        if digest == sha256:
+            return
+        part.unlink()
+        reason = f"what came has the sha256 {digest}"
+        if not inherited:
+            raise _MirrorError(reason)
+        inherited = False
+    raise _MirrorError(f"{reason} (after {retries + 1} attempts)")
+
+
+def _fetch(url: str, part: Path, size: int | None, timeout: tuple[float, float]) -> None:
+    """Ask once for the bytes that `part` lacks and append what comes."""
+    held = _held(part)
+    headers = {"Accept-Encoding": "identity"}  # lengths and ranges count the file's own bytes
+    if held:
+        headers["Range"] = f"bytes={held}-"
+    try:
+        response = requests.get(url, headers=headers, stream=True, timeout=timeout)
+    except requests.RequestException as error:
+        if isinstance(error, ValueError):
+            raise _MirrorError(f"not a usable URL ({error})") from error
+        raise _AttemptError(f"no answer ({type(error).__name__})") from error
+    with response:
+        start, total = _read_headers(response, part, held)
+        if None not in (size, total) and total != size:
+            raise _MirrorError(f"serves {total} bytes, the file has {size}")
+        total = size if total is None else total
+        if total is not None:
+            _check_space(part, total)
+        try:
+            _append(response, part, start, total)
+        except requests.RequestException as error:
+            raise _AttemptError(f"the connection broke at byte {_held(part)}") from error
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise InputError(f"{part}: the disk is full; free some space, then go on.") from error
+    if total is not None and _held(part) < total:
+        raise _AttemptError(f"the connection ended at byte {_held(part)} of {total}")
+
+
+def _read_headers(response: requests.Response, part: Path, held: int) -> tuple[int, int | None]:
+    """Return the byte at which the answer's body starts and the length of the whole file."""
+    status = response.status_code
+    if status == 416:
+        part.unlink(missing_ok=True)
+        raise _AttemptError(f"has no bytes from {held} on: the partial file was not of this file")
+    if status in TRANSIENT_STATUS or status >= 500:
+        raise _AttemptError(f"HTTP status {status} {response.reason}")
+    if status not in (200, 206):
+        raise _MirrorError(f"HTTP status {status} {response.reason}")
+    content_type = response.headers.get("Content-Type", "")
+    if content_type.startswith("text/html"):
+        raise _MirrorError("answers with a web page (text/html) instead of the file")
+    if status == 200:  # the whole file, even where a range was asked for
+        length = response.headers.get("Content-Length", "")
+        return 0, int(length) if length.isdecimal() else None
+    content_range = response.headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range.strip())
+    if not match or int(match[1]) != held:
+        part.unlink(missing_ok=True)  # so that the next attempt asks for the whole file
+        raise _AttemptError(f"asked for bytes from {held} on, got Content-Range '{content_range}'")
+    return held, None if match[2] == "*" else int(match[2])
+
+
+def _append(response: requests.Response, part: Path, start: int, total: int | None) -> None:
+    """Write the body to `part` from byte `start`, which is 0 or the end of `part`."""
+    blocks = response.iter_content(BLOCK_BYTES)
+    first = next(blocks, b"")
+    # Before the partial file is touched: a web page must not cost what has come so far.
+    if start == 0 and not first.startswith(HDF5_SIGNATURE[: max(len(first), 1)]):
+        raise _MirrorError(f"answers with something that is not HDF5 (it begins with {first[:16]})")
+    position = start
+    with (
+        open(part, "ab" if start else "wb") as file,
+        progress(total, part.stem, "B", initial=start) as bar,
+    ):
+        for block in itertools.chain([first], blocks):
+            position += len(block)
+            if total is not None and position > total:
+                raise _MirrorError(f"sends more than the file's {total} bytes")
+            file.write(block)
+            bar.update(len(block))
+
+
+def _held(part: Path) -> int:
+    """Return how many bytes have come so far."""
+    return part.stat().st_size if part.exists() else 0
+
+
+def _check_space(part: Path, total: int) -> None:
+    missing = total - _held(part)
+    free = shutil.disk_usage(part.parent).free
+    if missing > free:
+        raise InputError(
+            f"{part.parent}: {missing} more bytes are needed for {part.stem}, {free} are free."
+        )

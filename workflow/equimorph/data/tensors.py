@@ -1,0 +1,49 @@
+"""From the memory-mapped images to tensors of a network's input size."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
+from equimorph.errors import InputError
+
+
+def open_images(path: str | Path) -> np.ndarray:
+    """Open a memory-mapped (N, H, W, 3) uint8 array.
+
+    Raises:
+        InputError: the file is something else.
+    """
+    try:
+        images = np.load(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable array of images ({error}).") from error
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        raise InputError(
+            f"{path}: holds {images.dtype} of shape {images.shape}; allowed is uint8 (N, H, W, 3)."
+        )
+    return images
+
+
+def resized(images: np.ndarray, size: int, block: int = 256) -> torch.Tensor:
+    """Return images as a (N, 3, size, size) uint8 tensor, antialiased where they shrink.
+
+    The resampling is symmetric about the centre, so it commutes with rotations by 90 degrees and
+    with reflections up to the rounding to whole grey levels.
+
+    Args:
+        images: (N, H, W, 3) uint8, may be memory-mapped.
+        size: side of the result in px.
+        block: images in memory as floats at a time.
+    """
+    result = torch.empty(len(images), 3, size, size, dtype=torch.uint8)
+    for start in range(0, len(images), block):
+        taken = torch.from_numpy(np.ascontiguousarray(images[start : start + block]))
+        taken = taken.permute(0, 3, 1, 2)
+        if taken.shape[-1] != size:
+            taken = interpolate(
+                taken.float(), (size, size), mode="bilinear", antialias=True
+            ).round_()
+        result[start : start + block] = taken.to(torch.uint8)
+    return result

@@ -1,0 +1,116 @@
+"""Check of a raw file against the schema, before anything is built on it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from equimorph.data.raw import RAW_KEYS, check_n_classes, open_raw
+from equimorph.errors import InputError
+from equimorph.io import sha256_of
+
+# Allowed values in degrees; of redshift and pxscale only infinities are refused.
+RANGES = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0)}
+
+
+def verify(
+    path: str | Path,
+    n_classes: int,
+    sha256: str | None = None,
+    class_counts: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """Check a raw file and describe it.
+
+    Args:
+        path: raw HDF5 file.
+        n_classes: number of classes; labels must be 0 … n_classes - 1.
+        sha256: the digest the file must have, in either case; None: any.
+        class_counts: (n_classes,) the number of images each class must have; None: any.
+
+    Returns:
+        `sha256`, `bytes`, `images` (N), `shape` [H, W, 3] and `class_counts`.
+
+    Raises:
+        InputError: the file is not what it should be; the message names the file, the key, what
+            was found and what is allowed.
+    """
+    path = Path(path)
+    check_n_classes(n_classes)
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file.")
+    digest = sha256_of(path)
+    if sha256 is not None and digest != sha256.lower():
+        raise InputError(f"{path}: the sha256 is {digest}, it must be {sha256.lower()}.")
+    with open_raw(path) as file:
+        _check_images(path, file["images"])
+        _check_columns(path, file)
+        counts = _count_classes(path, file["ans"][:], n_classes)
+        shape = file["images"].shape
+    if class_counts is not None and counts != list(class_counts):
+        raise InputError(
+            f"{path}: key 'ans': the class counts are {counts}, they must be {list(class_counts)}."
+        )
+    return {
+        "sha256": digest,
+        "bytes": path.stat().st_size,
+        "images": shape[0],
+        "shape": list(shape[1:]),
+        "class_counts": counts,
+    }
+
+
+def _check_images(path: Path, images: h5py.Dataset) -> None:
+    shape = images.shape
+    if images.dtype != np.uint8:
+        raise InputError(f"{path}: key 'images': the type is {images.dtype}, it must be uint8.")
+    if len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2] or 0 in shape:
+        raise InputError(
+            f"{path}: key 'images': the shape is {shape}, it must be (N, H, H, 3) with N and H "
+            "above 0: square RGB images."
+        )
+
+
+def _check_columns(path: Path, file: h5py.File) -> None:
+    n_images = len(file["images"])
+    for key in RAW_KEYS[1:]:
+        if file[key].shape != (n_images,):
+            raise InputError(
+                f"{path}: key '{key}': the shape is {file[key].shape}, it must be ({n_images},), "
+                "one entry per image."
+            )
+    if file["ans"].dtype != np.uint8:
+        raise InputError(f"{path}: key 'ans': the type is {file['ans'].dtype}, it must be uint8.")
+    for key in ("ra", "dec", "redshift", "pxscale"):
+        if file[key].dtype.kind != "f":
+            raise InputError(
+                f"{path}: key '{key}': the type is {file[key].dtype}, it must be float64 (float32 "
+                "is taken too)."
+            )
+        values = file[key][:]
+        lowest, highest = RANGES.get(key, (-np.inf, np.inf))
+        wrong = np.isinf(values) | (values < lowest) | (values > highest)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise InputError(
+                f"{path}: key '{key}': row {row} is {values[row]}; allowed are finite numbers from "
+                f"{lowest:g} to {highest:g}, and NaN for unknown."
+            )
+    half = np.isnan(file["ra"][:]) != np.isnan(file["dec"][:])
+    if half.any():
+        raise InputError(
+            f"{path}: keys 'ra' and 'dec': row {int(half.argmax())} has only one of the two; both "
+            "must be known or both NaN."
+        )
+
+
+def _count_classes(path: Path, labels: np.ndarray, n_classes: int) -> list[int]:
+    wrong = labels >= n_classes
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise InputError(
+            f"{path}: key 'ans': row {row} has label {labels[row]}; allowed are the integers 0 to "
+            f"{n_classes - 1}."
+        )
+    return np.bincount(labels, minlength=n_classes).tolist()

@@ -1,0 +1,156 @@
+"""What one set of predictions is worth: accuracy, F1, confusion, calibration."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from equimorph.errors import InputError
+
+CALIBRATION_BINS = 15
+
+
+def check_predictions(logits: NDArray, labels: NDArray, n_classes: int) -> None:
+    """Check that logits and labels belong together.
+
+    Args:
+        logits: finite numbers, shape (n, n_classes), n > 0.
+        labels: integers in 0..n_classes - 1, shape (n,).
+        n_classes: number of classes.
+
+    Raises:
+        InputError: they do not.
+    """
+    if logits.ndim != 2 or logits.shape[1] != n_classes or not len(logits):
+        raise InputError(
+            f"logits have shape {logits.shape}; allowed is (images, {n_classes}) with at least "
+            "one image."
+        )
+    if labels.shape != logits.shape[:1]:
+        raise InputError(f"{len(logits)} rows of logits but labels of shape {labels.shape}.")
+    if not np.isfinite(logits).all():
+        raise InputError("the logits hold NaN or infinite values; they must be finite.")
+    if labels.min() < 0 or labels.max() >= n_classes:
+        raise InputError(
+            f"labels run from {labels.min()} to {labels.max()}; allowed are 0 to {n_classes - 1}."
+        )
+
+
+def probabilities(logits: NDArray) -> NDArray[np.float64]:
+    """Return the softmax of logits (n, C), in double precision."""
+    return softmax(np.asarray(logits, dtype=np.float64), axis=1)
+
+
+def per_class_scores(
+    labels: NDArray, predicted: NDArray, classes: list[str]
+) -> dict[str, dict[str, float | None]]:
+    """Return precision, recall and F1 of each class, by name in the order of `classes`.
+
+    A class without a single true image has no recall, and its precision would say nothing about
+    the class: all three are None. A class that is never predicted has precision and F1 of 0.
+    """
+    numbers = range(len(classes))
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predicted, labels=numbers, average=None, zero_division=0
+    )
+    return {
+        classes[k]: {
+            "precision": float(precision[k]) if support[k] else None,
+            "recall": float(recall[k]) if support[k] else None,
+            "f1": float(f1[k]) if support[k] else None,
+        }
+        for k in numbers
+    }
+
+
+def macro_f1(scores: dict[str, dict[str, float | None]]) -> float:
+    """Return the mean F1 over the classes that occur in the labels."""
+    return float(np.mean([score["f1"] for score in scores.values() if score["f1"] is not None]))
+
+
+def reliability_bins(
+    probability: NDArray, labels: NDArray, bins: int = CALIBRATION_BINS
+) -> list[dict[str, Any]]:
+    """Sort predictions into equal-width bins of their top probability.
+
+    Bin m of M holds top probabilities in ((m - 1) / M, m / M] (Guo et al. 2017, section 2).
+
+    Args:
+        probability: class probabilities, shape (n, C).
+        labels: true classes, shape (n,).
+        bins: number of bins M.
+
+    Returns:
+        Per bin: low, high, count, and the mean confidence and accuracy (None in an empty bin).
+    """
+    confidence = probability.max(axis=1)
+    correct = probability.argmax(axis=1) == labels
+    # Rounded first: 3/15 * 15 must not become 3.0000000000000004 and move up one bin.
+    which = np.ceil(np.round(confidence * bins, 9)).astype(int).clip(1, bins) - 1
+    table = []
+    for number in range(bins):
+        inside = which == number
+        count = int(inside.sum())
+        table.append(
+            {
+                "low": number / bins,
+                "high": (number + 1) / bins,
+                "count": count,
+                "confidence": float(confidence[inside].mean()) if count else None,
+                "accuracy": float(correct[inside].mean()) if count else None,
+            }
+        )
+    return table
+
+
+def expected_calibration_error(
+    probability: NDArray, labels: NDArray, bins: int = CALIBRATION_BINS
+) -> float:
+    """Return the ECE: the mean of |accuracy - confidence| over bins, weighted by their counts.
+
+    Source: Guo et al. 2017, On Calibration of Modern Neural Networks, equation 3.
+    """
+    table = [row for row in reliability_bins(probability, labels, bins) if row["count"]]
+    gaps = sum(row["count"] * abs(row["accuracy"] - row["confidence"]) for row in table)
+    return float(gaps / len(labels))
+
+
+def brier_score(probability: NDArray, labels: NDArray) -> float:
+    """Return the multi-class Brier score, 0 (perfect) to 2 (certain and wrong).
+
+    The squared differences from the one-hot truth are summed over classes and averaged over
+    images (Brier 1950).
+    """
+    truth = np.eye(probability.shape[1])[labels]
+    return float(((probability - truth) ** 2).sum(axis=1).mean())
+
+
+def measure(logits: NDArray, labels: NDArray, classes: list[str]) -> dict[str, Any]:
+    """Return every measure of one set of predictions, ready for JSON.
+
+    Args:
+        logits: shape (n, C).
+        labels: true classes, shape (n,).
+        classes: the C class names, in label order.
+
+    Returns:
+        accuracy, macro_f1, ece, brier, per_class (by name), confusion (rows are true classes).
+
+    Raises:
+        InputError: shapes, labels or values that do not fit.
+    """
+    labels = np.asarray(labels)
+    check_predictions(logits, labels, len(classes))
+    probability = probabilities(logits)
+    predicted = probability.argmax(axis=1)
+    scores = per_class_scores(labels, predicted, classes)
+    return {
+        "accuracy": float((predicted == labels).mean()),
+        "macro_f1": macro_f1(scores),
+        "ece": expected_calibration_error(probability, labels),
+        "brier": brier_score(probability, labels),
+        "per_class": scores,
+        "confusion": confusion_matrix(labels, predicted, labels=range(len(classes))).tolist(),
+    }

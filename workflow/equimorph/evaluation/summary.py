@@ -1,0 +1,157 @@
+"""From predictions and runs to the study's metrics: per model, and between models."""
+
+from typing import Any
+
+import numpy as np
+
+from equimorph.errors import InputError
+from equimorph.evaluation.metrics import measure, probabilities, reliability_bins
+from equimorph.evaluation.predictions import Predictions, check_same_images
+from equimorph.evaluation.statistics import (
+    bootstrap_interval,
+    holm,
+    mcnemar,
+    mean_sd,
+    paired_difference,
+)
+
+
+def correct_by_seed(by_seed: dict[int, Predictions]) -> np.ndarray:
+    """Return whether each seed is right on each image, booleans of shape (seeds, n)."""
+    return np.stack([p.logits.argmax(axis=1) == p.label for p in by_seed.values()])
+
+
+def ensemble_correct(by_seed: dict[int, Predictions]) -> np.ndarray:
+    """Return whether the seeds' averaged class probabilities are right, booleans of shape (n,)."""
+    mean = np.mean([probabilities(p.logits) for p in by_seed.values()], axis=0)
+    return mean.argmax(axis=1) == next(iter(by_seed.values())).label
+
+
+def summarise_condition(
+    by_seed: dict[int, Predictions],
+    classes: list[str],
+    draws: int,
+    generator: np.random.Generator,
+) -> dict[str, Any]:
+    """Summarise one model under one condition over its seeds.
+
+    Accuracy, macro-F1, ECE and Brier are means over seeds with their standard deviations, the
+    per-class scores means over seeds. The confusion matrix and the reliability bins hold the
+    predictions of all seeds together (so the ECE is not exactly that of the bins).
+    """
+    measures = [measure(p.logits, p.label, classes) for p in by_seed.values()]
+    summary: dict[str, Any] = {
+        key: mean_sd([m[key] for m in measures]) for key in ("accuracy", "macro_f1", "ece", "brier")
+    }
+    summary["accuracy"]["values"] = [m["accuracy"] for m in measures]
+    summary["accuracy"]["ci95"] = bootstrap_interval(
+        correct_by_seed(by_seed).mean(axis=0), draws, generator
+    )
+    summary["per_class"] = {
+        name: {
+            key: None
+            if measures[0]["per_class"][name][key] is None
+            else float(np.mean([m["per_class"][name][key] for m in measures]))
+            for key in ("precision", "recall", "f1")
+        }
+        for name in classes
+    }
+    summary["confusion"] = np.sum([m["confusion"] for m in measures], axis=0).tolist()
+    summary["reliability"] = reliability_bins(
+        np.concatenate([probabilities(p.logits) for p in by_seed.values()]),
+        np.concatenate([p.label for p in by_seed.values()]),
+    )
+    return summary
+
+
+def summarise_runs(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Summarise one model's trainings, one run per seed.
+
+    Raises:
+        InputError: runs of different models, groups, sizes or splits, or a seed given twice.
+    """
+    first = runs[0]
+    fixed = ("model", "group", "group_order", "parameters", "macs", "input_size", "split_sha256")
+    for run in runs[1:]:
+        for key in fixed:
+            if run[key] != first[key]:
+                raise InputError(
+                    f"model {first['model']}: {key} differs between seeds "
+                    f"({first[key]!r} and {run[key]!r})."
+                )
+    seeds = [run["seed"] for run in runs]
+    if len(set(seeds)) != len(seeds):
+        raise InputError(f"model {first['model']}: seeds {seeds} hold one twice.")
+    return {
+        "group": first["group"],
+        "architecture": first.get("architecture") or ("gcnn" if first["group"] else "cnn"),
+        "group_order": first["group_order"],
+        "parameters": first["parameters"],
+        "macs": first["macs"],
+        "input_size": first["input_size"],
+        "train_seconds": float(np.mean([run["train_seconds"] for run in runs])),
+        "seeds": seeds,
+        "validation_accuracy": mean_sd([run["validation_accuracy"] for run in runs]),
+        "split_sha256": first["split_sha256"],
+    }
+
+
+def is_equivariant(model: dict[str, Any]) -> bool:
+    """Tell whether a model of the metrics has a group larger than the identity."""
+    return bool(model["group"]) and model["group_order"] > 1
+
+
+def best_equivariant(models: dict[str, dict[str, Any]]) -> str | None:
+    """Return the equivariant model with the highest mean validation accuracy; None without any.
+
+    The test set has no part in the choice. Ties go to the model with fewer multiply-adds.
+    """
+    names = [name for name, model in models.items() if is_equivariant(model)]
+    return max(
+        names,
+        key=lambda name: (models[name]["validation_accuracy"]["mean"], -models[name]["macs"]),
+        default=None,
+    )
+
+
+def highlighted(metrics: dict[str, Any]) -> list[str]:
+    """Return the models that figures show in detail: the best equivariant and the reference.
+
+    Where a study has neither, its first model.
+    """
+    names = [metrics["validation_choice"]["best_equivariant"], metrics["reference"]]
+    return [name for name in dict.fromkeys(names) if name] or [next(iter(metrics["models"]))]
+
+
+def compare_with(
+    reference: str,
+    predictions: dict[str, dict[int, Predictions]],
+    draws: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Compare every model with the reference under one condition.
+
+    Args:
+        reference: the name of model b of each comparison.
+        predictions: per model and seed, on the same images.
+        draws: bootstrap resamples.
+        seed: seed of the resamples; each comparison uses the same ones.
+
+    Returns:
+        Per model a: the difference in accuracy (a - b), its interval, and McNemar's p of the two
+        seed ensembles, raw and Holm-corrected over the comparisons of this condition.
+    """
+    base = predictions[reference]
+    rows = []
+    for name, by_seed in predictions.items():
+        if name == reference:
+            continue
+        check_same_images(next(iter(base.values())), next(iter(by_seed.values())), f"model {name}")
+        difference = paired_difference(
+            correct_by_seed(by_seed), correct_by_seed(base), draws, np.random.default_rng(seed)
+        )
+        p = mcnemar(ensemble_correct(by_seed), ensemble_correct(base))
+        rows.append({"a": name, "b": reference, **difference, "mcnemar_p": p})
+    for row, corrected in zip(rows, holm([row["mcnemar_p"] for row in rows]), strict=True):
+        row["holm_p"] = corrected
+    return rows

@@ -1,0 +1,1 @@
+"""Symmetry groups and the guarded import of escnn."""

@@ -1,0 +1,56 @@
+"""Groups by name: C4 is the rotations by 90 degrees, D4 adds the reflections."""
+
+import re
+from dataclasses import dataclass
+
+from equimorph.errors import InputError
+
+_NAME = re.compile(r"([CD])([1-9][0-9]*)")
+_LARGEST_ROTATION = 64
+
+
+@dataclass(frozen=True)
+class Group:
+    """A finite subgroup of O(2) that acts on the plane.
+
+    Attributes:
+        rotations: number N of rotations, by multiples of 360/N degrees.
+        reflections: whether the reflections belong to it (the dihedral groups).
+    """
+
+    rotations: int
+    reflections: bool
+
+    @property
+    def name(self) -> str:
+        """The name, such as C8 or D4."""
+        return f"{'D' if self.reflections else 'C'}{self.rotations}"
+
+    @property
+    def order(self) -> int:
+        """Number of elements: N for C_N, 2N for D_N."""
+        return self.rotations * (2 if self.reflections else 1)
+
+
+def is_group_name(name: str) -> bool:
+    """Tell whether `name` has the form of a group's name, allowed or not."""
+    return _NAME.fullmatch(name) is not None
+
+
+def parse_group(name: str) -> Group:
+    """Return the group called `name`.
+
+    The number of rotations is a power of two, so that the rotations by 90 degrees, exact on a
+    pixel grid, belong to every larger group.
+
+    Raises:
+        InputError: no such group.
+    """
+    match = _NAME.fullmatch(name)
+    rotations = int(match[2]) if match else 0
+    if rotations < 1 or rotations > _LARGEST_ROTATION or rotations & (rotations - 1):
+        raise InputError(
+            f"group {name!r}: allowed are C1, C2, C4, C8, C16, C32, C64 (rotations) and "
+            "D1, D2, D4, D8, D16, D32, D64 (rotations and reflections)."
+        )
+    return Group(rotations, match[1] == "D")

@@ -1,0 +1,1 @@
+"""Architectures, their widths, their counts and their files."""

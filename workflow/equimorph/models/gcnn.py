@@ -1,0 +1,68 @@
+"""The equivariant networks of S1 (arXiv:2311.01500) for every group C_N and D_N."""
+
+import torch
+from torch import nn
+
+from equimorph.groups.escnn import enn
+from equimorph.groups.names import Group
+from equimorph.models.head import GreyLevels, classifier
+from equimorph.models.steerable import plane, steerable_conv
+from equimorph.models.widths import Trunk, exact_sizes
+
+ANTIALIAS_SIGMA = 0.66
+
+
+class GCNN(nn.Module):
+    """Steerable blocks on regular fields, group pooling, pooling over space, classifier.
+
+    With the head `pool` the logits do not change under the elements of the group that the pixel
+    grid allows. The head `flatten` is S1's: it flattens the map, and a rotation permutes the
+    classifier's inputs.
+    """
+
+    def __init__(self, group: Group, trunk: Trunk, input_size: int, head: str, classes: int):
+        """Build the network with its convolutions' weights at zero.
+
+        Args:
+            group: the group that acts on the hidden fields.
+            trunk: fields per block, pools, kernel size, stride of the first block.
+            input_size: side of the images in px.
+            head: `pool` (invariant) or `flatten` (S1).
+            classes: number of logits.
+
+        Raises:
+            InputError: the input size does not keep rotations by 90 degrees exact.
+        """
+        super().__init__()
+        sizes = exact_sizes(trunk, input_size)
+        space = plane(group)
+        field_type = enn.FieldType(space, 3 * [space.trivial_repr])
+        self.input_type = field_type
+        self.grey_levels = GreyLevels(input_size)
+        blocks: list[enn.EquivariantModule] = []
+        for block, fields in enumerate(trunk.fields, start=1):
+            hidden_type = enn.FieldType(space, fields * [space.regular_repr])
+            stride = trunk.stem_stride if block == 1 else 1
+            padding = sizes.stem_padding if block == 1 else trunk.kernel_size // 2
+            blocks += [
+                steerable_conv(field_type, hidden_type, trunk.kernel_size, stride, padding),
+                enn.InnerBatchNorm(hidden_type),
+                enn.ReLU(hidden_type, inplace=True),
+            ]
+            if block in trunk.pool_after:
+                blocks.append(
+                    enn.PointwiseAvgPoolAntialiased(hidden_type, ANTIALIAS_SIGMA, stride=2)
+                )
+            field_type = hidden_type
+        self.blocks = enn.SequentialModule(*blocks)
+        self.group_pool = enn.GroupPooling(field_type)
+        self.flatten = head == "flatten"
+        features = trunk.fields[-1] * (sizes.final**2 if self.flatten else 1)
+        self.classifier = classifier(features, classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
+        fields = enn.GeometricTensor(self.grey_levels(images), self.input_type)
+        maps = self.group_pool(self.blocks(fields)).tensor
+        features = maps.flatten(1) if self.flatten else maps.mean(dim=(2, 3))
+        return self.classifier(features)

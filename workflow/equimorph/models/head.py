@@ -1,0 +1,51 @@
+"""The input and the head that every network of the family shares."""
+
+import torch
+from torch import nn
+
+from equimorph.models.widths import HEAD_WIDTHS
+
+# Mean and sd of Galaxy10 DECaLS in grey levels: 37.3 (REFERENCE: S1's test images) and about 40.
+# The same constants for every data set, so that a network carries over to another one.
+GREY_MEAN = 37.3
+GREY_SCALE = 40.0
+
+
+def circular_mask(size: int, margin: float = 0.01) -> torch.Tensor:
+    """Return a disc that is 1 inside and falls to 0 over one pixel at the edge.
+
+    Args:
+        size: side of the square in px.
+        margin: width of the rim that is left out, as a fraction of `size`.
+
+    Returns:
+        (size, size) float tensor, symmetric under rotations by 90 degrees and reflections.
+    """
+    coordinate = torch.arange(size) - (size - 1) / 2
+    radius = torch.sqrt(coordinate[:, None] ** 2 + coordinate[None, :] ** 2)
+    return (size / 2 - margin * size - radius + 0.5).clamp(0, 1)
+
+
+class GreyLevels(nn.Module):
+    """Turn grey levels 0-255 into centred floats and mask the corners.
+
+    The mask is the same for every model: corners would give the orientation away, and a rotation
+    has to invent them. Masked pixels become 0, the mean.
+    """
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.register_buffer("mask", circular_mask(size), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map (B, 3, size, size) grey levels, of any type, to floats of the same shape."""
+        return (images.to(self.mask.dtype) - GREY_MEAN) / GREY_SCALE * self.mask
+
+
+def classifier(features: int, classes: int) -> nn.Sequential:
+    """Return S1's head: two hidden layers with batch norm and ELU, then the logits."""
+    layers: list[nn.Module] = []
+    for width in HEAD_WIDTHS:
+        layers += [nn.Linear(features, width), nn.BatchNorm1d(width), nn.ELU()]
+        features = width
+    return nn.Sequential(*layers, nn.Linear(features, classes))

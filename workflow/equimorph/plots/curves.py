@@ -1,0 +1,64 @@
+"""Training curves: what each model learned, epoch by epoch."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from equimorph.plots.style import FAMILY_COLOURS, FAMILY_LABELS, WIDTH, family, shade, styled
+
+_MEASURES = {"validation_accuracy": "validation accuracy", "train_loss": "training loss"}
+
+
+def training_curves(history: pd.DataFrame) -> Figure:
+    """Draw validation accuracy and training loss against the epoch, one column per family.
+
+    Lines are means over seeds, bands run from the lowest to the highest seed. Only epochs that
+    every seed of a model reached are drawn: past the first early stop the mean would be that of
+    the survivors. Plain networks are repeated in every column, for comparison.
+
+    Args:
+        history: one row per model, seed and epoch, with the columns model, group (None for plain
+            networks), seed, epoch, validation_accuracy, train_loss.
+    """
+    models = history.drop_duplicates("model").set_index("model")["group"]
+    families = {m: family(None if pd.isna(group) else group) for m, group in models.items()}
+    columns = [f for f in ("cyclic", "dihedral") if f in families.values()] or ["plain"]
+    with styled():
+        figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
+        grid = figure.subplots(2, len(columns), sharex=True, sharey="row", squeeze=False)
+        for column, name in enumerate(columns):
+            shown = [m for m, f in families.items() if f in ("plain", name)]
+            for row, measure in enumerate(_MEASURES):
+                for model in shown:
+                    colour, dashes = _line_style(model, families)
+                    rows = history[history["model"] == model]
+                    _draw_curve(grid[row, column], rows, measure, model, colour, dashes)
+                if column == 0:
+                    grid[row, column].set_ylabel(_MEASURES[measure])
+            grid[0, column].set_title(FAMILY_LABELS[name])
+            grid[1, column].set_xlabel("epoch")
+            grid[0, column].legend(loc="lower right", ncols=2)
+    return figure
+
+
+def _line_style(model: str, families: dict[str, str]) -> tuple[str, str]:
+    """Return colour and dashes: darker for larger groups, dashed for plain networks."""
+    name = families[model]
+    siblings = [m for m, f in families.items() if f == name]
+    weight = 1.0 if name == "plain" else 0.35 + 0.65 * (siblings.index(model) + 1) / len(siblings)
+    return shade(FAMILY_COLOURS[name], weight), "--" if name == "plain" else "-"
+
+
+def _draw_curve(
+    axes: Axes, history: pd.DataFrame, measure: str, model: str, colour: str, dashes: str
+) -> None:
+    by_epoch = history.pivot(index="epoch", columns="seed", values=measure).dropna()
+    axes.fill_between(
+        by_epoch.index,
+        by_epoch.min(axis=1),
+        by_epoch.max(axis=1),
+        color=colour,
+        alpha=0.15,
+        linewidth=0,
+    )
+    axes.plot(by_epoch.index, by_epoch.mean(axis=1), color=colour, linestyle=dashes, label=model)

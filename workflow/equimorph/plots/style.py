@@ -1,0 +1,100 @@
+"""One look for every figure: colours, sizes, and files whose bytes depend on the data alone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+
+from equimorph.groups.names import parse_group
+from equimorph.io import atomic_path
+
+WIDTH = 9.6  # inches: the report's column of 960 px at 96 px per inch
+
+# Okabe and Ito's palette, told apart under the common colour-vision deficiencies.
+FAMILY_COLOURS = {"plain": "#4d4d4d", "cyclic": "#0072b2", "dihedral": "#d55e00"}
+FAMILY_LABELS = {
+    "plain": "no group (plain CNN)",
+    "cyclic": "C$_n$: rotations",
+    "dihedral": "D$_n$: rotations and reflections",
+}
+FAMILY_MARKERS = {"plain": "D", "cyclic": "o", "dihedral": "s"}
+SUBSET_COLOURS = {
+    "train": "#0072b2",
+    "validation": "#e69f00",
+    "test": "#009e73",
+    "quarantined": "#cc79a7",
+    "unused": "#bbbbbb",
+}
+# Petroff (2021), arXiv:2107.02270: ten colours optimised for colour-vision deficiencies.
+_TEN_COLOURS = (
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so the same everywhere
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "svg.hashsalt": "equimorph",
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Apply the settings to figures that are made, and saved, inside the block."""
+    with mpl.rc_context(_SETTINGS):
+        yield
+
+
+def family(group: str | None) -> str:
+    """Return a model's family from its group: plain (none or C1), cyclic or dihedral."""
+    if not group or group == "C1":
+        return "plain"
+    return "dihedral" if parse_group(group).reflections else "cyclic"
+
+
+def class_colours(count: int) -> list[str]:
+    """Return one colour per class, in label order, the same in every figure."""
+    if count <= len(_TEN_COLOURS):
+        return list(_TEN_COLOURS[:count])
+    return [to_hex(colour) for colour in mpl.colormaps["viridis"](np.linspace(0, 1, count))]
+
+
+def shade(colour: str, weight: float) -> str:
+    """Mix a colour with white: weight 1 is the colour itself, 0 is white."""
+    return to_hex(1 - weight * (1 - np.array(to_rgb(colour))))
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure as SVG or PNG, by the path's suffix, atomically and without a date."""
+    suffix = Path(path).suffix.lstrip(".")
+    vector = suffix == "svg"
+    with styled(), atomic_path(path) as temporary:
+        figure.savefig(
+            temporary,
+            format=suffix,
+            metadata={"Date": None} if vector else None,
+            dpi=200 if vector else "figure",  # in an SVG this is for rasterised points alone
+        )

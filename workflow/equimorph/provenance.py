@@ -1,0 +1,60 @@
+"""Where a result comes from: commit, sources, versions, hardware."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "escnn", "numpy", "scipy", "h5py", "scikit-learn", "snakemake")
+
+
+def commit() -> dict[str, Any]:
+    """Return the git commit and whether tracked files differ from it; None outside a checkout."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "dirty": None}
+    return {"commit": head, "dirty": dirty}
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
+    """Return what the job ran on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return {"cpu": model, "cores": os.cpu_count(), "device": device, "threads": threads}
+
+
+def digest(value: Any, files: Iterable[str | Path] = ()) -> str:
+    """Return the SHA-256 of a JSON value and of the contents of files, in their order."""
+    total = hashlib.sha256(json.dumps(value, sort_keys=True).encode())
+    for path in files:
+        total.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,1 @@
+"""Degraded test sets."""

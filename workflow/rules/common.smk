@@ -1,0 +1,121 @@
+# Names and helper functions that the stages share.
+import json
+import os
+import re
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from equimorph.config import check_config
+from equimorph.data.classes import GALAXY10_COUNTS
+from equimorph.errors import InputError
+from equimorph.models.specification import resolve
+from equimorph.sources import local_modules
+
+
+def check_study():
+    """Stop before any job, also under -n, if the config is wrong."""
+    schema = workflow.basedir + "/workflow/schemas/config.schema.yaml"
+    with open(schema, encoding="utf-8") as file:
+        rules = yaml.safe_load(file)
+    try:
+        check_config(config, rules, workflow.configfiles)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+check_study()
+
+STUDY = config["study"]
+SOURCE = config["data"]["source"]
+CLASSES = config["data"]["classes"]
+MODELS = config["train"]["models"]
+SEEDS = config["train"]["seeds"]
+CONDITIONS = config["evaluate"]["conditions"]
+
+# An edit of an environment re-runs its rules. `conda:` itself is no trigger: its hash holds absolute
+# paths, and every clone would re-run everything.
+COMPUTE_ENV = ["envs/compute.yaml", "envs/compute.post-deploy.sh"]
+REPORT_ENV = ["envs/report.yaml"]
+
+DATA = f"data/{SOURCE}"
+WORK = f"work/{SOURCE}"
+RESULTS = f"results/{STUDY}"
+STUDY_WORK = f"work/{STUDY}"
+LOGS = f"logs/{STUDY}"
+BENCHMARKS = f"benchmarks/{STUDY}"
+
+
+def split_name():
+    """The split's file name tells its protocol, so that two studies of one data set may differ."""
+    split = config["data"]["split"]
+    fold = f"-fold-{split['fold']}-of-{split['folds']}" if split["folds"] else ""
+    return f"split-{split['protocol']}{fold}"
+
+
+SPLIT_CSV = f"{DATA}/{split_name()}.csv"
+SPLIT_JSON = f"{DATA}/{split_name()}.json"
+
+
+def one_of(names):
+    """A wildcard's constraint: exactly these names."""
+    return "|".join(re.escape(str(name)) for name in names)
+
+
+def modules(script):
+    """The local modules that a script imports: an edit of one of them re-runs the rule."""
+    return local_modules(f"workflow/scripts/{script}", "workflow")
+
+
+def as_json(value):
+    """A config value as one argument of a command."""
+    return json.dumps(value, sort_keys=True)
+
+
+def specification(wildcards):
+    """The full specification of a model, JSON; no other model's entry changes it."""
+    return as_json(resolve(wildcards.model, config["models"], config["network"]))
+
+
+def recipe():
+    """The training parameters that every model shares, JSON."""
+    apart = ("models", "seeds", "threads", "device")
+    return as_json({k: v for k, v in config["train"].items() if k not in apart})
+
+
+def condition_json(wildcards):
+    """What is done to the test images, JSON; `clean` is nothing."""
+    return as_json(config["conditions"].get(wildcards.condition, {"kind": "none"}))
+
+
+def image_folder():
+    """The folder of the data source `images`."""
+    folder = config["data"]["images"]["folder"] or os.environ.get("EQUIMORPH_REAL_DATA")
+    if not folder:
+        raise WorkflowError(
+            "data.images.folder is not set, nor the environment variable EQUIMORPH_REAL_DATA: "
+            "name a folder with manifest.csv (columns path, label, optionally ra, dec)."
+        )
+    return folder
+
+
+def image_manifest(wildcards):
+    """The manifest of the data source `images`."""
+    return os.path.join(image_folder(), "manifest.csv")
+
+
+def expected_raw():
+    """What is known beforehand of the raw file: Galaxy10's digest and class counts."""
+    if SOURCE != "galaxy10":
+        return ""
+    counts = " ".join(map(str, GALAXY10_COUNTS))
+    return f"--sha256 {config['data']['galaxy10']['sha256']} --class-counts {counts}"
+
+
+def split_arguments():
+    """The split's settings as arguments of a command."""
+    split = config["data"]["split"]
+    given = {key: value for key, value in split.items() if value is not None}
+    if split["folds"] is None:
+        del given["fold"]
+    return " ".join(f"--{key.replace('_', '-')} {value}" for key, value in given.items())

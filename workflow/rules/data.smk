@@ -1,0 +1,170 @@
+# From a source of galaxies to a verified, split, memory-mapped set.
+
+DATA_FILES = [
+    f"{DATA}/raw.h5",
+    f"{DATA}/verified.json",
+    f"{DATA}/catalogue.csv",
+    f"{DATA}/audit.json",
+    f"{DATA}/neighbours.csv",
+    SPLIT_CSV,
+    SPLIT_JSON,
+]
+
+
+rule download:
+    message:
+        "Download Galaxy10 DECaLS (2.54 GB) and check its SHA-256."
+    input:
+        script="workflow/scripts/data/download.py",
+        modules=modules("data/download.py"),
+        env=COMPUTE_ENV,
+    output:
+        raw="data/galaxy10/raw.h5",
+    params:
+        mirrors=config["data"]["galaxy10"]["mirrors"],
+        sha256=config["data"]["galaxy10"]["sha256"],
+    log:
+        f"{LOGS}/download.log",
+    conda:
+        "../../envs/compute.yaml"
+    shell:
+        "python {input.script} --mirrors {params.mirrors:q} --sha256 {params.sha256}"
+        " --output {output.raw} 2>&1 | tee {log}"
+
+
+rule simulate:
+    message:
+        "Simulate galaxies of ten classes."
+    input:
+        script="workflow/scripts/data/simulate.py",
+        modules=modules("data/simulate.py"),
+        env=COMPUTE_ENV,
+    output:
+        raw="data/simulated/raw.h5",
+    params:
+        per_class=config["data"]["simulated"]["per_class"],
+        size=config["data"]["simulated"]["size"],
+        seed=config["data"]["simulated"]["seed"],
+    log:
+        f"{LOGS}/simulate.log",
+    conda:
+        "../../envs/compute.yaml"
+    shell:
+        "python {input.script} --per-class {params.per_class} --size {params.size}"
+        " --seed {params.seed} --output {output.raw} 2>&1 | tee {log}"
+
+
+rule import_images:
+    message:
+        "Import the images that {input.manifest} lists."
+    input:
+        script="workflow/scripts/data/import_images.py",
+        modules=modules("data/import_images.py"),
+        env=COMPUTE_ENV,
+        manifest=image_manifest,
+    output:
+        raw="data/images/raw.h5",
+    params:
+        classes=len(CLASSES),
+        pixel_scale=config["data"]["images"]["pixel_scale"],
+    log:
+        f"{LOGS}/import_images.log",
+    conda:
+        "../../envs/compute.yaml"
+    shell:
+        "python {input.script} --folder $(dirname {input.manifest:q}) --classes {params.classes}"
+        " --pixel-scale {params.pixel_scale} --output {output.raw} 2>&1 | tee {log}"
+
+
+rule verify:
+    message:
+        "Check the raw file against the schema, and its digest where one is published."
+    input:
+        script="workflow/scripts/data/verify.py",
+        modules=modules("data/verify.py"),
+        env=COMPUTE_ENV,
+        raw=f"{DATA}/raw.h5",
+    output:
+        verified=f"{DATA}/verified.json",
+    params:
+        classes=len(CLASSES),
+        expected=expected_raw(),
+    log:
+        f"{LOGS}/verify.log",
+    conda:
+        "../../envs/compute.yaml"
+    shell:
+        "python {input.script} --raw {input.raw} --classes {params.classes} {params.expected}"
+        " --output {output.verified} 2>&1 | tee {log}"
+
+
+rule convert:
+    message:
+        "Convert the raw file to one memory-mapped array and a catalogue."
+    input:
+        script="workflow/scripts/data/convert.py",
+        modules=modules("data/convert.py"),
+        env=COMPUTE_ENV,
+        raw=f"{DATA}/raw.h5",
+        verified=f"{DATA}/verified.json",
+    output:
+        images=f"{WORK}/images.npy",
+        catalogue=f"{DATA}/catalogue.csv",
+    params:
+        classes=CLASSES,
+    log:
+        f"{LOGS}/convert.log",
+    benchmark:
+        f"{BENCHMARKS}/convert.tsv"
+    conda:
+        "../../envs/compute.yaml"
+    shell:
+        "python {input.script} --raw {input.raw} --classes {params.classes:q}"
+        " --output-images {output.images} --output-catalogue {output.catalogue} 2>&1 | tee {log}"
+
+
+rule audit:
+    message:
+        "Audit the catalogue for duplicates, neighbours and gaps."
+    input:
+        script="workflow/scripts/data/audit.py",
+        modules=modules("data/audit.py"),
+        env=COMPUTE_ENV,
+        catalogue=f"{DATA}/catalogue.csv",
+    output:
+        audit=f"{DATA}/audit.json",
+        neighbours=f"{DATA}/neighbours.csv",
+    params:
+        classes=len(CLASSES),
+        radius=config["data"]["split"]["radius_arcsec"],
+    log:
+        f"{LOGS}/audit.log",
+    conda:
+        "../../envs/compute.yaml"
+    shell:
+        "python {input.script} --catalogue {input.catalogue} --classes {params.classes}"
+        " --radius-arcsec {params.radius} --output-audit {output.audit}"
+        " --output-neighbours {output.neighbours} 2>&1 | tee {log}"
+
+
+rule split:
+    message:
+        "Split the galaxies once, for every model and seed."
+    input:
+        script="workflow/scripts/data/split.py",
+        modules=modules("data/split.py"),
+        env=COMPUTE_ENV,
+        catalogue=f"{DATA}/catalogue.csv",
+        audit=f"{DATA}/audit.json",
+    output:
+        csv=SPLIT_CSV,
+        json=SPLIT_JSON,
+    params:
+        settings=split_arguments(),
+    log:
+        f"{LOGS}/split.log",
+    conda:
+        "../../envs/compute.yaml"
+    shell:
+        "python {input.script} --catalogue {input.catalogue} {params.settings}"
+        " --output-csv {output.csv} --output-json {output.json} 2>&1 | tee {log}"

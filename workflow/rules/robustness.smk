@@ -1,0 +1,23 @@
+# Degraded test sets, one per condition.
+
+
+rule degrade:
+    message:
+        "Make the test images of the condition {wildcards.condition}."
+    input:
+        script="workflow/scripts/robustness/degrade.py",
+        modules=modules("robustness/degrade.py"),
+        env=COMPUTE_ENV,
+        images=f"{WORK}/images.npy",
+        split=SPLIT_CSV,
+    output:
+        images=f"{STUDY_WORK}/conditions/{{condition}}.npy",
+    params:
+        specification=condition_json,
+    log:
+        f"{LOGS}/degrade/{{condition}}.log",
+    conda:
+        "../../envs/compute.yaml"
+    shell:
+        "python {input.script} --images {input.images} --split {input.split}"
+        " --spec {params.specification:q} --output {output.images} 2>&1 | tee {log}"

@@ -1,0 +1,41 @@
+# One training per model and seed.
+
+RUN = f"{RESULTS}/models/{{model}}/seed-{{seed}}"
+
+
+rule train:
+    message:
+        "Train {wildcards.model} with seed {wildcards.seed}."
+    input:
+        script="workflow/scripts/train/train.py",
+        modules=modules("train/train.py"),
+        env=COMPUTE_ENV,
+        images=f"{WORK}/images.npy",
+        split_csv=SPLIT_CSV,
+        split_json=SPLIT_JSON,
+    output:
+        model=f"{RUN}/model.safetensors",
+        history=f"{RUN}/history.csv",
+        run=f"{RUN}/run.json",
+    params:
+        specification=specification,
+        recipe=recipe(),
+        classes=as_json(CLASSES),
+        device=config["train"]["device"],
+        resume=f"work/resume/{STUDY}/{{model}}-seed-{{seed}}.pt",
+    threads: config["train"]["threads"]
+    resources:
+        gpu=int(config["train"]["device"] == "cuda"),
+    log:
+        f"{LOGS}/train/{{model}}/seed-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train/{{model}}/seed-{{seed}}.tsv"
+    conda:
+        "../../envs/compute.yaml"
+    shell:
+        "python {input.script} --images {input.images} --split-csv {input.split_csv}"
+        " --split-json {input.split_json} --model {wildcards.model} --seed {wildcards.seed}"
+        " --specification {params.specification:q} --recipe {params.recipe:q}"
+        " --classes {params.classes:q} --device {params.device} --threads {threads}"
+        " --resume {params.resume} --output-model {output.model}"
+        " --output-history {output.history} --output-run {output.run} 2>&1 | tee {log}"

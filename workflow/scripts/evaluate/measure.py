@@ -1,0 +1,66 @@
+"""Measure one model: every condition, over its seeds, from stored predictions."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from equimorph.errors import InputError
+from equimorph.evaluation.predictions import by_condition
+from equimorph.evaluation.summary import summarise_condition, summarise_runs
+from equimorph.io import read_json, run, write_json
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read predictions and runs of one model; write its measures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--predictions",
+        nargs="+",
+        type=Path,
+        required=True,
+        help="files <model>/seed-<s>/<condition>.npz, in the order in which to show conditions",
+    )
+    parser.add_argument(
+        "--runs", nargs="+", type=Path, required=True, help="run.json of each seed of the model"
+    )
+    parser.add_argument("--classes", nargs="+", required=True, help="class names in label order")
+    parser.add_argument("--bootstrap", type=int, default=2000, help="resamples of the test images")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the resamples")
+    parser.add_argument("--output", type=Path, required=True, help="measures, JSON")
+    arguments = parser.parse_args(argv)
+
+    runs = [read_json(path) for path in arguments.runs]
+    model = summarise_runs(runs)
+    conditions = by_condition(arguments.predictions)
+    for name, by_seed in conditions.items():
+        if set(by_seed) != set(model["seeds"]):
+            raise InputError(
+                f"condition {name}: predictions of seeds {sorted(by_seed)}, but runs of seeds "
+                f"{sorted(model['seeds'])}; they must be the same."
+            )
+    # A fresh generator per condition: the same images are drawn for all conditions and models.
+    measured = {
+        name: summarise_condition(
+            {seed: by_seed[seed] for seed in model["seeds"]},
+            arguments.classes,
+            arguments.bootstrap,
+            np.random.default_rng(arguments.seed),
+        )
+        for name, by_seed in conditions.items()
+    }
+    write_json(
+        arguments.output,
+        {
+            "model": runs[0]["model"],
+            **model,
+            "classes": arguments.classes,
+            "bootstrap": {"draws": arguments.bootstrap, "seed": arguments.seed},
+            "test_images": len(next(iter(next(iter(conditions.values())).values())).index),
+            "conditions": measured,
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,46 @@
+"""Predict every test image under every condition with one trained model; store the logits."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from equimorph.data.split import read_split
+
+from equimorph.data.tensors import open_images, resized
+from equimorph.errors import InputError
+from equimorph.io import atomic_path, run
+from equimorph.models.checkpoint import load_checkpoint
+from equimorph.training.loop import predict_logits
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Predict as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True, help="weights (.safetensors)")
+    parser.add_argument("--split-csv", required=True, help="subset, index, label of each galaxy")
+    parser.add_argument(
+        "--conditions", required=True, nargs="+", help="test images (.npy), one per condition"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--output-folder", required=True, help="takes <condition>.npz")
+    arguments = parser.parse_args(argv)
+
+    torch.set_num_threads(arguments.threads)
+    checkpoint = load_checkpoint(arguments.model)
+    index = read_split(arguments.split_csv)["test"]
+    label = read_split(arguments.split_csv, column="label")["test"]
+    for path in map(Path, arguments.conditions):
+        images = open_images(path)
+        if len(images) != len(index):
+            raise InputError(f"{path}: holds {len(images)} images; the test set has {len(index)}.")
+        logits = predict_logits(checkpoint.network, resized(images, checkpoint.input_size))
+        with (
+            atomic_path(Path(arguments.output_folder, f"{path.stem}.npz")) as temporary,
+            open(temporary, "wb") as file,
+        ):
+            np.savez_compressed(file, index=index, label=label, logits=logits.numpy())
+
+
+if __name__ == "__main__":
+    run(main)

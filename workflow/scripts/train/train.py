@@ -1,0 +1,141 @@
+"""Train one model with one seed; write its weights, history and provenance."""
+
+import argparse
+import csv
+import json
+import sys
+from pathlib import Path
+
+import torch
+from equimorph.data.split import read_split
+from tqdm import tqdm
+
+from equimorph.data.tensors import open_images, resized
+from equimorph.io import atomic_path, read_json, run, write_json
+from equimorph.models.checkpoint import save_checkpoint
+from equimorph.models.counting import count_macs, count_parameters
+from equimorph.models.registry import build, initialise
+from equimorph.models.specification import group_order
+from equimorph.provenance import commit, digest, hardware, versions
+from equimorph.sources import local_modules
+from equimorph.training.augment import Augmentation
+from equimorph.training.loop import Labelled, Recipe, train
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", required=True, help="memory-mapped images (.npy)")
+    parser.add_argument("--split-csv", required=True, help="subset, index, label of each galaxy")
+    parser.add_argument("--split-json", required=True, help="the split's hash and protocol")
+    parser.add_argument("--model", required=True, help="name of the model")
+    parser.add_argument("--specification", required=True, help="architecture and arguments, JSON")
+    parser.add_argument("--recipe", required=True, help="training parameters, JSON")
+    parser.add_argument("--classes", required=True, help="names of the classes, JSON list")
+    parser.add_argument("--seed", required=True, type=int, help="seed of weights and batches")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, or auto for whichever is there"
+    )
+    parser.add_argument("--resume", required=True, help="state of an unfinished training")
+    parser.add_argument("--output-model", required=True, help="weights (.safetensors)")
+    parser.add_argument("--output-history", required=True, help="one row per epoch (.csv)")
+    parser.add_argument("--output-run", required=True, help="provenance and counts (.json)")
+    return parser.parse_args(argv)
+
+
+def load_subset(
+    arguments: argparse.Namespace, subset: str, size: int, device: torch.device
+) -> Labelled:
+    """Read one subset, the test set never, and put it on the device."""
+    rows = read_split(arguments.split_csv)[subset]
+    labels = read_split(arguments.split_csv, column="label")[subset]
+    images = resized(open_images(arguments.images)[rows], size)
+    return Labelled(images.to(device), torch.from_numpy(labels).long().to(device))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train as the command line says."""
+    arguments = parse_arguments(argv)
+    torch.set_num_threads(arguments.threads)
+    name = arguments.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    specification = json.loads(arguments.specification)
+    settings = json.loads(arguments.recipe)
+    classes = json.loads(arguments.classes)
+    split = read_json(arguments.split_json)
+    size = specification["input_size"]
+
+    network = build(specification, len(classes))
+    initialise(network, torch.Generator().manual_seed(arguments.seed))
+    network.to(device)
+    recipe = Recipe(
+        **{**settings, "augmentation": Augmentation(**settings["augmentation"])},
+    )
+    root = Path(__file__).resolve().parents[2]
+    job = {
+        "specification": specification,
+        "recipe": settings,
+        "seed": arguments.seed,
+        "split_sha256": split["sha256"],
+        "threads": arguments.threads,
+    }
+    identity = digest(job, [__file__, *local_modules(__file__, root)])
+
+    training = load_subset(arguments, "train", size, device)
+    validation = load_subset(arguments, "validation", size, device)
+    with tqdm(
+        total=recipe.epochs,
+        desc=f"{arguments.model} seed {arguments.seed}",
+        unit="epoch",
+        mininterval=1 if sys.stderr.isatty() else 30,
+    ) as bar:
+
+        def report(row: dict[str, float]) -> None:
+            bar.update(row["epoch"] - bar.n)
+            bar.set_postfix_str(
+                f"loss {row['train_loss']:.3f}, validation {row['validation_accuracy']:.3f}"
+            )
+
+        resume = (Path(arguments.resume), identity)
+        progress = train(network, training, validation, recipe, arguments.seed, resume, report)
+
+    best = progress.history[progress.best_epoch - 1]
+    seen = len(progress.history) * (len(training) // recipe.batch_size) * recipe.batch_size
+    metadata = {**job, "model": arguments.model, "classes": classes}
+    save_checkpoint(arguments.output_model, progress.best_state, metadata)
+    with atomic_path(arguments.output_history) as temporary:
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(best), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(progress.history)
+    write_json(
+        arguments.output_run,
+        {
+            "model": arguments.model,
+            "architecture": specification["architecture"],
+            "group": specification.get("group"),
+            "group_order": group_order(specification),
+            "parameters": count_parameters(network),
+            "macs": count_macs(network, size),
+            "input_size": size,
+            "train_seconds": progress.seconds,
+            "images_per_second": seen / progress.seconds,
+            "epochs": len(progress.history),
+            "best_epoch": progress.best_epoch,
+            "validation_accuracy": best["validation_accuracy"],
+            "validation_loss": best["validation_loss"],
+            **job,
+            "job_sha256": identity,
+            **commit(),
+            "versions": versions(),
+            "hardware": hardware(str(device), arguments.threads),
+        },
+    )
+    Path(arguments.resume).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    run(main)
