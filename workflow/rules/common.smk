@@ -2,6 +2,7 @@
 import json
 import os
 import re
+from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
@@ -118,4 +119,10 @@ def split_arguments():
     given = {key: value for key, value in split.items() if value is not None}
     if split["folds"] is None:
         del given["fold"]
-    return " ".join(f"--{key.replace('_', '-')} {value}" for key, value in given.items())
+    return " ".join(
+        f"--{key.replace('_', '-')} {value}" for key, value in given.items()
+    )
+
+
+# The captions serve Snakemake's report and ours.
+CAPTIONS = sorted(str(path) for path in Path("workflow/report").glob("*.rst"))

@@ -12,51 +12,49 @@ DATA_FILES = [
 
 
 rule download:
-    message:
-        "Download Galaxy10 DECaLS (2.54 GB) and check its SHA-256."
     input:
         script="workflow/scripts/data/download.py",
         modules=modules("data/download.py"),
         env=COMPUTE_ENV,
     output:
         raw="data/galaxy10/raw.h5",
-    params:
-        mirrors=config["data"]["galaxy10"]["mirrors"],
-        sha256=config["data"]["galaxy10"]["sha256"],
     log:
         f"{LOGS}/download.log",
     conda:
         "../../envs/compute.yaml"
+    params:
+        mirrors=[f"--mirror {url}" for url in config["data"]["galaxy10"]["mirrors"]],
+        sha256=config["data"]["galaxy10"]["sha256"],
+    message:
+        "Download Galaxy10 DECaLS (2.54 GB) and check its SHA-256."
     shell:
-        "python {input.script} --mirrors {params.mirrors:q} --sha256 {params.sha256}"
+        "python {input.script} {params.mirrors} --sha256 {params.sha256}"
         " --output {output.raw} 2>&1 | tee {log}"
 
 
 rule simulate:
-    message:
-        "Simulate galaxies of ten classes."
     input:
         script="workflow/scripts/data/simulate.py",
         modules=modules("data/simulate.py"),
         env=COMPUTE_ENV,
     output:
         raw="data/simulated/raw.h5",
-    params:
-        per_class=config["data"]["simulated"]["per_class"],
-        size=config["data"]["simulated"]["size"],
-        seed=config["data"]["simulated"]["seed"],
     log:
         f"{LOGS}/simulate.log",
     conda:
         "../../envs/compute.yaml"
+    params:
+        per_class=config["data"]["simulated"]["per_class"],
+        size=config["data"]["simulated"]["size"],
+        seed=config["data"]["simulated"]["seed"],
+    message:
+        "Simulate galaxies of ten classes."
     shell:
         "python {input.script} --per-class {params.per_class} --size {params.size}"
         " --seed {params.seed} --output {output.raw} 2>&1 | tee {log}"
 
 
 rule import_images:
-    message:
-        "Import the images that {input.manifest} lists."
     input:
         script="workflow/scripts/data/import_images.py",
         modules=modules("data/import_images.py"),
@@ -64,21 +62,21 @@ rule import_images:
         manifest=image_manifest,
     output:
         raw="data/images/raw.h5",
-    params:
-        classes=len(CLASSES),
-        pixel_scale=config["data"]["images"]["pixel_scale"],
     log:
         f"{LOGS}/import_images.log",
     conda:
         "../../envs/compute.yaml"
+    params:
+        classes=len(CLASSES),
+        pixel_scale=config["data"]["images"]["pixel_scale"],
+    message:
+        "Import the images that {input.manifest} lists."
     shell:
         "python {input.script} --folder $(dirname {input.manifest:q}) --classes {params.classes}"
         " --pixel-scale {params.pixel_scale} --output {output.raw} 2>&1 | tee {log}"
 
 
 rule verify:
-    message:
-        "Check the raw file against the schema, and its digest where one is published."
     input:
         script="workflow/scripts/data/verify.py",
         modules=modules("data/verify.py"),
@@ -86,21 +84,21 @@ rule verify:
         raw=f"{DATA}/raw.h5",
     output:
         verified=f"{DATA}/verified.json",
-    params:
-        classes=len(CLASSES),
-        expected=expected_raw(),
     log:
         f"{LOGS}/verify.log",
     conda:
         "../../envs/compute.yaml"
+    params:
+        classes=len(CLASSES),
+        expected=expected_raw(),
+    message:
+        "Check the raw file against the schema, and its digest where one is published."
     shell:
         "python {input.script} --raw {input.raw} --classes {params.classes} {params.expected}"
         " --output {output.verified} 2>&1 | tee {log}"
 
 
 rule convert:
-    message:
-        "Convert the raw file to one memory-mapped array and a catalogue."
     input:
         script="workflow/scripts/data/convert.py",
         modules=modules("data/convert.py"),
@@ -110,22 +108,22 @@ rule convert:
     output:
         images=f"{WORK}/images.npy",
         catalogue=f"{DATA}/catalogue.csv",
-    params:
-        classes=CLASSES,
     log:
         f"{LOGS}/convert.log",
     benchmark:
         f"{BENCHMARKS}/convert.tsv"
     conda:
         "../../envs/compute.yaml"
+    params:
+        class_names=CLASSES,
+    message:
+        "Convert the raw file to one memory-mapped array and a catalogue."
     shell:
-        "python {input.script} --raw {input.raw} --classes {params.classes:q}"
-        " --output-images {output.images} --output-catalogue {output.catalogue} 2>&1 | tee {log}"
+        "python {input.script} --raw {input.raw} --class-names {params.class_names:q}"
+        " --images {output.images} --catalogue {output.catalogue} 2>&1 | tee {log}"
 
 
 rule audit:
-    message:
-        "Audit the catalogue for duplicates, neighbours and gaps."
     input:
         script="workflow/scripts/data/audit.py",
         modules=modules("data/audit.py"),
@@ -134,13 +132,15 @@ rule audit:
     output:
         audit=f"{DATA}/audit.json",
         neighbours=f"{DATA}/neighbours.csv",
-    params:
-        classes=len(CLASSES),
-        radius=config["data"]["split"]["radius_arcsec"],
     log:
         f"{LOGS}/audit.log",
     conda:
         "../../envs/compute.yaml"
+    params:
+        classes=len(CLASSES),
+        radius=config["data"]["split"]["radius_arcsec"],
+    message:
+        "Audit the catalogue for duplicates, neighbours and gaps."
     shell:
         "python {input.script} --catalogue {input.catalogue} --classes {params.classes}"
         " --radius-arcsec {params.radius} --output-audit {output.audit}"
@@ -148,23 +148,22 @@ rule audit:
 
 
 rule split:
-    message:
-        "Split the galaxies once, for every model and seed."
     input:
         script="workflow/scripts/data/split.py",
         modules=modules("data/split.py"),
         env=COMPUTE_ENV,
         catalogue=f"{DATA}/catalogue.csv",
-        audit=f"{DATA}/audit.json",
     output:
         csv=SPLIT_CSV,
         json=SPLIT_JSON,
-    params:
-        settings=split_arguments(),
     log:
         f"{LOGS}/split.log",
     conda:
         "../../envs/compute.yaml"
+    params:
+        settings=split_arguments(),
+    message:
+        "Split the galaxies once, for every model and seed."
     shell:
         "python {input.script} --catalogue {input.catalogue} {params.settings}"
         " --output-csv {output.csv} --output-json {output.json} 2>&1 | tee {log}"

@@ -2,36 +2,42 @@
 
 PREDICTIONS = f"{RESULTS}/predictions/{{model}}/seed-{{seed}}"
 
+ALL_PREDICTIONS = expand(
+    f"{PREDICTIONS}/{{condition}}.npz", model=MODELS, seed=SEEDS, condition=CONDITIONS
+)
+
 
 rule predict:
-    message:
-        "Predict the test images with {wildcards.model}, seed {wildcards.seed}."
     input:
         script="workflow/scripts/evaluate/predict.py",
         modules=modules("evaluate/predict.py"),
         env=COMPUTE_ENV,
         model=f"{RUN}/model.safetensors",
         split=SPLIT_CSV,
-        conditions=expand(f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=CONDITIONS),
+        conditions=expand(
+            f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=CONDITIONS
+        ),
     output:
         # All conditions in one job: building the network takes longer than predicting.
         logits=expand(
-            f"{PREDICTIONS}/{{condition}}.npz", condition=CONDITIONS, allow_missing=True
+            f"{PREDICTIONS}/{{condition}}.npz",
+            condition=CONDITIONS,
+            allow_missing=True,
         ),
-    params:
-        folder=PREDICTIONS,
     log:
         f"{LOGS}/predict/{{model}}/seed-{{seed}}.log",
     conda:
         "../../envs/compute.yaml"
+    params:
+        folder=PREDICTIONS,
+    message:
+        "Predict the test images with {wildcards.model}, seed {wildcards.seed}."
     shell:
         "python {input.script} --model {input.model} --split-csv {input.split}"
         " --conditions {input.conditions} --output-folder {params.folder} 2>&1 | tee {log}"
 
 
 rule measure:
-    message:
-        "Measure {wildcards.model} under every condition."
     input:
         script="workflow/scripts/evaluate/measure.py",
         modules=modules("evaluate/measure.py"),
@@ -45,15 +51,53 @@ rule measure:
         runs=expand(f"{RUN}/run.json", seed=SEEDS, allow_missing=True),
     output:
         measures=f"{RESULTS}/measures/{{model}}.json",
-    params:
-        classes=CLASSES,
-        bootstrap=config["evaluate"]["bootstrap"],
-        seed=config["evaluate"]["seed"],
     log:
         f"{LOGS}/measure/{{model}}.log",
     conda:
         "../../envs/compute.yaml"
+    params:
+        classes=CLASSES,
+        bootstrap=config["evaluate"]["bootstrap"],
+        seed=config["evaluate"]["seed"],
+    message:
+        "Measure {wildcards.model} under every condition."
     shell:
         "python {input.script} --predictions {input.predictions} --runs {input.runs}"
         " --classes {params.classes:q} --bootstrap {params.bootstrap} --seed {params.seed}"
         " --output {output.measures} 2>&1 | tee {log}"
+
+
+rule compare:
+    input:
+        script="workflow/scripts/evaluate/compare.py",
+        modules=modules("evaluate/compare.py"),
+        env=COMPUTE_ENV,
+        measures=expand(f"{RESULTS}/measures/{{model}}.json", model=MODELS),
+        predictions=ALL_PREDICTIONS,
+        split=SPLIT_JSON,
+        verified=f"{DATA}/verified.json",
+    output:
+        metrics=f"{RESULTS}/metrics.json",
+        accuracy=report(
+            f"{RESULTS}/tables/accuracy.csv",
+            caption="../report/accuracy.rst",
+            category="Results",
+        ),
+        per_class=f"{RESULTS}/tables/per_class.csv",
+        comparisons=f"{RESULTS}/tables/comparisons.csv",
+    log:
+        f"{LOGS}/compare.log",
+    conda:
+        "../../envs/compute.yaml"
+    params:
+        source=SOURCE,
+        study=STUDY,
+        reference=config["evaluate"]["reference"],
+        tables=f"{RESULTS}/tables",
+    message:
+        "Compare all models: metrics.json and the tables."
+    shell:
+        "python {input.script} --measures {input.measures} --predictions {input.predictions}"
+        " --split-json {input.split} --verified-json {input.verified} --source {params.source}"
+        " --study {params.study} --reference {params.reference} --output {output.metrics}"
+        " --tables-dir {params.tables} 2>&1 | tee {log}"

@@ -1,0 +1,257 @@
+# Figures and the report.
+
+FIGURES = f"{RESULTS}/figures"
+
+
+rule plot_accuracy_by_order:
+    input:
+        script="workflow/scripts/report/plot_accuracy_by_order.py",
+        modules=modules("report/plot_accuracy_by_order.py"),
+        env=REPORT_ENV,
+        metrics=f"{RESULTS}/metrics.json",
+    output:
+        figure=report(
+            f"{FIGURES}/accuracy_by_order.svg",
+            caption="../report/accuracy_by_order.rst",
+            category="Results",
+        ),
+    log:
+        f"{LOGS}/plot_accuracy_by_order.log",
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Plot accuracy against group order under every condition."
+    shell:
+        "python {input.script} --metrics {input.metrics}"
+        " --output {output.figure} 2>&1 | tee {log}"
+
+
+rule plot_training_curves:
+    input:
+        script="workflow/scripts/report/plot_training_curves.py",
+        modules=modules("report/plot_training_curves.py"),
+        env=REPORT_ENV,
+        metrics=f"{RESULTS}/metrics.json",
+        histories=expand(f"{RUN}/history.csv", model=MODELS, seed=SEEDS),
+    output:
+        figure=report(
+            f"{FIGURES}/training_curves.svg",
+            caption="../report/training_curves.rst",
+            category="Training",
+        ),
+    log:
+        f"{LOGS}/plot_training_curves.log",
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Plot the training curves of all models."
+    shell:
+        "python {input.script} --metrics {input.metrics} --histories {input.histories}"
+        " --output {output.figure} 2>&1 | tee {log}"
+
+
+rule plot_confusion:
+    input:
+        script="workflow/scripts/report/plot_confusion.py",
+        modules=modules("report/plot_confusion.py"),
+        env=REPORT_ENV,
+        metrics=f"{RESULTS}/metrics.json",
+    output:
+        figure=report(
+            f"{FIGURES}/confusion.svg",
+            caption="../report/confusion.rst",
+            category="Results",
+        ),
+    log:
+        f"{LOGS}/plot_confusion.log",
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Plot the confusion matrices of the best equivariant model and the reference."
+    shell:
+        "python {input.script} --metrics {input.metrics}"
+        " --output {output.figure} 2>&1 | tee {log}"
+
+
+rule plot_reliability:
+    input:
+        script="workflow/scripts/report/plot_reliability.py",
+        modules=modules("report/plot_reliability.py"),
+        env=REPORT_ENV,
+        metrics=f"{RESULTS}/metrics.json",
+    output:
+        figure=report(
+            f"{FIGURES}/reliability.svg",
+            caption="../report/reliability.rst",
+            category="Results",
+        ),
+    log:
+        f"{LOGS}/plot_reliability.log",
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Plot how far confidence can be trusted."
+    shell:
+        "python {input.script} --metrics {input.metrics}"
+        " --output {output.figure} 2>&1 | tee {log}"
+
+
+rule plot_class_histogram:
+    input:
+        script="workflow/scripts/report/plot_class_histogram.py",
+        modules=modules("report/plot_class_histogram.py"),
+        env=REPORT_ENV,
+        split=SPLIT_CSV,
+    output:
+        figure=report(
+            f"{FIGURES}/class_histogram.svg",
+            caption="../report/class_histogram.rst",
+            category="Data",
+        ),
+    log:
+        f"{LOGS}/plot_class_histogram.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        classes=CLASSES,
+    message:
+        "Plot the classes of each subset."
+    shell:
+        "python {input.script} --split {input.split} --classes {params.classes:q}"
+        " --output {output.figure} 2>&1 | tee {log}"
+
+
+rule plot_sky_map:
+    input:
+        script="workflow/scripts/report/plot_sky_map.py",
+        modules=modules("report/plot_sky_map.py"),
+        env=REPORT_ENV,
+        catalogue=f"{DATA}/catalogue.csv",
+        split=SPLIT_CSV,
+    output:
+        figure=report(
+            f"{FIGURES}/sky_map.svg",
+            caption="../report/sky_map.rst",
+            category="Data",
+        ),
+    log:
+        f"{LOGS}/plot_sky_map.log",
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Plot where the galaxies lie on the sky."
+    shell:
+        "python {input.script} --catalogue {input.catalogue} --split {input.split}"
+        " --output {output.figure} 2>&1 | tee {log}"
+
+
+rule plot_class_sheet:
+    input:
+        script="workflow/scripts/report/plot_class_sheet.py",
+        modules=modules("report/plot_class_sheet.py"),
+        env=REPORT_ENV,
+        images=f"{WORK}/images.npy",
+        split=SPLIT_CSV,
+    output:
+        figure=report(
+            f"{FIGURES}/class_sheet.png",
+            caption="../report/class_sheet.rst",
+            category="Data",
+        ),
+    log:
+        f"{LOGS}/plot_class_sheet.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        classes=CLASSES,
+    message:
+        "Show training images of every class."
+    shell:
+        "python {input.script} --images {input.images} --split {input.split} --classes {params.classes:q}"
+        " --output {output.figure} 2>&1 | tee {log}"
+
+
+rule plot_condition_sheet:
+    input:
+        script="workflow/scripts/report/plot_condition_sheet.py",
+        modules=modules("report/plot_condition_sheet.py"),
+        env=REPORT_ENV,
+        conditions=expand(
+            f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=CONDITIONS
+        ),
+        split=SPLIT_CSV,
+    output:
+        figure=report(
+            f"{FIGURES}/condition_sheet.png",
+            caption="../report/condition_sheet.rst",
+            category="Data",
+        ),
+    log:
+        f"{LOGS}/plot_condition_sheet.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        classes=CLASSES,
+    message:
+        "Show test images under every condition."
+    shell:
+        "python {input.script} --conditions {input.conditions}"
+        " --split {input.split} --classes {params.classes:q}"
+        " --output {output.figure} 2>&1 | tee {log}"
+
+
+FIGURE_FILES = [
+    f"{FIGURES}/{name}"
+    for name in (
+        "accuracy_by_order.svg",
+        "training_curves.svg",
+        "confusion.svg",
+        "reliability.svg",
+        "class_histogram.svg",
+        "sky_map.svg",
+        "class_sheet.png",
+        "condition_sheet.png",
+    )
+]
+
+
+rule report:
+    input:
+        script="workflow/scripts/report/report.py",
+        modules=modules("report/report.py"),
+        env=REPORT_ENV,
+        template="workflow/report/report.html.j2",
+        captions=CAPTIONS,
+        metrics=f"{RESULTS}/metrics.json",
+        verified=f"{DATA}/verified.json",
+        audit=f"{DATA}/audit.json",
+        split=SPLIT_JSON,
+        runs=expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
+        figures=FIGURE_FILES,
+    output:
+        html=report(f"{RESULTS}/report.html", caption="../report/report.rst"),
+    log:
+        f"{LOGS}/report.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        captions="workflow/report",
+        config=as_json(config),
+    message:
+        "Write the report."
+    shell:
+        "python {input.script} --metrics {input.metrics} --verified-json {input.verified}"
+        " --audit-json {input.audit} --split-json {input.split} --runs {input.runs}"
+        " --config {params.config:q} --figures {input.figures} --captions {params.captions}"
+        " --template {input.template} --output {output.html} 2>&1 | tee {log}"
+
+
+# All that the study leaves: what DVC keeps, so what a deletion must bring back.
+RESULT_FILES = [
+    *expand(f"{RUN}/model.safetensors", model=MODELS, seed=SEEDS),
+    *expand(f"{RUN}/history.csv", model=MODELS, seed=SEEDS),
+    *ALL_PREDICTIONS,
+    f"{RESULTS}/tables/accuracy.csv",
+    *FIGURE_FILES,
+    f"{RESULTS}/report.html",
+]

@@ -2,8 +2,6 @@
 
 
 rule degrade:
-    message:
-        "Make the test images of the condition {wildcards.condition}."
     input:
         script="workflow/scripts/robustness/degrade.py",
         modules=modules("robustness/degrade.py"),
@@ -12,12 +10,14 @@ rule degrade:
         split=SPLIT_CSV,
     output:
         images=f"{STUDY_WORK}/conditions/{{condition}}.npy",
-    params:
-        specification=condition_json,
     log:
         f"{LOGS}/degrade/{{condition}}.log",
     conda:
         "../../envs/compute.yaml"
+    params:
+        specification=condition_json,
+    message:
+        "Make the test images of the condition {wildcards.condition}."
     shell:
         "python {input.script} --images {input.images} --split {input.split}"
         " --spec {params.specification:q} --output {output.images} 2>&1 | tee {log}"

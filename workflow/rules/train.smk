@@ -4,8 +4,6 @@ RUN = f"{RESULTS}/models/{{model}}/seed-{{seed}}"
 
 
 rule train:
-    message:
-        "Train {wildcards.model} with seed {wildcards.seed}."
     input:
         script="workflow/scripts/train/train.py",
         modules=modules("train/train.py"),
@@ -17,21 +15,23 @@ rule train:
         model=f"{RUN}/model.safetensors",
         history=f"{RUN}/history.csv",
         run=f"{RUN}/run.json",
-    params:
-        specification=specification,
-        recipe=recipe(),
-        classes=as_json(CLASSES),
-        device=config["train"]["device"],
-        resume=f"work/resume/{STUDY}/{{model}}-seed-{{seed}}.pt",
-    threads: config["train"]["threads"]
-    resources:
-        gpu=int(config["train"]["device"] == "cuda"),
     log:
         f"{LOGS}/train/{{model}}/seed-{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/train/{{model}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/compute.yaml"
+    threads: config["train"]["threads"]
+    resources:
+        gpu=int(config["train"]["device"] == "cuda"),
+    params:
+        specification=specification,
+        recipe=recipe(),
+        classes=as_json(CLASSES),
+        device=config["train"]["device"],
+        resume=f"work/resume/{STUDY}/{{model}}-seed-{{seed}}.pt",
+    message:
+        "Train {wildcards.model} with seed {wildcards.seed}."
     shell:
         "python {input.script} --images {input.images} --split-csv {input.split_csv}"
         " --split-json {input.split_json} --model {wildcards.model} --seed {wildcards.seed}"

@@ -8,10 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from equimorph.data.progress import progress
 from equimorph.data.raw import open_raw
 from equimorph.errors import InputError
 from equimorph.io import atomic_path
+from equimorph.progress import progress
 
 # Galaxy10 is chunked (555, 16, 16, 1): one row of chunks is 104 MiB of 256-pixel images.
 SLICE_BYTES = 128 * 2**20

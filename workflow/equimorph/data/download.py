@@ -11,9 +11,9 @@ from pathlib import Path
 
 import requests
 
-from equimorph.data.progress import progress
 from equimorph.errors import InputError
 from equimorph.io import sha256_of
+from equimorph.progress import progress
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 BLOCK_BYTES = 2**16  # a connection that breaks loses at most one block
@@ -85,9 +85,10 @@ def download(
             [
                 f"{destination}: no mirror gave the file.",
                 *failures,
+                # Snakemake deletes a rule's output before it runs the rule; the part stays.
                 f"Download it by hand, for instance from {mirrors[0]}, and put it at",
-                f"  {destination}",
-                f"Its sha256 must be {sha256}",
+                f"  {part}",
+                f"where the next run checks it. Its sha256 must be {sha256}",
             ]
         )
     )

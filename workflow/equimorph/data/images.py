@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from equimorph.data.progress import progress
 from equimorph.data.raw import RawArrays, check_n_classes
 from equimorph.errors import InputError
+from equimorph.progress import progress
 
 MANIFEST = "manifest.csv"
 LISTED_PROBLEMS = 20

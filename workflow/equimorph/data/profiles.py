@@ -51,7 +51,7 @@ def edge_on_disc(u: np.ndarray, v: np.ndarray, h: float, z0: float, end: float) 
 
 def bar(u: np.ndarray, v: np.ndarray, length: float, q: float) -> np.ndarray:
     """Return a boxy bar of half-length `length` with flat light along it and a soft end."""
-    return np.exp(-(elliptical_radius(u, v, q, 2.6) / (0.8 * length)) ** 2.4)
+    return np.exp(-((elliptical_radius(u, v, q, 2.6) / (0.8 * length)) ** 2.4))
 
 
 def spiral_ridge(

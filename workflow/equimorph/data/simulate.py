@@ -1,10 +1,8 @@
 """Simulated galaxies: ten classes with Galaxy10's names, drawn from parametric light profiles.
 
 Each galaxy is a handful of components (bulge, disc, bar, logarithmic arms, dust, tidal tails, a
-companion) in a field of stars and other galaxies, observed as the Legacy Surveys' cut-outs are
-(see equimorph.data.sky). No real pixel enters. The class means of magnitude, half-light radius,
-axis ratio and colour in `CLASSES` follow medians measured on the 1,000 images of the real sample
-after undoing the stretch.
+companion; see equimorph.data.recipes) in a field of stars and other galaxies, observed as the
+Legacy Surveys' cut-outs are (see equimorph.data.exposure).
 """
 
 import math
@@ -14,17 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from equimorph.data.classes import GALAXY10_CLASSES
-from equimorph.data.profiles import (
-    bar,
-    disc,
-    edge_on_disc,
-    elliptical_radius,
-    ripple,
-    sersic,
-    spiral_ridge,
-    tail,
-)
-from equimorph.data.sky import FIELD, Sky, magnitudes_to_flux
+from equimorph.data.exposure import FIELD, Exposure
+from equimorph.data.recipes import CLASSES, Galaxy
 from equimorph.errors import InputError
 
 MIN_SIZE = 33
@@ -50,16 +39,6 @@ class Simulation(NamedTuple):
     dec: np.ndarray
     redshift: np.ndarray
     pxscale: np.ndarray
-
-
-class Galaxy(NamedTuple):
-    """What every recipe starts from: r magnitude, effective radius, colour, orientation."""
-
-    mag: float
-    size: float  # half-light radius along the major axis, arcsec
-    g_r: float
-    angle: float  # position angle, radians
-    hand: int  # +1 or -1: the way spiral arms wind
 
 
 def simulate(
@@ -108,16 +87,16 @@ def simulate_galaxy(label: int, size: int, rng: np.random.Generator) -> tuple[np
     distance = float(np.clip(rng.normal(0, 0.18), -0.5, 0.5))
     galaxy = Galaxy(
         mag=mag + 2.6 * distance + rng.normal(0, 0.35),
-        size=radius * 10 ** (-0.5 * distance + rng.normal(0, 0.07)),
+        size=radius * 10 ** (-0.5 * distance + rng.normal(0, 0.09)),
         g_r=rng.normal(g_r, g_r_sd),
         angle=rng.uniform(0, 2 * math.pi),
         hand=1 if rng.random() < 0.5 else -1,
     )
-    sky = Sky(size, rng)
+    sky = Exposure(size, rng)
     sky.add_field()
     recipe(sky, galaxy, rng)
     redshift = math.nan if rng.random() < UNKNOWN_REDSHIFT else MEDIAN_REDSHIFT * 10**distance
-    return sky.expose(), redshift
+    return sky.picture(), redshift
 
 
 def footprint_position(rng: np.random.Generator) -> tuple[float, float]:
@@ -132,314 +111,3 @@ def footprint_position(rng: np.random.Generator) -> tuple[float, float]:
         )
         if abs(latitude) > math.radians(18):
             return math.degrees(ra), math.degrees(dec)
-
-
-def fainter(mag: float, share: float) -> float:
-    """Return the magnitude of a component that holds `share` of a galaxy's light."""
-    return mag - 2.5 * math.log10(share)
-
-
-def smooth(sky: Sky, galaxy: Galaxy, rng: np.random.Generator, q: float, n: float) -> None:
-    """Add a featureless galaxy of axis ratio `q` and Sersic index `n`."""
-    u, v = sky.frame(galaxy.angle)
-    power = rng.uniform(1.9, 2.5) if q < 0.5 else 2.0
-    sky.add(sersic(elliptical_radius(u, v, q, power), galaxy.size, n), galaxy.mag, galaxy.g_r)
-
-
-def round_smooth(sky: Sky, galaxy: Galaxy, rng: np.random.Generator) -> None:
-    """Ellipticals and face-on lenticulars, some with a faint extended halo."""
-    q = rng.uniform(0.88, 1.0)
-    bright = max(0.0, 17.3 - galaxy.mag)
-    smooth(sky, galaxy, rng, q, float(np.clip(rng.normal(2.8 + bright, 0.8), 1.0, 5.5)))
-    if rng.random() < 0.3:
-        u, v = sky.frame(galaxy.angle)
-        halo = disc(elliptical_radius(u, v, q), 1.3 * galaxy.size, 4.5 * galaxy.size)
-        sky.add(halo, fainter(galaxy.mag, 0.5), galaxy.g_r - 0.05)
-
-
-def in_between(sky: Sky, galaxy: Galaxy, rng: np.random.Generator) -> None:
-    """Smooth galaxies of medium flattening."""
-    smooth(sky, galaxy, rng, rng.uniform(0.47, 0.74), float(np.clip(rng.normal(1.8, 0.6), 0.8, 4)))
-
-
-def cigar(sky: Sky, galaxy: Galaxy, rng: np.random.Generator) -> None:
-    """Smooth spindles without a bulge or a disc's sharp edge."""
-    smooth(sky, galaxy, rng, rng.uniform(0.2, 0.4), float(np.clip(rng.normal(1.3, 0.35), 0.7, 2.5)))
-
-
-def spiral(
-    sky: Sky,
-    galaxy: Galaxy,
-    rng: np.random.Generator,
-    *,
-    q: float,
-    bulge: float,
-    arms: int,
-    pitch: float,
-    arm_share: float,
-    patchy: float,
-    bar_share: float = 0.0,
-) -> None:
-    """Add a spiral: bulge, disc, arms, HII knots and, with `bar_share` > 0, a bar.
-
-    Args:
-        sky: where to.
-        galaxy: its global properties.
-        rng: source of randomness.
-        q: apparent axis ratio of the disc.
-        bulge: share of the light in the bulge.
-        arms: number of arms.
-        pitch: pitch angle in degrees.
-        arm_share: share of the disc's light in the arms.
-        patchy: how uneven the arms are, 0 to 1.
-        bar_share: share of the light in the bar.
-    """
-    h = galaxy.size / 1.6
-    bar_length = h * rng.uniform(0.9, 1.5)
-    bar_angle = rng.uniform(0, math.pi)
-    u, v = sky.frame(galaxy.angle)
-    v = v / q
-    radius, azimuth = np.hypot(u, v), np.arctan2(v, u)
-    old = disc(radius, h, h * rng.uniform(3.0, 4.5))
-    inner = 0.95 * bar_length if bar_share else h * rng.uniform(0.2, 0.6)
-    ridge = spiral_ridge(
-        radius,
-        azimuth - bar_angle,
-        arms,
-        galaxy.hand * math.radians(pitch),
-        bar_length,
-        rng.uniform(1.5, 4.0),
-        wobble=(0.4 + patchy) * ripple(u, v, 2.5 * h, rng, 5),
-    )
-    clumps = np.maximum(1 + patchy * ripple(u, v, 0.7 * h, rng), 0.05)
-    young = disc(radius, 1.25 * h, h * rng.uniform(2.6, 4.0)) * ridge * clumps
-    young *= 1 / (1 + np.exp(np.clip((inner - radius) / (0.12 * inner), -30, 30)))
-    rest = 1 - bulge - bar_share
-    blue = galaxy.g_r - 0.2 * bulge
-    if bar_share:
-        lens = 0.35 * bar_length
-        hole = 1 - 0.6 * np.exp(-((radius / bar_length) ** 2)) * (radius > lens)
-        old = old * hole
-        along, across = sky.frame(0.0)
-        along = u * math.cos(bar_angle) + v * math.sin(bar_angle)
-        across = v * math.cos(bar_angle) - u * math.sin(bar_angle)
-        sky.add(
-            bar(along, across, bar_length, rng.uniform(0.22, 0.38)),
-            fainter(galaxy.mag, bar_share),
-            galaxy.g_r + 0.13,
-        )
-    sky.add(old, fainter(galaxy.mag, rest * (1 - arm_share)), blue + 0.02)
-    sky.add(young, fainter(galaxy.mag, rest * arm_share), blue - 0.18)
-    if bulge:
-        shape = elliptical_radius(*sky.frame(galaxy.angle), 1 - 0.6 * (1 - q))
-        sky.add(
-            sersic(shape, h * rng.uniform(0.2, 0.4), rng.uniform(1.0, 2.5)),
-            fainter(galaxy.mag, bulge),
-            galaxy.g_r + 0.2,
-        )
-    knots(sky, young, rng, rng.poisson(14 * patchy), fainter(galaxy.mag, 0.1 * patchy + 1e-3))
-
-
-def knots(sky: Sky, young: np.ndarray, rng: np.random.Generator, n: int, mag: float) -> None:
-    """Add `n` star-forming knots of total r magnitude `mag` where the young light is."""
-    if n == 0:
-        return
-    cumulated = np.cumsum(young.ravel(), dtype=np.float64)
-    where = np.searchsorted(cumulated, rng.uniform(0, cumulated[-1], n))
-    share = rng.dirichlet(np.full(n, 1.5))
-    flux = magnitudes_to_flux(mag - 2.5 * np.log10(share), rng.normal(0.15, 0.15, n), np.zeros(n))
-    sky.add_points(sky.grid.x.ravel()[where], sky.grid.y.ravel()[where], flux)
-
-
-def inclined(rng: np.random.Generator, least: float) -> float:
-    """Draw the apparent axis ratio of a disc in random orientation, not below `least`."""
-    return max(least, rng.uniform(least, 1.0), rng.uniform(0, 1.0))
-
-
-def barred_spiral(sky: Sky, galaxy: Galaxy, rng: np.random.Generator) -> None:
-    """A bar, and mostly two arms from its ends."""
-    spiral(
-        sky,
-        galaxy,
-        rng,
-        q=inclined(rng, 0.4),
-        bulge=rng.uniform(0.04, 0.14),
-        arms=2,
-        pitch=rng.uniform(9, 26),
-        arm_share=rng.uniform(0.15, 0.6),
-        patchy=rng.uniform(0, 0.5),
-        bar_share=rng.uniform(0.14, 0.3),
-    )
-
-
-def tight_spiral(sky: Sky, galaxy: Galaxy, rng: np.random.Generator) -> None:
-    """Tightly wound arms around an often bright bulge."""
-    spiral(
-        sky,
-        galaxy,
-        rng,
-        q=inclined(rng, 0.38),
-        bulge=rng.uniform(0.06, 0.3),
-        arms=int(rng.choice([1, 2, 2, 2, 3, 4])),
-        pitch=rng.uniform(6, 14),
-        arm_share=rng.uniform(0.15, 0.55),
-        patchy=rng.uniform(0.05, 0.5),
-    )
-
-
-def loose_spiral(sky: Sky, galaxy: Galaxy, rng: np.random.Generator) -> None:
-    """Open, patchy arms with star-forming knots and a small bulge."""
-    spiral(
-        sky,
-        galaxy,
-        rng,
-        q=inclined(rng, 0.4),
-        bulge=rng.uniform(0.02, 0.14),
-        arms=int(rng.choice([1, 2, 2, 2, 3])),
-        pitch=rng.uniform(17, 38),
-        arm_share=rng.uniform(0.35, 0.75),
-        patchy=rng.uniform(0.2, 0.8),
-    )
-
-
-def edge_on(
-    sky: Sky, galaxy: Galaxy, rng: np.random.Generator, bulge: float, thickness: float
-) -> None:
-    """Add a disc seen edge-on; `thickness` is the ratio of scale height and scale length."""
-    h = galaxy.size / 1.3
-    u, v = sky.frame(galaxy.angle)
-    z0 = thickness * h
-    warp = rng.normal(0, 0.004) * (u * np.abs(u)) / h
-    thin = edge_on_disc(u, v - warp, h, z0, h * rng.uniform(2.2, 4.0))
-    thin = thin * np.maximum(1 + rng.uniform(0, 0.35) * ripple(u, v, h, rng, 5), 0.05)
-    dust = None
-    if rng.random() < 0.5:
-        lane = (v - warp - rng.uniform(-0.5, 0.5) * z0) / (0.35 * z0 + 0.1)
-        dust = rng.uniform(0.3, 1.2) * np.exp(-(lane**2) - (u / (2 * h)) ** 2)
-    sky.add(thin, fainter(galaxy.mag, 1 - bulge), galaxy.g_r - 0.25 * bulge, dust)
-    if bulge:
-        shape = elliptical_radius(u, v, rng.uniform(0.6, 0.9))
-        r_e = h * rng.uniform(0.28, 0.5)
-        sky.add(
-            sersic(shape, r_e, rng.uniform(1.2, 3)), fainter(galaxy.mag, bulge), galaxy.g_r + 0.08
-        )
-
-
-def edge_on_without_bulge(sky: Sky, galaxy: Galaxy, rng: np.random.Generator) -> None:
-    """A long thin disc, blue and uneven or red with dust."""
-    edge_on(sky, galaxy, rng, 0.0, rng.uniform(0.08, 0.26))
-    if galaxy.g_r < 0.6:
-        u, v = sky.frame(galaxy.angle)
-        young = disc(elliptical_radius(u, v, 0.15), galaxy.size, 2.5 * galaxy.size)
-        knots(sky, young, rng, rng.poisson(6), fainter(galaxy.mag, 0.08))
-
-
-def edge_on_with_bulge(sky: Sky, galaxy: Galaxy, rng: np.random.Generator) -> None:
-    """A thin red disc through a bright bulge."""
-    edge_on(sky, galaxy, rng, rng.uniform(0.25, 0.5), rng.uniform(0.08, 0.2))
-
-
-def merging(sky: Sky, galaxy: Galaxy, rng: np.random.Generator) -> None:
-    """Two or three galaxies of comparable light that overlap, often in a common envelope."""
-    bodies = 3 if rng.random() < 0.2 else 2
-    ratio = [1.0, *rng.uniform(0.3, 1.0, bodies - 1).tolist()]
-    separation = galaxy.size * rng.uniform(0.9, 2.2) + 0.8
-    start = rng.uniform(0, 1) * separation
-    for body, light in enumerate(ratio):
-        share = 0.85 * light / sum(ratio)
-        distance = -start if body == 0 else separation * body - start
-        angle = galaxy.angle + (rng.normal(0, 0.6) if body == 2 else 0.0)
-        x0, y0 = distance * math.cos(angle), distance * math.sin(angle)
-        u, v = sky.frame(rng.uniform(0, math.pi), x0, y0)
-        profile = sersic(
-            elliptical_radius(u, v, rng.uniform(0.4, 1.0)),
-            0.6 * galaxy.size * light**0.4 * 10 ** rng.normal(0, 0.1),
-            rng.uniform(0.8, 3.0),
-        )
-        g_r = galaxy.g_r + rng.normal(0, 0.08)
-        sky.add(profile, fainter(galaxy.mag, share), g_r)
-        if rng.random() < 0.35:
-            tidal_tail(sky, galaxy, rng, x0, y0, share=0.08, g_r=g_r - 0.1)
-    u, v = sky.frame(galaxy.angle)
-    envelope = disc(elliptical_radius(u, v, rng.uniform(0.4, 0.9)), separation, 4 * separation)
-    sky.add(envelope, fainter(galaxy.mag, rng.uniform(0.05, 0.25)), galaxy.g_r)
-
-
-def tidal_tail(
-    sky: Sky,
-    galaxy: Galaxy,
-    rng: np.random.Generator,
-    x0: float = 0.0,
-    y0: float = 0.0,
-    share: float = 0.15,
-    g_r: float = 0.6,
-    angle: float | None = None,
-) -> None:
-    """Add one tail that leaves (x0, y0), sweeping in the galaxy's sense."""
-    angle = rng.uniform(0, 2 * math.pi) if angle is None else angle
-    u, v = sky.frame(angle, x0, y0)
-    v = v / rng.uniform(0.5, 1.0)
-    size = galaxy.size
-    profile = tail(
-        np.hypot(u, v),
-        np.arctan2(v, u),
-        galaxy.hand * math.radians(rng.uniform(18, 65)),
-        size * rng.uniform(0.5, 1.2),
-        size * rng.uniform(1.2, 3.5),
-        size * rng.uniform(0.12, 0.35),
-    )
-    profile = profile * np.maximum(1 + 0.4 * ripple(u, v, size, rng, 4), 0)
-    sky.add(profile, fainter(galaxy.mag, share), g_r)
-
-
-def disturbed(sky: Sky, galaxy: Galaxy, rng: np.random.Generator) -> None:
-    """One galaxy out of balance: tails, a shell, light off the nucleus, clumps."""
-    size, blue = galaxy.size, galaxy.g_r - 0.1
-    u, v = sky.frame(galaxy.angle)
-    q = rng.uniform(0.35, 1.0)
-    nucleus = elliptical_radius(u, v, rng.uniform(0.5, 1.0))
-    nuclear = rng.uniform(0.25, 0.6)
-    sky.add(
-        sersic(nucleus, 0.5 * size, rng.uniform(1, 3)),
-        fainter(galaxy.mag, nuclear),
-        galaxy.g_r + 0.05,
-    )
-    shift = size * rng.uniform(0.2, 0.8)
-    u, v = sky.frame(galaxy.angle, *(shift * rng.normal(0, 0.7, 2)).tolist())
-    outer = disc(elliptical_radius(u, v, q), 0.6 * size, 2.5 * size)
-    lumps = np.maximum(1 + rng.uniform(0.2, 0.8) * ripple(u, v, size, rng), 0.02)
-    sky.add(outer * lumps, fainter(galaxy.mag, 0.8 - nuclear), blue)
-    angle = rng.uniform(0, 2 * math.pi)
-    for number in range(1 + rng.poisson(0.6)):
-        tidal_tail(
-            sky,
-            galaxy,
-            rng,
-            share=rng.uniform(0.1, 0.3),
-            g_r=blue - 0.05,
-            angle=angle + math.pi * number + rng.normal(0, 0.4),
-        )
-    if rng.random() < 0.3:
-        u, v = sky.frame(rng.uniform(0, 2 * math.pi))
-        radius = elliptical_radius(u, v, rng.uniform(0.6, 1.0))
-        shell = size * rng.uniform(1.3, 2.4)
-        profile = np.exp(-(((radius - shell) / (0.15 * shell)) ** 2))
-        profile = profile / (1 + np.exp(-4 * u / size))
-        sky.add(profile, fainter(galaxy.mag, rng.uniform(0.05, 0.2)), blue)
-    if galaxy.g_r < 0.6:
-        knots(sky, outer * lumps, rng, rng.poisson(6), fainter(galaxy.mag, 0.12))
-
-
-# Recipe, median r magnitude, median half-light radius in arcsec, mean and scatter of g - r.
-CLASSES = (
-    (disturbed, 17.0, 3.0, 0.64, 0.16),
-    (merging, 16.9, 2.6, 0.83, 0.15),
-    (round_smooth, 17.2, 2.2, 0.82, 0.17),
-    (in_between, 17.6, 1.9, 0.71, 0.14),
-    (cigar, 17.5, 2.9, 0.67, 0.14),
-    (barred_spiral, 16.3, 4.4, 0.73, 0.11),
-    (tight_spiral, 16.5, 4.6, 0.66, 0.11),
-    (loose_spiral, 17.1, 3.8, 0.60, 0.13),
-    (edge_on_without_bulge, 16.9, 6.2, 0.60, 0.16),
-    (edge_on_with_bulge, 17.1, 4.6, 0.90, 0.10),
-)

@@ -1,200 +1,139 @@
-"""A simulated patch of a grz imaging survey: light in, an 8-bit colour image out.
+"""The catalogue's galaxies on the sky: who is near whom, and who must stay together."""
 
-Fluxes are in nanomaggies (AB magnitude 22.5 - 2.5 log10 flux), surface brightness is per native
-pixel of 0.262 arcsec, and bands stand in the order of the colour channels: z, r, g. The stretch is
-that of the Legacy Surveys' cut-outs (Lupton et al. 2004, PASP 116, 133, with Q = 20, m = 0.03 and
-weights z 2.2, r 3.4, g 6.0); it puts an empty sky at grey level 32.4.
-"""
-
-import math
-from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
-from scipy.fft import irfft2, next_fast_len, rfft2, rfftfreq
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
-from equimorph.data.profiles import elliptical_radius, rotated, sersic
+from equimorph.errors import InputError
 
-FIELD = 67.1  # arcsec on a side, as 256 pixels of 0.262 arcsec
-NATIVE_PIXEL = 0.262
-RENDER_PIXEL = 0.52  # at most this many arcsec: a PSF of 1.3 arcsec needs 2.5 pixels
-
-STRETCH_Q = 20.0
-STRETCH_FLOOR = 0.03
-WEIGHTS = np.array([2.2, 3.4, 6.0], dtype=np.float32)[:, None, None]
-
-# Sky brightness per native pixel (19.0, 21.0, 22.0 mag per square arcsec) sets how photon noise
-# grows on bright light; the noise on empty sky is measured: the three channels of blank corners of
-# the real sample at 65 pixels have standard deviations 3.9, 2.8 and 3.1 grey levels (median), a
-# correlation of 0.35 to 0.47 between channels and of 0.47 between neighbouring pixels. Faint
-# sources make a part of each.
-SKY = np.array([1.72, 0.273, 0.109], dtype=np.float32)[:, None, None]
-NOISE = np.array([2.15, 1.5, 1.7], dtype=np.float32)[:, None, None] * 0.00115 / WEIGHTS
-EXTINCTION = np.array([0.55, 1.0, 1.4], dtype=np.float32)[:, None, None]  # relative to r
+ARCSEC = np.pi / 180 / 3600  # in radians
+# Far below what any survey resolves, far above the rounding of unit vectors (1e-11 arcsec): two
+# entries this close are one position, also across the poles and at right ascension 0 = 360.
+SAME_POSITION_ARCSEC = 1e-6
+COLUMNS = ("index", "label", "class_name", "ra", "dec", "redshift", "pxscale")
 
 
-class Grid:
-    """Pixel coordinates of one image size, finer than the image and with a margin around it.
+def read_catalogue(path: str | Path) -> pd.DataFrame:
+    """Read and check a catalogue.
 
-    Attributes:
-        x: arcsec to the right of the centre, (n, n) float32.
-        y: arcsec below the centre, (n, n) float32.
-        step: arcsec per fine pixel.
-        fine: fine pixels along one image pixel.
-        margin: fine pixels cut off at each side.
+    Args:
+        path: CSV with one row per image: index (0, 1, … in order), label, class_name, ra and dec in
+            degrees, redshift, pxscale; an empty cell is an unknown number.
+
+    Returns:
+        The table; index and label are integers, the numbers floats with NaN where unknown.
+
+    Raises:
+        InputError: a column is missing or a value is not allowed; the message names the row.
     """
-
-    def __init__(self, size: int):
-        self.size = size
-        self.fine = max(1, math.ceil(FIELD / size / RENDER_PIXEL - 0.05))
-        self.step = FIELD / (size * self.fine)
-        inner = size * self.fine
-        # The margin keeps the periodic convolution from wrapping light into the picture.
-        n = next_fast_len(inner + 2 * math.ceil(3.0 / self.step), real=True)
-        n += (n - inner) % 2
-        self.margin = (n - inner) // 2
-        axis = ((np.arange(n) - (n - 1) / 2) * self.step).astype(np.float32)
-        self.x, self.y = np.ascontiguousarray(np.broadcast_arrays(axis[None, :], axis[:, None]))
-        frequency = np.fft.fftfreq(n, self.step)[:, None] ** 2 + rfftfreq(n, self.step) ** 2
-        self.squared_frequency = frequency.astype(np.float32)
-
-    def gaussian(self, fwhm: float) -> np.ndarray:
-        """Return the transfer function of a Gaussian of `fwhm` arcsec."""
-        sigma = fwhm / 2.3548
-        return np.exp((-2 * math.pi**2 * sigma**2) * self.squared_frequency)
-
-    def convolve(self, planes: np.ndarray, transfer: np.ndarray) -> np.ndarray:
-        """Convolve (3, n, n) planes with transfer function(s) on the half-plane of `rfft2`."""
-        return irfft2(rfft2(planes) * transfer, s=self.x.shape)
-
-
-@lru_cache(maxsize=4)
-def grid(size: int) -> Grid:
-    """Return the shared, read-only grid of an image size."""
-    return Grid(size)
-
-
-class Sky:
-    """Collects the light of one field and takes its picture."""
-
-    def __init__(self, size: int, rng: np.random.Generator):
-        self.grid = grid(size)
-        self.rng = rng
-        self.light = np.zeros((3, *self.grid.x.shape), dtype=np.float32)
-        self.per_native = (NATIVE_PIXEL / self.grid.step) ** 2
-
-    def frame(
-        self, angle: float, x0: float = 0.0, y0: float = 0.0
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return coordinates along and across an axis at `angle` (radians) through (x0, y0)."""
-        return rotated(self.grid.x, self.grid.y, angle, x0, y0)
-
-    def add(
-        self, profile: np.ndarray, mag: float, g_r: float, dust: np.ndarray | None = None
-    ) -> None:
-        """Add a profile of any scale as a component of total r magnitude `mag`, colour `g_r`.
-
-        Args:
-            profile: (n, n) light distribution, >= 0.
-            mag: r magnitude of its sum before extinction.
-            g_r: colour in magnitudes; r - z follows from it.
-            dust: (n, n) optical depth in r, or None.
-        """
-        scale = self.per_native / max(float(profile.sum()), 1e-9)
-        flux = band_flux(mag, g_r, self.rng) * np.float32(scale)
-        self.light += flux * (profile if dust is None else profile * np.exp(-EXTINCTION * dust))
-
-    def add_points(self, x: np.ndarray, y: np.ndarray, flux: np.ndarray) -> None:
-        """Add unresolved sources at (x, y) arcsec with (3, n) band fluxes, bilinear on the grid."""
-        n = self.grid.x.shape[0]
-        column, row = (v / self.grid.step + (n - 1) / 2 for v in (x, y))
-        left, top = np.floor(column).astype(int), np.floor(row).astype(int)
-        for dx in (0, 1):
-            for dy in (0, 1):
-                weight = (1 - np.abs(column - left - dx)) * (1 - np.abs(row - top - dy))
-                i, j = top + dy, left + dx
-                ok = (i >= 0) & (i < n) & (j >= 0) & (j < n)
-                value = (flux * weight * self.per_native)[:, ok].astype(np.float32)
-                for band in range(3):
-                    np.add.at(self.light[band], (i[ok], j[ok]), value[band])
-
-    def add_field(self) -> None:
-        """Add what lies there by chance: stars, and galaxies near and far."""
-        rng, half = self.rng, FIELD / 2 + 3
-        stars = rng.poisson(math.exp(rng.normal(1.7, 0.6)))
-        mag = power_law(rng, 15.5, 23.5, 0.20, stars)
-        # Dwarf stars: a blue branch of F to K types and the M dwarfs, red in r - z.
-        red = rng.random(stars) < 0.55
-        g_r = np.where(red, rng.normal(1.4, 0.12, stars), rng.uniform(0.25, 1.1, stars))
-        r_z = np.where(red, rng.uniform(0.9, 2.4, stars), 0.62 * g_r - 0.08)
-        self.add_points(*rng.uniform(-half, half, (2, stars)), magnitudes_to_flux(mag, g_r, r_z))
-
-        faint = rng.poisson(130)
-        mag = power_law(rng, 21.3, 25.6, 0.33, faint)
-        g_r, r_z = rng.normal(0.8, 0.45, faint), rng.normal(0.75, 0.4, faint)
-        x, y = rng.uniform(-half, half, (2, faint))
-        self.add_points(x, y, magnitudes_to_flux(mag, g_r, r_z))
-
-        for mag in power_law(rng, 18.0, 21.3, 0.38, rng.poisson(2.2)).tolist():
-            x0, y0 = rng.uniform(-half, half, 2).tolist()
-            if math.hypot(x0, y0) < 7:
-                continue  # a blend at the centre would make another class of it
-            u, v = self.frame(rng.uniform(0, math.pi), x0, y0)
-            radius = elliptical_radius(u, v, rng.uniform(0.3, 1.0))
-            size = 0.9 * 10 ** (0.13 * (20 - mag) + rng.normal(0, 0.15))
-            self.add(sersic(radius, size, rng.uniform(0.8, 3)), mag, rng.normal(0.9, 0.3))
-
-    def expose(self) -> np.ndarray:
-        """Return the picture, (size, size, 3) uint8: PSF, noise, stretch, block average.
-
-        The survey's cut-outs are stretched at 0.262 arcsec and scaled down afterwards, so the
-        average comes last here too.
-        """
-        g, rng = self.grid, self.rng
-        seeing = 1.4 * math.exp(rng.normal(0, 0.08))
-        transfer = np.stack(
-            [
-                0.8 * g.gaussian(seeing * f) + 0.2 * g.gaussian(2.2 * seeing * f)
-                for f in (0.93, 1.0, 1.08 * math.exp(rng.normal(0, 0.04)))
-            ]
+    try:
+        table = pd.read_csv(path, dtype={"class_name": str}, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable CSV table ({error}).") from error
+    missing = [name for name in COLUMNS if name not in table]
+    if missing:
+        raise InputError(
+            f"{path}: no column {', '.join(missing)}; needed are {', '.join(COLUMNS)}."
         )
-        light = np.maximum(g.convolve(self.light, transfer), 0)
-        # Co-adding resamples: noise is correlated over about one native pixel, and surveys' depths
-        # differ from field to field and band to band.
-        depth = np.exp(rng.normal(0, 0.2) + rng.normal(0, 0.12, 3)).astype(np.float32)
-        noise = rng.standard_normal(light.shape, dtype=np.float32)
-        noise[:] += np.float32(0.7) * rng.standard_normal(light.shape[1:], dtype=np.float32)
-        noise = g.convolve(noise, g.gaussian(1.1))
-        noise *= NOISE * depth[:, None, None] * np.sqrt(1 + light / SKY)
-        noise *= np.float32(1.0 / g.step * 2.0)
-        light += noise
-        light += rng.normal(0, 0.0007, (3, 1, 1)).astype(np.float32) / WEIGHTS
-        cut = slice(g.margin, -g.margin or None)
-        image = stretch(light[:, cut, cut])
-        image = image.reshape(3, g.size, g.fine, g.size, g.fine).mean((2, 4))
-        return np.rint(image.transpose(1, 2, 0) * 255).astype(np.uint8)
+    if table.empty:
+        raise InputError(f"{path}: has no rows; one per image is needed.")
+    for name in ("ra", "dec", "redshift", "pxscale"):
+        _refuse(
+            path,
+            name,
+            table,
+            pd.to_numeric(table[name], errors="coerce").isna() & table[name].notna(),
+            "a number or an empty cell",
+        )
+        table[name] = table[name].astype(np.float64)
+    label = pd.to_numeric(table["label"], errors="coerce")
+    _refuse(path, "label", table, ~(label % 1 == 0) | (label < 0), "an integer from 0 up")
+    order = pd.to_numeric(table["index"], errors="coerce") == np.arange(len(table))
+    _refuse(path, "index", table, ~order, "the row's number, counted from 0")
+    _refuse(path, "ra", table, ~table["ra"].fillna(0).between(0, 360), "0 to 360 degrees")
+    _refuse(path, "dec", table, ~table["dec"].fillna(0).between(-90, 90), "-90 to 90 degrees")
+    half = table["ra"].isna() != table["dec"].isna()
+    _refuse(path, "ra", table, half, "known where dec is known, and only there")
+    table = table.astype({"index": np.int64, "label": np.int64})
+    first_name = table.groupby("label")["class_name"].transform("first")
+    mixed = table["class_name"].isna() | (table["class_name"] != first_name)
+    _refuse(path, "class_name", table, mixed, "one name per label")
+    return table
 
 
-def stretch(light: np.ndarray) -> np.ndarray:
-    """Turn (3, n, n) surface brightness in z, r, g into red, green, blue in [0, 1]."""
-    weighted = np.maximum(light * WEIGHTS + STRETCH_FLOOR, 0)
-    mean = np.maximum(weighted.mean(0), 1e-6)
-    return np.clip(weighted * (np.arcsinh(STRETCH_Q * mean) / (STRETCH_Q**0.5 * mean)), 0, 1)
+def _refuse(
+    path: str | Path, column: str, table: pd.DataFrame, wrong: pd.Series, allowed: str
+) -> None:
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise InputError(
+            f"{path}: column {column}, row {row}: '{table[column].iloc[row]}' is not allowed "
+            f"({int(wrong.sum())} such rows); allowed is {allowed}."
+        )
 
 
-def magnitudes_to_flux(mag: np.ndarray, g_r: np.ndarray, r_z: np.ndarray) -> np.ndarray:
-    """Return (3, n) fluxes in z, r, g from r magnitudes and colours."""
-    return 10 ** (0.4 * (22.5 - np.stack([mag - r_z, mag, mag + g_r])))
+def pairs_within(
+    ra: np.ndarray, dec: np.ndarray, radius_arcsec: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find all pairs of galaxies within a radius on the sphere.
+
+    Args:
+        ra: (N,) right ascension in degrees, NaN where unknown.
+        dec: (N,) declination in degrees, NaN where unknown.
+        radius_arcsec: largest separation; 0 finds those at the same position.
+
+    Returns:
+        Row numbers (P, 2) int64 with the lower one first, in ascending order, and the separations
+        (P,) in arcsec. A galaxy without coordinates is in no pair.
+
+    Raises:
+        InputError: the radius is negative or above 180 degrees.
+    """
+    if not 0 <= radius_arcsec <= 180 * 3600:
+        raise InputError(f"radius {radius_arcsec} arcsec: allowed is 0 to {180 * 3600} (180 deg).")
+    ra, dec = np.asarray(ra, np.float64), np.asarray(dec, np.float64)
+    known = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
+    points = _unit_vectors(ra[known], dec[known])
+    angle = max(radius_arcsec, SAME_POSITION_ARCSEC) * ARCSEC
+    found = cKDTree(points).query_pairs(2 * np.sin(angle / 2), output_type="ndarray")
+    chord = np.linalg.norm(points[found[:, 0]] - points[found[:, 1]], axis=1)
+    separation = 2 * np.arcsin(np.minimum(chord / 2, 1)) / ARCSEC
+    pairs = np.sort(known[found], axis=1).reshape(-1, 2)
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    return pairs[order], separation[order]
 
 
-def band_flux(mag: float, g_r: float, rng: np.random.Generator) -> np.ndarray:
-    """Return (3, 1, 1) fluxes of a galaxy; r - z follows g - r as in the real sample."""
-    r_z = 0.08 + 0.6 * g_r + rng.normal(0, 0.03)
-    return magnitudes_to_flux(mag, g_r, r_z).astype(np.float32)[:, None, None]
+def sky_groups(ra: np.ndarray, dec: np.ndarray, radius_arcsec: float) -> np.ndarray:
+    """Join all galaxies that a chain of pairs within the radius connects.
+
+    Args:
+        ra: (N,) right ascension in degrees, NaN where unknown.
+        dec: (N,) declination in degrees, NaN where unknown.
+        radius_arcsec: largest separation of two links of the chain; 0: the same position.
+
+    Returns:
+        (N,) int64, for each galaxy the lowest row number of its group; one without coordinates is
+        its own group.
+    """
+    pairs, _ = pairs_within(ra, dec, radius_arcsec)
+    links = coo_array((np.ones(len(pairs), bool), tuple(pairs.T)), shape=(len(ra), len(ra)))
+    _, component = connected_components(links, directed=False)
+    _, first, group = np.unique(component, return_index=True, return_inverse=True)
+    return first[group].astype(np.int64)
 
 
-def power_law(
-    rng: np.random.Generator, bright: float, faint: float, slope: float, n: int
-) -> np.ndarray:
-    """Draw n magnitudes whose counts grow by `slope` dex per magnitude."""
-    low, high = 10 ** (slope * bright), 10 ** (slope * faint)
-    return np.log10(rng.uniform(low, high, n)) / slope
+def _unit_vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Return (N, 3) unit vectors of positions in degrees."""
+    longitude, latitude = np.deg2rad(ra), np.deg2rad(dec)
+    return np.stack(
+        [
+            np.cos(latitude) * np.cos(longitude),
+            np.cos(latitude) * np.sin(longitude),
+            np.sin(latitude),
+        ],
+        axis=1,
+    )

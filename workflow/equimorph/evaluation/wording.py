@@ -5,7 +5,12 @@ import re
 
 def condition_label(name: str) -> str:
     """Return a condition's name for readers: `noise-25` becomes `noise 25 %`."""
-    return re.sub(r"-(\d+)$", r" \1 %", name).replace("-", " ")
+    return tie(re.sub(r"-(\d+)$", r" \1 %", name).replace("-", " "))
+
+
+def tie(text: str) -> str:
+    """Put a no-break space between a number and its per cent sign."""
+    return re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", text)
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -11,6 +11,8 @@ def reliability_diagram(
 ) -> Figure:
     """Draw accuracy against confidence per bin, above the share of predictions in each bin.
 
+    A dot's area grows with the number of predictions in its bin.
+
     Args:
         bins: by model, the columns low, high, count, confidence, accuracy (NaN in empty bins).
         groups: by model, the group (None for plain networks), for the colour.
@@ -44,14 +46,20 @@ def reliability_diagram(
                 filled["accuracy"],
                 color=colour,
                 alpha=0.35,
-                linewidth=5,
+                linewidth=4,
                 label="gap",
             )
-            upper.plot(
-                filled["confidence"], filled["accuracy"], color=colour, marker="o", markersize=4
+            upper.scatter(
+                filled["confidence"],
+                filled["accuracy"],
+                s=14 + 500 * filled["count"] / filled["count"].sum(),
+                color=colour,
+                edgecolor="white",
+                linewidth=0.6,
+                zorder=3,
             )
             upper.set_title(f"{model}: ECE {ece[model]:.3f}")
-            upper.set_ylim(0, 1.02)
+            upper.set_ylim(-0.02, 1.02)
             upper.legend(loc="upper left")
             lower.bar(
                 table["low"],

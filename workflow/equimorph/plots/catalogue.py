@@ -88,7 +88,11 @@ def sky_map(ra: NDArray, dec: NDArray, kind: NDArray, classes: list[str] | None 
                     rasterized=True,  # thousands of vector dots would make a file of megabytes
                 )
         ticks = np.arange(-150, 151, 60)
-        axes.set_xticks(np.radians(ticks), [f"{(_CENTRE - t) % 360:.0f}°" for t in ticks])
+        axes.set_xticks(np.radians(ticks), [])
+        for tick in ticks:  # below the survey, where no position hides them
+            label = f"{(_CENTRE - tick) % 360:.0f}°"
+            axes.text(np.radians(tick), np.radians(-44), label, ha="center", color="#666666")
+        axes.set_yticks(np.radians(np.arange(-60, 61, 30)))
         axes.set_xlabel("right ascension")
         axes.set_ylabel("declination")
         if known.any():

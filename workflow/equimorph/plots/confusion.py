@@ -16,7 +16,7 @@ def confusion_matrices(matrices: dict[str, NDArray], classes: list[str]) -> Figu
         classes: the C class names in label order.
     """
     with styled():
-        figure = Figure(figsize=(WIDTH, 0.52 * WIDTH + 0.5), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 0.57 * WIDTH), layout="constrained")
         panels = figure.subplots(1, len(matrices), sharey=True, squeeze=False)[0]
         for axes, (title, counts) in zip(panels, matrices.items(), strict=True):
             image = _draw_matrix(axes, np.asarray(counts, dtype=float), classes)

@@ -9,6 +9,7 @@ from equimorph.plots.style import styled
 
 _GAP = 3  # white pixels between images
 _DPI = 100
+_LETTER = 7  # mean width of a letter at 9 points and this resolution, in pixels
 
 
 def spread(rows: NDArray, count: int) -> NDArray:
@@ -16,6 +17,13 @@ def spread(rows: NDArray, count: int) -> NDArray:
     if len(rows) <= count:
         return np.asarray(rows)
     return np.asarray(rows)[np.linspace(0, len(rows) - 1, count).round().astype(int)]
+
+
+def central(image: NDArray, size: int) -> NDArray:
+    """Return the central `size` x `size` pixels, or the whole image where it is not larger."""
+    top = max((image.shape[0] - size) // 2, 0)
+    left = max((image.shape[1] - size) // 2, 0)
+    return image[top : top + size, left : left + size]
 
 
 def mosaic(images: list[list[NDArray]], cell: int) -> NDArray[np.uint8]:
@@ -57,8 +65,12 @@ def contact_sheet(
     """
     canvas = mosaic(images, cell)
     height, width = canvas.shape[:2]
-    left, top = 175, 130 if column_labels else 5
-    total_width, total_height = left + width + (55 if column_labels else 5), top + height + 5
+    left = 20 + _LETTER * max(map(len, row_labels))
+    # Column labels lean by 40 degrees: cos 40 = 0.77 to the right, sin 40 = 0.64 upwards.
+    lean = _LETTER * max(map(len, column_labels)) if column_labels else 0
+    top = 12 + int(0.75 * lean)
+    right = 5 + max(int(0.77 * lean) - cell // 2, 0)
+    total_width, total_height = left + width + right, top + height + 5
     with styled():
         figure = Figure(figsize=(total_width / _DPI, total_height / _DPI), dpi=_DPI)
         axes = figure.add_axes(

@@ -97,4 +97,6 @@ def save(figure: Figure, path: str | Path) -> None:
             format=suffix,
             metadata={"Date": None} if vector else None,
             dpi=200 if vector else "figure",  # in an SVG this is for rasterised points alone
+            bbox_inches="tight" if vector else None,  # contact sheets fit already, to the pixel
+            pad_inches=0.05,
         )

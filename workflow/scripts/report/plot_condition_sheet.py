@@ -9,8 +9,11 @@ import pandas as pd
 from equimorph.errors import InputError
 from equimorph.evaluation.wording import condition_label
 from equimorph.io import run
-from equimorph.plots.sheets import contact_sheet
+from equimorph.plots.sheets import central, contact_sheet
 from equimorph.plots.style import save
+
+# The galaxy itself: whole images, shrunk to the sheet's cells, would average the noise away.
+_CROP = 144  # pixels
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -38,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
             raise InputError(
                 f"{path}: {len(images)} images, but the split has {len(labels)} test images."
             )
-        rows.append([images[k] for k in first])
+        rows.append([central(images[k], _CROP) for k in first])
     sheet = contact_sheet(
         rows,
         [condition_label(path.stem) for path in arguments.conditions],

@@ -1,21 +1,20 @@
 """Train one model with one seed; write its weights, history and provenance."""
 
 import argparse
-import csv
 import json
-import sys
 from pathlib import Path
 
+import pandas as pd
 import torch
-from equimorph.data.split import read_split
-from tqdm import tqdm
 
+from equimorph.data.split import read_split
 from equimorph.data.tensors import open_images, resized
-from equimorph.io import atomic_path, read_json, run, write_json
+from equimorph.io import read_json, run, write_json, write_text
 from equimorph.models.checkpoint import save_checkpoint
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.registry import build, initialise
 from equimorph.models.specification import group_order
+from equimorph.progress import progress
 from equimorph.provenance import commit, digest, hardware, versions
 from equimorph.sources import local_modules
 from equimorph.training.augment import Augmentation
@@ -86,12 +85,7 @@ def main(argv: list[str] | None = None) -> None:
 
     training = load_subset(arguments, "train", size, device)
     validation = load_subset(arguments, "validation", size, device)
-    with tqdm(
-        total=recipe.epochs,
-        desc=f"{arguments.model} seed {arguments.seed}",
-        unit="epoch",
-        mininterval=1 if sys.stderr.isatty() else 30,
-    ) as bar:
+    with progress(recipe.epochs, f"{arguments.model} seed {arguments.seed}", "epochs") as bar:
 
         def report(row: dict[str, float]) -> None:
             bar.update(row["epoch"] - bar.n)
@@ -100,17 +94,13 @@ def main(argv: list[str] | None = None) -> None:
             )
 
         resume = (Path(arguments.resume), identity)
-        progress = train(network, training, validation, recipe, arguments.seed, resume, report)
+        outcome = train(network, training, validation, recipe, arguments.seed, resume, report)
 
-    best = progress.history[progress.best_epoch - 1]
-    seen = len(progress.history) * (len(training) // recipe.batch_size) * recipe.batch_size
+    best = outcome.history[outcome.best_epoch - 1]
+    seen = len(outcome.history) * (len(training) // recipe.batch_size) * recipe.batch_size
     metadata = {**job, "model": arguments.model, "classes": classes}
-    save_checkpoint(arguments.output_model, progress.best_state, metadata)
-    with atomic_path(arguments.output_history) as temporary:
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(best), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(progress.history)
+    save_checkpoint(arguments.output_model, outcome.best_state, metadata)
+    write_text(arguments.output_history, pd.DataFrame(outcome.history).to_csv(index=False))
     write_json(
         arguments.output_run,
         {
@@ -121,10 +111,10 @@ def main(argv: list[str] | None = None) -> None:
             "parameters": count_parameters(network),
             "macs": count_macs(network, size),
             "input_size": size,
-            "train_seconds": progress.seconds,
-            "images_per_second": seen / progress.seconds,
-            "epochs": len(progress.history),
-            "best_epoch": progress.best_epoch,
+            "train_seconds": outcome.seconds,
+            "images_per_second": seen / outcome.seconds,
+            "epochs": len(outcome.history),
+            "best_epoch": outcome.best_epoch,
             "validation_accuracy": best["validation_accuracy"],
             "validation_loss": best["validation_loss"],
             **job,

@@ -1,0 +1,120 @@
+"""A small copy of the project in a temporary folder, and commands that run in it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+PARTS = ("Snakefile", "config.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "envs", "profiles")
+
+# Two models, two seeds, one epoch or two: every rule runs, nothing is learnt.
+SMALL = {
+    "data": {
+        "simulated": {"per_class": 12, "size": 33},
+        "split": {"train": 0.6, "validation": 0.2},
+    },
+    "network": {"input_size": 33, "fields": [2, 4, 4], "pool_after": [2, 3]},
+    "train": {
+        "models": ["CNN", "C2", "D4"],
+        "seeds": [0, 1],
+        "epochs": 2,
+        "patience": 2,
+        "batch_size": 16,
+    },
+    "evaluate": {"conditions": ["clean", "rotated", "noise-50"], "bootstrap": 100},
+}
+
+
+def merged(base: dict, changes: dict) -> dict:
+    """Return `base` with `changes` merged in, recursively."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+class Project:
+    """A copy of the project, and what one types in it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        bin_folder = str(Path(sys.executable).parent)
+        self.environment = {
+            **os.environ,
+            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "OMP_NUM_THREADS": "1",
+            "MPLBACKEND": "Agg",
+        }
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+        """Run a command; its output, both streams together, is `stdout`."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        if check:
+            assert done.returncode == 0, done.stdout[-6000:]
+        return done
+
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        """Run snakemake with two cores."""
+        return self.run("snakemake", "--cores", "2", *arguments, check=check)
+
+    def edit_config(self, changes: dict) -> None:
+        """Merge changes into config.yaml."""
+        path = self.folder / "config.yaml"
+        config = merged(yaml.safe_load(path.read_text()), changes)
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Return what a dry run would do: the number of jobs by rule."""
+        text = self.snakemake("-n", "--quiet", "host", *arguments).stdout
+        if "Nothing to be done" in text:
+            return {}
+        lines = text.split("Job stats:", 1)[1].splitlines()
+        table = {}
+        for line in lines[3:]:
+            fields = line.split()
+            if len(fields) != 2 or fields[0] == "total":
+                break
+            table[fields[0]] = int(fields[1])
+        return table
+
+
+def copy_project(root: Path, folder: Path) -> Project:
+    """Copy the project's own files, no data and no results, and shrink its config."""
+    folder.mkdir(parents=True)
+    for part in PARTS:
+        source = root / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part)
+        else:
+            shutil.copy2(source, folder / part)
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(root / "workflow", folder / "workflow", ignore=ignore)
+    project = Project(folder)
+    project.edit_config(SMALL)
+    return project
+
+
+@pytest.fixture(scope="session")
+def finished(root, tmp_path_factory) -> Project:
+    """A project whose small study has run; tests must leave it as it is."""
+    project = copy_project(root, tmp_path_factory.mktemp("finished") / "a folder of ours")
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def fresh(root, tmp_path) -> Project:
+    """A project that has not run."""
+    return copy_project(root, tmp_path / "fresh")

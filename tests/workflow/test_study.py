@@ -1,0 +1,127 @@
+"""The small study from end to end, and what re-runs after an edit."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from .conftest import Project
+
+MODELS, SEEDS, CONDITIONS = 3, 2, 3
+
+
+def test_report_and_metrics(finished):
+    metrics = json.loads((finished.folder / "results/demo/metrics.json").read_text())
+    split = json.loads((finished.folder / "data/simulated/split-clean.json").read_text())
+    assert metrics["split"]["sha256"] == split["sha256"]
+    assert metrics["data"]["source"] == "simulated"
+    assert list(metrics["models"]) == ["CNN", "C2", "D4"]
+    model = metrics["models"]["D4"]
+    assert model["group_order"] == 8 and model["seeds"] == [0, 1]
+    assert model["parameters"] > 0 and model["macs"] > 0 and model["train_seconds"] > 0
+    assert list(model["conditions"]) == ["clean", "rotated", "noise-50"]
+    accuracy = model["conditions"]["clean"]["accuracy"]
+    assert accuracy["ci95"][0] <= accuracy["mean"] <= accuracy["ci95"][1] and accuracy["n"] == 2
+    report = (finished.folder / "results/demo/report.html").read_text()
+    assert split["sha256"][:12] in report and "simulated" in report
+
+
+def test_every_result_names_its_split(finished):
+    split = json.loads((finished.folder / "data/simulated/split-clean.json").read_text())
+    runs = list((finished.folder / "results/demo/models").glob("*/seed-*/run.json"))
+    assert len(runs) == MODELS * SEEDS
+    assert {json.loads(run.read_text())["split_sha256"] for run in runs} == {split["sha256"]}
+
+
+def test_nothing_to_be_done_afterwards(finished):
+    assert finished.planned() == {}
+
+
+def test_snakemakes_own_report(finished, tmp_path):
+    finished.snakemake("--report", str(tmp_path / "report.html"))
+    text = (tmp_path / "report.html").read_text()
+    assert "accuracy_by_order" in text
+
+
+@pytest.fixture
+def copy(finished, tmp_path) -> Project:
+    """The finished project at another path, which may be changed."""
+    folder = tmp_path / "elsewhere"
+    shutil.copytree(finished.folder, folder)
+    return Project(folder)
+
+
+def test_a_copy_elsewhere_has_nothing_to_do(copy):
+    assert copy.planned() == {}
+
+
+def test_a_training_parameter_re_runs_the_trainings_and_what_follows(copy):
+    copy.edit_config({"train": {"learning_rate": 0.004}})
+    planned = copy.planned()
+    assert planned["train"] == planned["predict"] == MODELS * SEEDS
+    assert planned["measure"] == MODELS and planned["compare"] == planned["report"] == 1
+    untouched = {"simulate", "verify", "convert", "audit", "split", "degrade"}
+    assert not untouched & set(planned)
+    assert not {"plot_class_histogram", "plot_sky_map", "plot_class_sheet"} & set(planned)
+
+
+def test_one_more_seed_trains_each_model_once(copy):
+    copy.edit_config({"train": {"seeds": [0, 1, 2]}})
+    assert copy.planned()["train"] == MODELS
+
+
+def test_one_more_model_trains_it_alone(copy):
+    copy.edit_config({"train": {"models": ["CNN", "C2", "D4", "C4"]}})
+    planned = copy.planned()
+    assert planned["train"] == SEEDS and planned["measure"] == 1
+
+
+def test_an_edit_of_a_module_re_runs_the_jobs_that_import_it(copy):
+    module = copy.folder / "workflow/equimorph/plots/confusion.py"
+    module.write_text(module.read_text() + "\n# edited\n")
+    planned = copy.planned()
+    assert planned.pop("all") == 1
+    assert set(planned) == {"plot_confusion", "report"}
+
+
+def test_an_edit_of_an_environment_re_runs_its_jobs(copy):
+    env = copy.folder / "envs/report.yaml"
+    env.write_text(env.read_text() + "# edited\n")
+    planned = copy.planned()
+    assert "plot_confusion" in planned and "train" not in planned
+
+
+def test_one_target_runs_only_what_it_needs(fresh):
+    target = "results/demo/models/D4/seed-0/model.safetensors"
+    planned = fresh.planned(target)
+    assert planned == dict.fromkeys(("simulate", "verify", "convert", "split", "train"), 1)
+
+
+BAD = [
+    ({"train": {"lr": 0.1}}, "train: unknown key lr; allowed are"),
+    ({"train": {"models": ["CNN", "D3"]}}, "group 'D3': allowed are C1, C2"),
+    ({"train": {"seeds": []}}, "train.seeds: [] is not allowed"),
+    ({"train": {"learning_rate": "1e-3"}}, "write 0.001 instead"),
+    ({"data": {"split": {"test": 0.3}}}, "they must add up to 1"),
+    ({"models": {"D4": {"architecture": "cnn"}}}, "two entries define D4"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD, ids=[m for _, m in BAD])
+@pytest.mark.parametrize("dry", [True, False], ids=["dry", "wet"])
+def test_a_bad_config_stops_before_any_job(fresh, changes, message, dry):
+    fresh.edit_config(changes)
+    done = fresh.snakemake(*(["-n"] if dry else []), check=False)
+    assert done.returncode == 1
+    assert message in done.stdout
+    assert "Traceback" not in done.stdout and "Job stats" not in done.stdout
+    assert not (fresh.folder / "data").exists()
+
+
+def test_an_image_folder_must_be_named(fresh, root):
+    fresh.environment.pop("EQUIMORPH_REAL_DATA", None)
+    done = fresh.snakemake("-n", "--configfile", "workflow/presets/images.yaml", check=False)
+    assert done.returncode == 1
+    assert "data.images.folder is not set" in done.stdout
+    assert not re.search(r"^Traceback", done.stdout, re.M)

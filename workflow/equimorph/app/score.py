@@ -1,0 +1,85 @@
+"""Score trained models on a labelled folder of images that they have never seen."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equimorph.data.images import import_images
+from equimorph.data.tensors import resized
+from equimorph.errors import InputError
+from equimorph.evaluation.predictions import Predictions
+from equimorph.evaluation.summary import summarise_condition
+from equimorph.io import read_json
+from equimorph.models.checkpoint import load_checkpoint
+from equimorph.training.loop import predict_logits
+
+
+def chosen_model(study: str | Path) -> str:
+    """Return the study's best equivariant model, chosen on its validation set.
+
+    Raises:
+        InputError: the study has no results.
+    """
+    metrics = Path(study, "metrics.json")
+    if not metrics.is_file():
+        raise InputError(f"{metrics}: there is no such file; run the study first (make results).")
+    return read_json(metrics)["validation_choice"]["best_equivariant"]
+
+
+def model_files(study: str | Path, model: str) -> dict[int, Path]:
+    """Return the weights of a model by seed.
+
+    Raises:
+        InputError: there are none; the message names the models that there are.
+    """
+    models = Path(study, "models")
+    files = {int(f.parent.name[5:]): f for f in models.glob(f"{model}/seed-*/model.safetensors")}
+    if not files:
+        known = sorted(folder.name for folder in models.glob("*")) or ["none"]
+        raise InputError(f"{models}: no model {model!r}; there are {', '.join(known)}.")
+    return dict(sorted(files.items()))
+
+
+def score(files: dict[int, Path], folder: str | Path, draws: int, seed: int) -> dict[str, Any]:
+    """Predict every image of a folder with each seed's network and summarise.
+
+    Args:
+        files: weights by seed, all of one model.
+        folder: holds the images and manifest.csv, labelled with the model's classes.
+        draws: bootstrap resamples of the images.
+        seed: of the resampling.
+
+    Returns:
+        What `summarise_condition` returns, and `classes`, `images`, `seeds`.
+    """
+    checkpoints = {key: load_checkpoint(path) for key, path in files.items()}
+    classes = next(iter(checkpoints.values())).classes
+    raw = import_images(folder, len(classes))
+    index, label = np.arange(len(raw.labels)), np.asarray(raw.labels, dtype=np.int64)
+    predictions = {}
+    for key, checkpoint in checkpoints.items():
+        logits = predict_logits(checkpoint.network, resized(raw.images, checkpoint.input_size))
+        predictions[key] = Predictions(index, label, logits.numpy())
+    summary = summarise_condition(predictions, classes, draws, np.random.default_rng(seed))
+    return {"images": len(label), "seeds": list(files), "classes": classes, **summary}
+
+
+def as_text(model: str, result: dict[str, Any]) -> str:
+    """Return the result as a short text: accuracy, interval, confusion matrix."""
+    accuracy, classes = result["accuracy"], result["classes"]
+    low, high = accuracy["ci95"]
+    spread = "" if accuracy["sd"] is None else f" ± {accuracy['sd']:.3f} (sd)"
+    width = max(map(len, classes))
+    lines = [
+        f"{model}, {len(result['seeds'])} seeds, {result['images']} images",
+        f"accuracy {accuracy['mean']:.3f}{spread}, 95 % interval over images "
+        f"{low:.3f} to {high:.3f}; chance {1 / len(classes):.2f}",
+        f"macro-F1 {result['macro_f1']['mean']:.3f}",
+        "",
+        "Rows: true class; columns: predicted class in the same order; summed over seeds.",
+        " " * width + "".join(f"{column:6d}" for column in range(len(classes))),
+    ]
+    for name, row in zip(classes, result["confusion"], strict=True):
+        lines.append(f"{name:<{width}}" + "".join(f"{count:6d}" for count in row))
+    return "\n".join(lines)

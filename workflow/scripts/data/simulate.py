@@ -1,0 +1,27 @@
+"""Simulate galaxies of all ten classes and write them as a raw file."""
+
+import argparse
+from functools import partial
+
+from tqdm import tqdm
+
+from equimorph.data.raw import write_raw
+from equimorph.data.simulate import simulate
+from equimorph.io import run
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the arguments, simulate, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--per-class", type=int, required=True, help="galaxies per class, >= 1")
+    parser.add_argument("--size", type=int, default=65, help="pixels on a side, >= 33")
+    parser.add_argument("--seed", type=int, default=0, help="any integer >= 0")
+    parser.add_argument("--output", required=True, help="HDF5 file to write")
+    args = parser.parse_args(argv)
+    progress = partial(tqdm, desc="simulate", unit="galaxy", mininterval=1)
+    galaxies = simulate(args.per_class, args.size, args.seed, progress)
+    write_raw(args.output, **galaxies._asdict())
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,75 @@
+"""Split a catalogue into train, validation and test, once for all models and seeds."""
+
+import argparse
+import hashlib
+from collections.abc import Sequence
+
+from equimorph.data.sky import read_catalogue
+from equimorph.data.split import (
+    PROTOCOLS,
+    check_no_leak,
+    describe_split,
+    effective_fractions,
+    make_split,
+    split_csv,
+)
+from equimorph.io import run, write_json, write_text
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--catalogue", required=True, help="catalogue.csv of the data set")
+    parser.add_argument("--protocol", default="clean", help=f"one of {', '.join(PROTOCOLS)}")
+    parser.add_argument("--seed", required=True, type=int, help="seed of the random choice")
+    for part in ("train", "validation", "test"):
+        parser.add_argument(f"--{part}", required=True, type=float, help=f"fraction of {part}")
+    parser.add_argument(
+        "--radius-arcsec", type=float, default=67.0, help="closer galaxies stay on one side"
+    )
+    parser.add_argument("--folds", type=int, help="the test set is one of this many folds")
+    parser.add_argument("--fold", type=int, help="which fold, counted from 0")
+    parser.add_argument("--output-csv", required=True, help="subset, index, label of each galaxy")
+    parser.add_argument("--output-json", required=True, help="hash, protocol and counts")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Split as the command line says."""
+    arguments = parse_arguments(argv)
+    catalogue = read_catalogue(arguments.catalogue)
+    label = catalogue["label"].to_numpy()
+    protocol = arguments.protocol
+    fractions = {part: getattr(arguments, part) for part in ("train", "validation", "test")}
+    split = make_split(
+        catalogue,
+        protocol,
+        fractions,
+        arguments.seed,
+        arguments.radius_arcsec,
+        arguments.folds,
+        arguments.fold,
+    )
+    leaky = protocol != "clean"
+    if not leaky:
+        check_no_leak(split, catalogue, arguments.radius_arcsec)
+    text = split_csv(split, label)
+    write_text(arguments.output_csv, text)
+    write_json(
+        arguments.output_json,
+        {
+            "sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "protocol": protocol,
+            "leaky": leaky,
+            "seed": arguments.seed,
+            "fractions": effective_fractions(protocol, fractions, arguments.folds),
+            "radius_arcsec": None if leaky else arguments.radius_arcsec,
+            "folds": arguments.folds,
+            "fold": arguments.fold,
+            **describe_split(split, label),
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(main)

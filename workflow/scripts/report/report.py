@@ -1,0 +1,55 @@
+"""Write the study's report: one HTML file that opens offline."""
+
+import argparse
+from pathlib import Path
+
+import yaml
+
+from equimorph.evaluation.report import embed_figures, merge_configs, read_captions, render
+from equimorph.io import read_json, run, write_text
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read what the study has produced; write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--metrics", type=Path, required=True, help="metrics.json")
+    parser.add_argument("--verified-json", type=Path, required=True, help="the raw file's facts")
+    parser.add_argument("--audit-json", type=Path, required=True, help="the catalogue's audit")
+    parser.add_argument("--split-json", type=Path, required=True, help="the split's description")
+    parser.add_argument(
+        "--runs", nargs="+", type=Path, required=True, help="run.json of every training"
+    )
+    parser.add_argument(
+        "--config",
+        nargs="+",
+        type=Path,
+        required=True,
+        help="config files, YAML: the base first, then the overlays",
+    )
+    parser.add_argument(
+        "--figures", nargs="+", type=Path, required=True, help="SVG and PNG files, known by name"
+    )
+    parser.add_argument(
+        "--captions", type=Path, required=True, help="folder with <figure>.rst captions"
+    )
+    parser.add_argument("--template", type=Path, required=True, help="Jinja2 template, HTML")
+    parser.add_argument("--output", type=Path, required=True, help="report, HTML")
+    arguments = parser.parse_args(argv)
+
+    layers = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in arguments.config]
+    html = render(
+        arguments.template.read_text(encoding="utf-8"),
+        metrics=read_json(arguments.metrics),
+        split=read_json(arguments.split_json),
+        verified=read_json(arguments.verified_json),
+        audit=read_json(arguments.audit_json),
+        runs=[read_json(path) for path in arguments.runs],
+        config=merge_configs(layers),
+        figures=embed_figures(arguments.figures),
+        captions=read_captions(arguments.captions),
+    )
+    write_text(arguments.output, html)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,67 @@
+"""Make one degraded copy of the test images."""
+
+import argparse
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from equimorph.data.split import read_split
+from equimorph.data.tensors import open_images
+from equimorph.errors import InputError
+from equimorph.io import atomic_path, run
+from equimorph.progress import progress
+from equimorph.robustness.degrade import check_spec, degrade, mean_level
+
+BLOCK = 64  # images in memory at a time
+
+
+def read_spec(text: str) -> dict:
+    """Return the degradation that a JSON text asks for, checked."""
+    try:
+        spec = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"--spec {text}: not JSON ({error}).") from error
+    if not isinstance(spec, dict):
+        raise InputError(f"--spec {text}: allowed is a JSON object with the key kind.")
+    check_spec(spec)
+    return spec
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Degrade the test images as the command line says, block by block."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", required=True, help="images.npy of the data set")
+    parser.add_argument("--split", required=True, help="subset, index, label of each galaxy")
+    parser.add_argument("--spec", required=True, help='kind and settings, JSON: {"kind": "none"}')
+    parser.add_argument("--output", required=True, help=".npy to write, in order of the index")
+    arguments = parser.parse_args(argv)
+
+    spec = read_spec(arguments.spec)
+    images = open_images(arguments.images)
+    rows = read_split(arguments.split)["test"]
+    if not len(rows):
+        raise InputError(f"{arguments.split}: has no test rows; at least one is needed.")
+    if rows[-1] >= len(images):
+        raise InputError(
+            f"{arguments.split}: test row {rows[-1]} is not in {arguments.images}, which holds "
+            f"{len(images)} images; both must be of one data set."
+        )
+    blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
+    mean = None
+    if spec.get("formula") == "legacy":
+        mean = np.average([mean_level(images[b]) for b in blocks], weights=[len(b) for b in blocks])
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *images.shape[1:])}
+    with (
+        atomic_path(arguments.output) as temporary,
+        open(temporary, "wb") as file,
+        progress(len(rows), f"degrade: {spec['kind']}", "images") as bar,
+    ):
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            file.write(degrade(images[block], block, mean=mean, **spec))
+            bar.update(len(block))
+
+
+if __name__ == "__main__":
+    run(main)
