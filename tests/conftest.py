@@ -31,6 +31,7 @@ def network_defaults() -> dict:
     """A small trunk with S1's depth, 65 px."""
     return {
         "input_size": 65,
+        "crop": 1.0,
         "fields": [2, 4, 4, 4, 4, 4, 6, 6, 6, 6, 8],
         "pool_after": [2, 4, 7, 9, 11],
         "kernel_size": 3,

@@ -1,5 +1,6 @@
 """Widths, counts, initialisation, checkpoints: what a network is before it is trained."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -152,7 +153,8 @@ def test_checkpoint_round_trip(name, network_defaults, tmp_path):
     metadata = {"specification": specification, "classes": list("abcdefghij"), "model": name}
     save_checkpoint(tmp_path / "model.safetensors", state, metadata)
     loaded = load_checkpoint(tmp_path / "model.safetensors")
-    assert loaded.input_size == 65 and loaded.classes == list("abcdefghij")
+    assert loaded.prepare(np.zeros((2, 70, 70, 3), np.uint8)).shape == (2, 3, 65, 65)
+    assert loaded.classes == list("abcdefghij")
     with torch.no_grad():
         assert torch.equal(loaded.network(images(65)), network.eval()(images(65)))
         loaded.network.train()

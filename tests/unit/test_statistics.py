@@ -54,7 +54,7 @@ def test_pairing_narrows_the_interval():
     a = b.copy()
     a[:, :15] = True  # better on a few images, equal on all others
     result = paired_difference(a, b, 1000, rng())
-    assert result["difference"] == pytest.approx((a.mean() - b.mean()))
+    assert result["difference"] == pytest.approx(a.mean() - b.mean())
     assert result["ci95"][0] >= 0
     unpaired = [bootstrap_interval(x.mean(axis=0), 1000, rng()) for x in (a, b)]
     width = result["ci95"][1] - result["ci95"][0]

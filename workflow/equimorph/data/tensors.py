@@ -26,20 +26,29 @@ def open_images(path: str | Path) -> np.ndarray:
     return images
 
 
-def resized(images: np.ndarray, size: int, block: int = 256) -> torch.Tensor:
-    """Return images as a (N, 3, size, size) uint8 tensor, antialiased where they shrink.
+def network_input(
+    images: np.ndarray, size: int, crop: float = 1.0, block: int = 256
+) -> torch.Tensor:
+    """Return the central part of images as a (N, 3, size, size) uint8 tensor.
 
-    The resampling is symmetric about the centre, so it commutes with rotations by 90 degrees and
-    with reflections up to the rounding to whole grey levels.
+    The resampling is antialiased where images shrink and symmetric about the centre, so it
+    commutes with rotations by 90 degrees and with reflections up to rounding to grey levels.
 
     Args:
-        images: (N, H, W, 3) uint8, may be memory-mapped.
+        images: (N, W, W, 3) uint8, may be memory-mapped.
         size: side of the result in px.
+        crop: side of the central part as a fraction of the image's side.
         block: images in memory as floats at a time.
     """
+    side = images.shape[1]
+    # An even margin on both sides keeps the centre where it is.
+    margin = round(side * (1 - crop) / 2)
+    inside = slice(margin, side - margin)
     result = torch.empty(len(images), 3, size, size, dtype=torch.uint8)
     for start in range(0, len(images), block):
-        taken = torch.from_numpy(np.ascontiguousarray(images[start : start + block]))
+        taken = torch.from_numpy(
+            np.ascontiguousarray(images[start : start + block, inside, inside])
+        )
         taken = taken.permute(0, 3, 1, 2)
         if taken.shape[-1] != size:
             taken = interpolate(

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from equimorph.data.tensors import network_input
 from equimorph.errors import InputError
 from equimorph.io import atomic_path
 from equimorph.models.registry import build
@@ -30,10 +32,10 @@ class Checkpoint:
     network: nn.Module
     metadata: dict[str, Any]
 
-    @property
-    def input_size(self) -> int:
-        """Side of the images that the network takes, in px."""
-        return self.metadata["specification"]["input_size"]
+    def prepare(self, images: np.ndarray) -> torch.Tensor:
+        """Crop and resize (N, W, W, 3) uint8 images as in training, to (N, 3, size, size)."""
+        specification = self.metadata["specification"]
+        return network_input(images, specification["input_size"], specification["crop"])
 
     @property
     def classes(self) -> list[str]:

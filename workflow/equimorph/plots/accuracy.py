@@ -105,6 +105,8 @@ def _draw_series(axes: Axes, scores: pd.DataFrame, name: str) -> None:
 
 
 def _draw_variants(axes: Axes, scores: pd.DataFrame, name: str) -> None:
+    if scores.empty:
+        return
     for model, values in scores.groupby("model", sort=False):
         position = (values["group_order"].iloc[0] * _SHIFT[name], values["accuracy"].mean())
         axes.errorbar(

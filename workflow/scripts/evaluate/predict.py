@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from equimorph.data.split import read_split
 
-from equimorph.data.tensors import open_images, resized
+from equimorph.data.split import read_split
+from equimorph.data.tensors import open_images
 from equimorph.errors import InputError
 from equimorph.io import atomic_path, run
 from equimorph.models.checkpoint import load_checkpoint
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
         images = open_images(path)
         if len(images) != len(index):
             raise InputError(f"{path}: holds {len(images)} images; the test set has {len(index)}.")
-        logits = predict_logits(checkpoint.network, resized(images, checkpoint.input_size))
+        logits = predict_logits(checkpoint.network, checkpoint.prepare(images))
         with (
             atomic_path(Path(arguments.output_folder, f"{path.stem}.npz")) as temporary,
             open(temporary, "wb") as file,

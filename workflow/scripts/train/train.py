@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from equimorph.data.split import read_split
-from equimorph.data.tensors import open_images, resized
+from equimorph.data.tensors import network_input, open_images
 from equimorph.io import read_json, run, write_json, write_text
 from equimorph.models.checkpoint import save_checkpoint
 from equimorph.models.counting import count_macs, count_parameters
@@ -44,12 +44,14 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def load_subset(
-    arguments: argparse.Namespace, subset: str, size: int, device: torch.device
+    arguments: argparse.Namespace, subset: str, specification: dict, device: torch.device
 ) -> Labelled:
     """Read one subset, the test set never, and put it on the device."""
     rows = read_split(arguments.split_csv)[subset]
     labels = read_split(arguments.split_csv, column="label")[subset]
-    images = resized(open_images(arguments.images)[rows], size)
+    images = network_input(
+        open_images(arguments.images)[rows], specification["input_size"], specification["crop"]
+    )
     return Labelled(images.to(device), torch.from_numpy(labels).long().to(device))
 
 
@@ -83,8 +85,8 @@ def main(argv: list[str] | None = None) -> None:
     }
     identity = digest(job, [__file__, *local_modules(__file__, root)])
 
-    training = load_subset(arguments, "train", size, device)
-    validation = load_subset(arguments, "validation", size, device)
+    training = load_subset(arguments, "train", specification, device)
+    validation = load_subset(arguments, "validation", specification, device)
     with progress(recipe.epochs, f"{arguments.model} seed {arguments.seed}", "epochs") as bar:
 
         def report(row: dict[str, float]) -> None:

@@ -1,0 +1,48 @@
+"""From memory-mapped images to what a network takes."""
+
+import numpy as np
+import pytest
+import torch
+
+from equimorph.data.tensors import network_input, open_images
+from equimorph.errors import InputError
+
+
+def images(side=64, count=3):
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def test_same_size_is_the_same_image():
+    taken = images(65)
+    expected = torch.from_numpy(taken).permute(0, 3, 1, 2)
+    assert torch.equal(network_input(taken, 65), expected)
+
+
+@pytest.mark.parametrize("crop", [1.0, 0.6])
+@pytest.mark.parametrize("size", [33, 65])
+def test_it_commutes_with_quarter_turns(size, crop):
+    turned = network_input(np.rot90(images(), axes=(1, 2)), size, crop).float()
+    expected = network_input(images(), size, crop).rot90(1, (2, 3)).float()
+    assert (turned - expected).abs().max() <= 1
+
+
+def test_crop_keeps_the_centre():
+    taken = np.zeros((1, 64, 64, 3), np.uint8)
+    taken[:, 16:48, 16:48] = 200
+    assert (network_input(taken, 33, 0.5) == 200).all()
+    assert (network_input(taken, 33, 1.0) == 0).any()
+
+
+def test_blocks_make_no_difference():
+    assert torch.equal(network_input(images(), 33, block=2), network_input(images(), 33))
+
+
+def test_other_files_are_named(tmp_path):
+    np.save(tmp_path / "float.npy", np.zeros((2, 8, 8, 3)))
+    with pytest.raises(InputError, match="float.npy: holds float64 of shape"):
+        open_images(tmp_path / "float.npy")
+    (tmp_path / "text.npy").write_text("galaxy")
+    with pytest.raises(InputError, match="text.npy: not a readable array"):
+        open_images(tmp_path / "text.npy")
+    np.save(tmp_path / "good.npy", images())
+    assert np.array_equal(open_images(tmp_path / "good.npy"), images())
