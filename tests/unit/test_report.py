@@ -14,7 +14,6 @@ from equimorph.errors import InputError
 from equimorph.evaluation.report import (
     describe_condition,
     embed_figures,
-    merge_configs,
     read_captions,
 )
 
@@ -216,12 +215,13 @@ def report(folder, root, **replaced):
     files = {
         key: f"{folder}/{key}.json" for key in ("metrics", "verified", "audit", "split")
     } | replaced
+    config = yaml.safe_load((root / "config.yaml").read_text()) | replaced.get("config", {})
     script(root, "report/report")(
         [
             *["--metrics", str(files["metrics"]), "--verified-json", str(files["verified"])],
             *["--audit-json", str(files["audit"]), "--split-json", str(files["split"])],
             *["--runs", *paths(folder, "models/*/*/run.json")],
-            *["--config", str(root / "config.yaml"), *map(str, replaced.get("overlays", []))],
+            *["--config", json.dumps(config)],
             *["--figures", *paths(folder, "figures/*")],
             *["--captions", str(replaced.get("captions", root / "workflow/report"))],
             *["--template", str(root / "workflow/report/report.html.j2")],
@@ -330,25 +330,13 @@ def test_leak_warning_appears_only_for_a_leaky_split(study, root, tmp_path):
     assert 'class="box danger"' in html
 
 
-def test_everything_printed_is_escaped(study, root, tmp_path):
-    overlay = tmp_path / "overlay.yaml"
-    overlay.write_text(yaml.safe_dump({"notes": ["<script>alert('note')</script> & more"]}))
-    html, page = report(study, root, overlays=[overlay])
+def test_everything_printed_is_escaped(study, root):
+    config = {"notes": ["<script>alert('note')</script> & more"]}
+    html, page = report(study, root, config=config)
     assert "script" not in page.tags
     assert "&lt;script&gt;" in html
     assert "Cigar &lt;b&gt;&amp; co&lt;/b&gt;" in html
     assert "<script>alert('note')</script> & more" in " ".join(page.text)
-
-
-def test_configs_merge_as_snakemake_does():
-    base = {"a": {"x": 1, "y": [1, 2]}, "b": 3}
-    over = {"a": {"y": [9], "z": {"k": 1}}, "c": None}
-    assert merge_configs([base, over]) == {
-        "a": {"x": 1, "y": [9], "z": {"k": 1}},
-        "b": 3,
-        "c": None,
-    }
-    assert base == {"a": {"x": 1, "y": [1, 2]}, "b": 3}
 
 
 def test_unknown_figures_and_missing_captions_are_refused(study, root, tmp_path):

@@ -2,7 +2,6 @@
 
 import base64
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +48,6 @@ _SOURCES = {
     "galaxy10": "Galaxy10 DECaLS",
     "images": "real images from a folder",
 }
-
-
-def merge_configs(layers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Lay config files over one another as Snakemake does: mappings merge, lists replace."""
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        for key, value in layer.items():
-            if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-                merged[key] = merge_configs([merged[key], value])
-            else:
-                merged[key] = value
-    return merged
 
 
 def data_uri(path: str | Path) -> str:

@@ -1,11 +1,10 @@
 """Write the study's report: one HTML file that opens offline."""
 
 import argparse
+import json
 from pathlib import Path
 
-import yaml
-
-from equimorph.evaluation.report import embed_figures, merge_configs, read_captions, render
+from equimorph.evaluation.report import embed_figures, read_captions, render
 from equimorph.io import read_json, run, write_text
 
 
@@ -19,13 +18,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--runs", nargs="+", type=Path, required=True, help="run.json of every training"
     )
-    parser.add_argument(
-        "--config",
-        nargs="+",
-        type=Path,
-        required=True,
-        help="config files, YAML: the base first, then the overlays",
-    )
+    parser.add_argument("--config", required=True, help="the study's whole config, JSON")
     parser.add_argument(
         "--figures", nargs="+", type=Path, required=True, help="SVG and PNG files, known by name"
     )
@@ -36,7 +29,6 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="report, HTML")
     arguments = parser.parse_args(argv)
 
-    layers = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in arguments.config]
     html = render(
         arguments.template.read_text(encoding="utf-8"),
         metrics=read_json(arguments.metrics),
@@ -44,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
         verified=read_json(arguments.verified_json),
         audit=read_json(arguments.audit_json),
         runs=[read_json(path) for path in arguments.runs],
-        config=merge_configs(layers),
+        config=json.loads(arguments.config),
         figures=embed_figures(arguments.figures),
         captions=read_captions(arguments.captions),
     )

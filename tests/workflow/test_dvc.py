@@ -1,0 +1,93 @@
+"""DVC around Snakemake: clone, pull, nothing to do; one edit, exactly its jobs."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from . import stand_in_conda
+from .conftest import Project
+
+DVC_CONFIG = """[core]
+    analytics = false
+    remote = published
+[cache]
+    type = "reflink,copy"
+['remote "published"']
+    url = store
+    verify = true
+"""
+
+
+@pytest.fixture(scope="module")
+def published(finished, tmp_path_factory) -> Project:
+    """The finished study, committed to git and pushed to a store inside the repository."""
+    folder = tmp_path_factory.mktemp("published") / "repository"
+    shutil.copytree(finished.folder, folder)
+    project = Project(folder)
+    project.environment.update(
+        GIT_AUTHOR_NAME="a",
+        GIT_AUTHOR_EMAIL="a@b.c",
+        GIT_COMMITTER_NAME="a",
+        GIT_COMMITTER_EMAIL="a@b.c",
+        DVC_NO_ANALYTICS="1",
+    )
+    project.run("git", "init", "-q")
+    project.run("dvc", "init", "-q")
+    (folder / ".dvc/config").write_text(DVC_CONFIG)
+    done = project.run("dvc", "repro")
+    assert "Nothing to be done" in done.stdout
+    project.run("dvc", "push", "-q")
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-qm", "published")
+    return project
+
+
+@pytest.fixture
+def clone(published, tmp_path) -> Project:
+    """A clone at another path, nothing pulled yet."""
+    folder = tmp_path / "clone"
+    published.run("git", "clone", "-q", str(published.folder), str(folder))
+    project = Project(folder)
+    project.environment = published.environment
+    return project
+
+
+def test_clone_and_pull_leave_nothing_to_do(clone):
+    clone.run("dvc", "pull", "-q")
+    assert clone.planned() == {}
+    assert "up to date" in clone.run("dvc", "status").stdout
+
+
+def test_then_one_changed_training_parameter_re_runs_the_trainings(clone):
+    clone.run("dvc", "pull", "-q")
+    clone.edit_config({"train": {"weight_decay": 0.02}})
+    planned = clone.planned()
+    assert planned["train"] == planned["predict"] == 6 and planned["report"] == 1
+    # The memory-mapped images are not published: trainings need them again.
+    assert set(planned) & {"simulate", "verify", "audit", "split"} == set()
+
+
+def test_results_without_their_records_are_refused(clone):
+    clone.run("dvc", "pull", "-q", "results/demo", "data/simulated")
+    clone.edit_config({"train": {"weight_decay": 0.02}})
+    done = clone.run("dvc", "repro", check=False)
+    assert done.returncode != 0
+    assert "came without Snakemake's records" in done.stdout and "dvc pull" in done.stdout
+
+
+def test_repro_runs_in_conda_environments_where_conda_is_on_the_path(clone, tmp_path):
+    clone.run("dvc", "pull", "-q")
+    clone.edit_config({"evaluate": {"bootstrap": 120}})
+    programs = stand_in_conda.install(tmp_path / "conda")
+    environment = dict(clone.environment)
+    clone.environment = {
+        **environment,
+        "PATH": f"{programs}{os.pathsep}{environment['PATH']}",
+        "PYTHONPATH": "",
+    }
+    done = clone.run("dvc", "repro")
+    assert "Activating conda environment" in done.stdout
+    assert list(Path(clone.folder, ".snakemake/conda").glob("*/bin/python"))
+    assert clone.planned() == {}
