@@ -16,11 +16,10 @@ from equimorph.sources import local_modules
 
 def check_study():
     """Stop before any job, also under -n, if the config is wrong."""
-    schema = workflow.basedir + "/workflow/schemas/config.schema.yaml"
-    with open(schema, encoding="utf-8") as file:
-        rules = yaml.safe_load(file)
+    with open("workflow/schemas/config.schema.yaml", encoding="utf-8") as file:
+        schema = yaml.safe_load(file)
     try:
-        check_config(config, rules, workflow.configfiles)
+        check_config(config, schema, workflow.configfiles)
     except InputError as error:
         raise WorkflowError(str(error)) from None
 

@@ -72,7 +72,7 @@ rule import_images:
     message:
         "Import the images that {input.manifest} lists."
     shell:
-        "python {input.script} --folder $(dirname {input.manifest:q}) --classes {params.classes}"
+        "python {input.script} --folder \"$(dirname {input.manifest:q})\" --classes {params.classes}"
         " --pixel-scale {params.pixel_scale} --output {output.raw} 2>&1 | tee {log}"
 
 

@@ -28,13 +28,11 @@ rule predict:
         f"{LOGS}/predict/{{model}}/seed-{{seed}}.log",
     conda:
         "../../envs/compute.yaml"
-    params:
-        folder=PREDICTIONS,
     message:
         "Predict the test images with {wildcards.model}, seed {wildcards.seed}."
     shell:
         "python {input.script} --model {input.model} --split-csv {input.split}"
-        " --conditions {input.conditions} --output-folder {params.folder} 2>&1 | tee {log}"
+        " --conditions {input.conditions} --output-folder $(dirname {output.logits[0]}) 2>&1 | tee {log}"
 
 
 rule measure:
@@ -93,11 +91,10 @@ rule compare:
         source=SOURCE,
         study=STUDY,
         reference=config["evaluate"]["reference"],
-        tables=f"{RESULTS}/tables",
     message:
         "Compare all models: metrics.json and the tables."
     shell:
         "python {input.script} --measures {input.measures} --predictions {input.predictions}"
         " --split-json {input.split} --verified-json {input.verified} --source {params.source}"
         " --study {params.study} --reference {params.reference} --output {output.metrics}"
-        " --tables-dir {params.tables} 2>&1 | tee {log}"
+        " --tables-dir $(dirname {output.accuracy}) 2>&1 | tee {log}"

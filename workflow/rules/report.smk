@@ -235,14 +235,13 @@ rule report:
     conda:
         "../../envs/report.yaml"
     params:
-        captions="workflow/report",
         config=as_json(config),
     message:
         "Write the report."
     shell:
         "python {input.script} --metrics {input.metrics} --verified-json {input.verified}"
         " --audit-json {input.audit} --split-json {input.split} --runs {input.runs}"
-        " --config {params.config:q} --figures {input.figures} --captions {params.captions}"
+        " --config {params.config:q} --figures {input.figures} --captions $(dirname {input.template})"
         " --template {input.template} --output {output.html} 2>&1 | tee {log}"
 
 

@@ -52,7 +52,7 @@ def load_subset(
     images = network_input(
         open_images(arguments.images)[rows], specification["input_size"], specification["crop"]
     )
-    return Labelled(images.to(device), torch.from_numpy(labels).long().to(device))
+    return Labelled(images.to(device), torch.tensor(labels, dtype=torch.int64, device=device))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -90,10 +90,9 @@ def main(argv: list[str] | None = None) -> None:
     with progress(recipe.epochs, f"{arguments.model} seed {arguments.seed}", "epochs") as bar:
 
         def report(row: dict[str, float]) -> None:
+            summary = f"loss {row['train_loss']:.3f}, validation {row['validation_accuracy']:.3f}"
+            bar.set_postfix_str(summary, refresh=False)
             bar.update(row["epoch"] - bar.n)
-            bar.set_postfix_str(
-                f"loss {row['train_loss']:.3f}, validation {row['validation_accuracy']:.3f}"
-            )
 
         resume = (Path(arguments.resume), identity)
         outcome = train(network, training, validation, recipe, arguments.seed, resume, report)
