@@ -38,5 +38,6 @@ def network_defaults() -> dict:
         "stem_stride": 2,
         "width": 1.0,
         "match": "fields",
+        "features": 4,
         "head": "pool",
     }

@@ -50,7 +50,11 @@ BAD = [
     ("models.D4", {"architecture": "cnn"}, r"models.D4: two entries define D4"),
     ("models.X", {"architecture": "mlp"}, r"models.X.architecture: 'mlp' .* one of gcnn, cnn"),
     ("conditions.clean", {"kind": "rotation", "seed": 1}, r"conditions.clean: .* choose another"),
-    ("conditions.n", {"kind": "noise"}, r"noise takes the keys formula, level, seed; .* none"),
+    (
+        "conditions.n",
+        {"kind": "noise"},
+        r"conditions.n: degradation noise: given are the keys none; needed are formula",
+    ),
     ("conditions.n", {"kind": "blur"}, r"kind: 'blur' .* one of rotation, noise, resolution"),
     ("evaluate.conditions", ["clean", "fog"], r"evaluate.conditions: 'fog' .* clean or one of rot"),
     ("evaluate.reference", "D32", r"evaluate.reference: 'D32' is not trained; allowed"),

@@ -15,7 +15,8 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from equimorph.errors import InputError
-from equimorph.robustness.degrade import ELECTRONS_PER_LEVEL, check_spec, degrade, mean_level
+from equimorph.robustness.conditions import check_spec
+from equimorph.robustness.degrade import ELECTRONS_PER_LEVEL, degrade, mean_level
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 SCRIPT = WORKFLOW / "scripts/robustness/degrade.py"
@@ -322,7 +323,7 @@ def test_wrong_arrays_are_named(images, indices):
 
 
 def run_script(folder, spec):
-    command = [sys.executable, SCRIPT, "--spec", spec]
+    command = [sys.executable, SCRIPT, "--specification", spec]
     command += ["--images", folder / "images.npy", "--split", folder / "split.csv"]
     command += ["--output", folder / "out.npy"]
     environment = {**os.environ, "PYTHONPATH": str(WORKFLOW)}
@@ -361,7 +362,7 @@ def test_the_script_says_what_is_wrong(tmp_path, spec, message):
     (tmp_path / "split.csv").write_text("subset,index,label\ntest,5,0\n")
     main = runpy.run_path(str(SCRIPT))["main"]
     arguments = ["--images", tmp_path / "images.npy", "--split", tmp_path / "split.csv"]
-    arguments += ["--spec", spec, "--output", tmp_path / "out.npy"]
+    arguments += ["--specification", spec, "--output", tmp_path / "out.npy"]
     with pytest.raises(InputError, match=message):
         main(list(map(str, arguments)))
     assert not (tmp_path / "out.npy").exists()

@@ -359,7 +359,7 @@ def test_disk_that_fills_up(target, part):
 
 def start_script(*mirrors: str, output: Path) -> subprocess.Popen:
     command = [sys.executable, str(SCRIPT), "--sha256", SHA256, "--output", str(output)]
-    command += [argument for url in mirrors for argument in ("--mirror", url)]
+    command += ["--mirrors", *mirrors]
     environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[2])}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 

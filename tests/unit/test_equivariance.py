@@ -64,7 +64,8 @@ def test_rotations_by_90_degrees_change_nothing(name, trained, network_defaults)
 def test_reflections_change_nothing(name, trained, network_defaults):
     network, images = prepared(name, network_defaults, trained)
     axes = (2, 3) if name != "D1" else (3,)
-    assert min(largest_change(network, images, images.flip(axis)) for axis in axes) <= 1e-4
+    for axis in axes:
+        assert largest_change(network, images, images.flip(axis)) <= 1e-4
 
 
 @pytest.mark.parametrize("name", ["C2", "D2"])

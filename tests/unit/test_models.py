@@ -16,8 +16,8 @@ from equimorph.models.checkpoint import (
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.gcnn import GCNN
 from equimorph.models.head import circular_mask
-from equimorph.models.registry import build, gcnn_trunk, initialise
-from equimorph.models.specification import base_trunk, group_order, resolve
+from equimorph.models.registry import build, initialise
+from equimorph.models.specification import base_trunk, gcnn_trunk, group_order, resolve
 from equimorph.models.steerable import he_standard_deviations, plane, steerable_conv
 from equimorph.models.widths import (
     Trunk,
@@ -58,7 +58,7 @@ def test_inexact_sizes_are_refused_with_the_nearest_that_work(size):
     ("group", "published"), [("C1", 693_610), ("C4", 1_839_274), ("D4", 3_366_826)]
 )
 def test_parameters_of_s1(group, published):
-    """REFERENCE counts: 216 + 381,888 |G| in the convolutions, 1,640 batch norm, 309,866 head."""
+    """216 + 381,888 |G| weights in the convolutions, 1,640 in batch norm, 309,866 in the head."""
     trunk, order = Trunk(), parse_group(group).order
     counted = trunk_parameters(trunk, 6, 6 * order) + head_parameters(192 * 25, 10)
     assert counted == published

@@ -58,6 +58,7 @@ def network(name="C4", seed=0):
         "stem_stride": 2,
         "width": 1.0,
         "match": "fields",
+        "features": 4,
         "head": "pool",
     }
     model = build(resolve(name, {"CNN": {"architecture": "cnn"}}, specification), 2)
@@ -133,7 +134,7 @@ def test_early_stopping():
 
 
 def test_a_loss_that_is_not_finite_stops_the_job():
-    with pytest.raises(TrainingError, match=r"epoch 1, learning rate .*: the loss is nan"):
+    with pytest.raises(TrainingError, match=r"epoch 1, learning rate .*: the train loss is nan"):
         model = network()
         with torch.no_grad():
             model.classifier[0].weight.fill_(float("nan"))

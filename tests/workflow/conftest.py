@@ -17,7 +17,12 @@ SMALL = {
         "simulated": {"per_class": 12, "size": 33},
         "split": {"train": 0.6, "validation": 0.2},
     },
-    "network": {"input_size": 33, "fields": [2, 4, 4], "pool_after": [2, 3]},
+    "network": {
+        "input_size": 33,
+        "fields": [2, 4, 4],
+        "pool_after": [2, 3],
+        "match": "fields",
+    },
     "train": {
         "models": ["CNN", "C2", "D4"],
         "seeds": [0, 1],

@@ -14,14 +14,9 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from equimorph.errors import InputError
 from equimorph.groups.names import is_group_name, parse_group
-from equimorph.models.specification import base_trunk, resolve
+from equimorph.models.specification import base_trunk, matched_in_macs, resolve
 from equimorph.models.widths import exact_sizes
-
-_CONDITION_KEYS = {
-    "rotation": ({"seed"}, {"angle"}),
-    "noise": ({"formula", "level", "seed"}, set()),
-    "resolution": ({"scale"}, set()),
-}
+from equimorph.robustness.conditions import check_spec
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -153,14 +148,10 @@ def _check_conditions(conditions: Mapping[str, Mapping[str, Any]], chosen: list[
                 f"of {', '.join(conditions) or 'no others'}."
             )
     for name, condition in conditions.items():
-        needed, optional = _CONDITION_KEYS[condition["kind"]]
-        given = set(condition) - {"kind"}
-        if not needed <= given <= needed | optional:
-            raise InputError(
-                f"config: conditions.{name}: {condition['kind']} takes the keys "
-                f"{', '.join(sorted(needed | optional))}; given are "
-                f"{', '.join(sorted(given)) or 'none'}."
-            )
+        try:
+            check_spec(condition)
+        except InputError as error:
+            raise InputError(f"config: conditions.{name}: {error}") from error
 
 
 def _check_models(config: Mapping[str, Any]) -> None:
@@ -206,3 +197,5 @@ def _check_specification(name: str, specification: Mapping[str, Any]) -> None:
             f"pool_after {specification['pool_after']}: allowed are the blocks 1 to {blocks}."
         )
     exact_sizes(base_trunk(specification), specification["input_size"])
+    if specification["architecture"] == "gcnn" and specification["match"] == "macs":
+        matched_in_macs(specification)

@@ -1,4 +1,5 @@
 # Names and helper functions that the stages share.
+import csv
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from equimorph.config import check_config
 from equimorph.data.classes import GALAXY10_COUNTS
 from equimorph.errors import InputError
 from equimorph.models.specification import resolve
+from equimorph.provenance import digest
 from equimorph.sources import local_modules
 
 
@@ -90,18 +92,32 @@ def condition_json(wildcards):
 
 def image_folder():
     """The folder of the data source `images`."""
-    folder = config["data"]["images"]["folder"] or os.environ.get("EQUIMORPH_REAL_DATA")
+    folder = config["data"]["images"]["folder"] or os.getenv("EQUIMORPH_REAL_DATA")
     if not folder:
         raise WorkflowError(
             "data.images.folder is not set, nor the environment variable EQUIMORPH_REAL_DATA: "
             "name a folder with manifest.csv (columns path, label, optionally ra, dec)."
         )
-    return folder
+    return Path(folder)
 
 
-def image_manifest(wildcards):
-    """The manifest of the data source `images`."""
-    return os.path.join(image_folder(), "manifest.csv")
+def image_digest(wildcards):
+    """The content of the image folder, wherever it lies: the manifest and the files it lists."""
+    folder = image_folder()
+    manifest = folder / "manifest.csv"
+    if not manifest.is_file():
+        raise WorkflowError(
+            f"{manifest}: there is no such file; needed are columns path, label."
+        )
+    with open(manifest, encoding="utf-8-sig", newline="") as file:
+        paths = [row.get("path") or "" for row in csv.DictReader(file)]
+    images = [folder / path for path in paths if (folder / path).is_file()]
+    return digest(paths, [manifest, *images])
+
+
+if SOURCE == "images":
+    # The job finds the folder here: as an input, its place would be part of the provenance.
+    os.environ.update(EQUIMORPH_REAL_DATA=str(image_folder()))
 
 
 def expected_raw():

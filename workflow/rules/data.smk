@@ -23,12 +23,12 @@ rule download:
     conda:
         "../../envs/compute.yaml"
     params:
-        mirrors=[f"--mirror {url}" for url in config["data"]["galaxy10"]["mirrors"]],
+        mirrors=config["data"]["galaxy10"]["mirrors"],
         sha256=config["data"]["galaxy10"]["sha256"],
     message:
         "Download Galaxy10 DECaLS (2.54 GB) and check its SHA-256."
     shell:
-        "python {input.script} {params.mirrors} --sha256 {params.sha256}"
+        "python {input.script} --mirrors {params.mirrors:q} --sha256 {params.sha256}"
         " --output {output.raw} 2>&1 | tee {log}"
 
 
@@ -59,7 +59,6 @@ rule import_images:
         script="workflow/scripts/data/import_images.py",
         modules=modules("data/import_images.py"),
         env=COMPUTE_ENV,
-        manifest=image_manifest,
     output:
         raw="data/images/raw.h5",
     log:
@@ -68,11 +67,12 @@ rule import_images:
         "../../envs/compute.yaml"
     params:
         classes=len(CLASSES),
+        content=image_digest,
         pixel_scale=config["data"]["images"]["pixel_scale"],
     message:
-        "Import the images that {input.manifest} lists."
+        "Import the images of a folder."
     shell:
-        "python {input.script} --folder \"$(dirname {input.manifest:q})\" --classes {params.classes}"
+        'python {input.script} --folder "$EQUIMORPH_REAL_DATA" --classes {params.classes}'
         " --pixel-scale {params.pixel_scale} --output {output.raw} 2>&1 | tee {log}"
 
 

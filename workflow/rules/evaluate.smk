@@ -1,5 +1,6 @@
 # From trained models to predictions, and from predictions to numbers.
 
+TABLES = ("accuracy", "per_class", "comparisons")
 PREDICTIONS = f"{RESULTS}/predictions/{{model}}/seed-{{seed}}"
 
 ALL_PREDICTIONS = expand(
@@ -28,10 +29,16 @@ rule predict:
         f"{LOGS}/predict/{{model}}/seed-{{seed}}.log",
     conda:
         "../../envs/compute.yaml"
+    threads: config["train"]["threads"]
+    resources:
+        gpu=int(config["train"]["device"] == "cuda"),
+    params:
+        device=config["train"]["device"],
     message:
         "Predict the test images with {wildcards.model}, seed {wildcards.seed}."
     shell:
-        "python {input.script} --model {input.model} --split-csv {input.split}"
+        "python {input.script} --model {input.model} --split {input.split}"
+        " --device {params.device} --threads {threads}"
         " --conditions {input.conditions} --output-folder $(dirname {output.logits[0]}) 2>&1 | tee {log}"
 
 
@@ -75,14 +82,26 @@ rule compare:
         split=SPLIT_JSON,
         verified=f"{DATA}/verified.json",
     output:
-        metrics=f"{RESULTS}/metrics.json",
+        metrics=report(
+            f"{RESULTS}/metrics.json",
+            caption="../report/metrics.rst",
+            category="Results",
+        ),
         accuracy=report(
             f"{RESULTS}/tables/accuracy.csv",
             caption="../report/accuracy.rst",
             category="Results",
         ),
-        per_class=f"{RESULTS}/tables/per_class.csv",
-        comparisons=f"{RESULTS}/tables/comparisons.csv",
+        per_class=report(
+            f"{RESULTS}/tables/per_class.csv",
+            caption="../report/per_class.rst",
+            category="Results",
+        ),
+        comparisons=report(
+            f"{RESULTS}/tables/comparisons.csv",
+            caption="../report/comparisons.rst",
+            category="Results",
+        ),
     log:
         f"{LOGS}/compare.log",
     conda:

@@ -245,12 +245,15 @@ rule report:
         " --template {input.template} --output {output.html} 2>&1 | tee {log}"
 
 
-# All that the study leaves: what DVC keeps, so what a deletion must bring back.
+# All that the study leaves, which is what DVC keeps: whatever of it is lost comes back.
 RESULT_FILES = [
     *expand(f"{RUN}/model.safetensors", model=MODELS, seed=SEEDS),
     *expand(f"{RUN}/history.csv", model=MODELS, seed=SEEDS),
+    *expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
     *ALL_PREDICTIONS,
-    f"{RESULTS}/tables/accuracy.csv",
+    *expand(f"{RESULTS}/measures/{{model}}.json", model=MODELS),
+    f"{RESULTS}/metrics.json",
+    *expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES),
     *FIGURE_FILES,
     f"{RESULTS}/report.html",
 ]

@@ -20,4 +20,4 @@ rule degrade:
         "Make the test images of the condition {wildcards.condition}."
     shell:
         "python {input.script} --images {input.images} --split {input.split}"
-        " --spec {params.specification:q} --output {output.images} 2>&1 | tee {log}"
+        " --specification {params.specification:q} --output {output.images} 2>&1 | tee {log}"

@@ -9,7 +9,8 @@ rule train:
         modules=modules("train/train.py"),
         env=COMPUTE_ENV,
         images=f"{WORK}/images.npy",
-        split_csv=SPLIT_CSV,
+        verified=f"{DATA}/verified.json",
+        split=SPLIT_CSV,
         split_json=SPLIT_JSON,
     output:
         model=f"{RUN}/model.safetensors",
@@ -27,15 +28,15 @@ rule train:
     params:
         specification=specification,
         recipe=recipe(),
-        classes=as_json(CLASSES),
+        class_names=CLASSES,
         device=config["train"]["device"],
         resume=f"work/resume/{STUDY}/{{model}}-seed-{{seed}}.pt",
     message:
         "Train {wildcards.model} with seed {wildcards.seed}."
     shell:
-        "python {input.script} --images {input.images} --split-csv {input.split_csv}"
-        " --split-json {input.split_json} --model {wildcards.model} --seed {wildcards.seed}"
+        "python {input.script} --images {input.images} --verified-json {input.verified}"
+        " --split {input.split} --split-json {input.split_json} --model {wildcards.model} --seed {wildcards.seed}"
         " --specification {params.specification:q} --recipe {params.recipe:q}"
-        " --classes {params.classes:q} --device {params.device} --threads {threads}"
+        " --class-names {params.class_names:q} --device {params.device} --threads {threads}"
         " --resume {params.resume} --output-model {output.model}"
         " --output-history {output.history} --output-run {output.run} 2>&1 | tee {log}"

@@ -5,7 +5,7 @@ from torch import nn
 
 from equimorph.models.widths import HEAD_WIDTHS
 
-# Mean and sd of Galaxy10 DECaLS in grey levels: 37.3 (REFERENCE: S1's test images) and about 40.
+# Mean (37.3, test images of arXiv:2311.01500) and about the sd of Galaxy10 DECaLS in grey levels.
 # The same constants for every data set, so that a network carries over to another one.
 GREY_MEAN = 37.3
 GREY_SCALE = 40.0

@@ -8,16 +8,7 @@ from torch import nn
 
 from equimorph.groups.names import parse_group
 from equimorph.models.cnn import CNN
-from equimorph.models.specification import base_trunk
-from equimorph.models.widths import (
-    Trunk,
-    exact_sizes,
-    head_parameters,
-    match_width,
-    plain_sizes,
-    trunk_macs,
-    trunk_parameters,
-)
+from equimorph.models.specification import base_trunk, gcnn_trunk
 
 
 def build(specification: Mapping[str, Any], classes: int) -> nn.Module:
@@ -28,42 +19,6 @@ def build(specification: Mapping[str, Any], classes: int) -> nn.Module:
         classes: number of logits.
     """
     return _BUILDERS[specification["architecture"]](specification, classes)
-
-
-def gcnn_trunk(specification: Mapping[str, Any], classes: int) -> Trunk:
-    """Return the trunk of a GCNN, its fields matched to the plain network of the same trunk.
-
-    `match: fields` keeps the numbers of fields, as S1 did: cost grows with |G|^2. `parameters` and
-    `macs` scale all widths by one factor until the GCNN has as many trainable parameters, or
-    multiply-adds in its convolutions, as the CNN.
-    """
-    trunk = base_trunk(specification)
-    size = specification["input_size"]
-    group = parse_group(specification["group"])
-    if specification["match"] == "macs":
-        target = trunk_macs(trunk, plain_sizes(trunk, size), 1)
-        convolved = exact_sizes(trunk, size).convolved
-        factor = match_width(lambda f: trunk_macs(trunk.scaled(f), convolved, group.order), target)
-        return trunk.scaled(factor)
-    if specification["match"] == "parameters":
-        target = _pooled_parameters(trunk, None, classes)
-        factor = match_width(
-            lambda f: _pooled_parameters(trunk.scaled(f), specification["group"], classes), target
-        )
-        return trunk.scaled(factor)
-    return trunk
-
-
-def _pooled_parameters(trunk: Trunk, group: str | None, classes: int) -> int:
-    """Parameters of a network with the pooling head; the plain network where `group` is None."""
-    if group is None:
-        stem = inner = trunk.kernel_size**2
-    else:
-        from equimorph.models.steerable import weights_per_pair
-
-        stem = weights_per_pair(parse_group(group), trunk.kernel_size, trivial_input=True)
-        inner = weights_per_pair(parse_group(group), trunk.kernel_size, trivial_input=False)
-    return trunk_parameters(trunk, stem, inner) + head_parameters(trunk.fields[-1], classes)
 
 
 def _build_gcnn(specification: Mapping[str, Any], classes: int) -> nn.Module:

@@ -30,9 +30,15 @@ class Trunk:
     kernel_size: int = 3
     stem_stride: int = 2
 
-    def scaled(self, factor: float) -> "Trunk":
-        """Return the trunk with every width multiplied by `factor`, at least one field each."""
-        fields = tuple(max(1, round(width * factor)) for width in self.fields)
+    def scaled(self, factor: float, features: int = 1) -> "Trunk":
+        """Return the trunk with every width multiplied by `factor`.
+
+        Args:
+            factor: on all widths; each is at least one.
+            features: least width of the last block.
+        """
+        *inner, last = (max(1, round(width * factor)) for width in self.fields)
+        fields = (*inner, max(last, features))
         return Trunk(fields, self.pool_after, self.kernel_size, self.stem_stride)
 
 

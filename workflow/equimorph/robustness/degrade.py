@@ -5,7 +5,7 @@ degraded form depends neither on the order nor on the company in which images ar
 arithmetic is in float; the result is rounded, not truncated, to whole grey levels.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -13,58 +13,11 @@ import numpy as np
 from scipy.ndimage import affine_transform
 
 from equimorph.errors import InputError
+from equimorph.robustness.conditions import check_spec
 
 # Electrons that a grey level stands for: sky level / sky variance of the Galaxy10 images (median
 # of three channels of 20 lossless images; a quarter of them lies below 0.22, one above 0.43).
 ELECTRONS_PER_LEVEL = 0.34
-
-# Of each kind of degradation the needed and the optional keys; an angle makes a seed needless.
-KEYS = {
-    "none": (set(), set()),
-    "rotation": (set(), {"seed", "angle"}),
-    "noise": ({"formula", "level", "seed"}, {"electrons_per_level"}),
-    "resolution": ({"scale"}, set()),
-}
-FORMULAS = ("physical", "legacy")
-
-
-def check_spec(spec: Mapping[str, Any]) -> None:
-    """Check what is to be done to the images.
-
-    Args:
-        spec: `{"kind": "none"}`; `{"kind": "rotation", "seed": 7}` for a random angle per image, or
-            `"angle"` in degrees for a fixed one; `{"kind": "noise", "formula": "physical" or
-            "legacy", "level": 0.5, "seed": 7}`; `{"kind": "resolution", "scale": 0.5}`.
-
-    Raises:
-        InputError: a key or a value is not allowed.
-    """
-    kind = spec.get("kind")
-    if kind not in KEYS:
-        raise InputError(f"degradation kind {kind!r}: allowed are {', '.join(KEYS)}.")
-    needed, optional = KEYS[kind]
-    given = set(spec) - {"kind"}
-    if not needed <= given <= needed | optional or (kind == "rotation" and not given):
-        raise InputError(
-            f"degradation {kind}: given are the keys {', '.join(sorted(given)) or 'none'}; needed "
-            f"are {', '.join(sorted(needed)) or 'none'}, allowed are "
-            f"{', '.join(sorted(needed | optional)) or 'none'}"
-            + ("; a rotation needs seed or angle." if kind == "rotation" else ".")
-        )
-    allowed: dict[str, tuple[Callable[[Any], bool], str]] = {
-        "seed": (lambda v: isinstance(v, int) and v >= 0, "an integer from 0 up"),
-        "angle": (np.isfinite, "a finite number of degrees"),
-        "level": (lambda v: 0 <= v < 1, "a number from 0 to below 1"),
-        "scale": (lambda v: 0 < v <= 1, "a number above 0, up to 1"),
-        "electrons_per_level": (lambda v: 0 < v < np.inf, "a number above 0"),
-        "formula": (lambda v: v in FORMULAS, "one of " + ", ".join(FORMULAS)),
-    }
-    for key in sorted(given):
-        accepts, meaning = allowed[key]
-        value = spec[key]
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if (key != "formula" and not is_number) or not accepts(value):
-            raise InputError(f"degradation {kind}: {key} {value!r}: allowed is {meaning}.")
 
 
 def degrade(

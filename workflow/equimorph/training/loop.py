@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from equimorph.errors import TrainingError
 from equimorph.models.checkpoint import learned_state, load_learned_state
+from equimorph.seeds import BATCHES, stream
 from equimorph.training.augment import Augmentation, augment
 from equimorph.training.resume import load_state, save_state
 
@@ -95,7 +96,7 @@ def train(
     Raises:
         TrainingError: the loss is not finite; the message names epoch and learning rate.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = stream(seed, BATCHES)
     steps = len(training) // recipe.batch_size
     if steps == 0:
         raise TrainingError(
@@ -139,19 +140,19 @@ def train(
             loss_sum += loss.detach()
             correct += (logits.detach().argmax(1) == labels).sum()
         rate = schedule.get_last_lr()[0]
-        train_loss = loss_sum.item() / steps
-        if not math.isfinite(train_loss):
-            raise TrainingError(
-                f"epoch {epoch}, learning rate {rate:.2e}: the loss is {train_loss}. "
-                f"Lower train.learning_rate (now {recipe.learning_rate:g})."
-            )
         row = {
             "epoch": epoch,
             "lr": rate,
-            "train_loss": train_loss,
+            "train_loss": loss_sum.item() / steps,
             "train_accuracy": correct.item() / (steps * recipe.batch_size),
             **_validate(network, validation, recipe),
         }
+        for kind in ("train_loss", "validation_loss"):
+            if not math.isfinite(row[kind]):
+                raise TrainingError(
+                    f"epoch {epoch}, learning rate {rate:.2e}: the {kind.replace('_', ' ')} is "
+                    f"{row[kind]}. Lower train.learning_rate (now {recipe.learning_rate:g})."
+                )
         if row["validation_loss"] < progress.best_loss:
             progress.best_epoch, progress.best_loss = epoch, row["validation_loss"]
             progress.best_state = {k: v.clone() for k, v in learned_state(network).items()}
@@ -172,10 +173,15 @@ def train(
 
 
 def predict_logits(network: nn.Module, images: torch.Tensor, batch_size: int = 128) -> torch.Tensor:
-    """Return the (N, classes) float32 logits of (N, 3, S, S) images, in evaluation mode."""
+    """Return the (N, classes) float32 logits of (N, 3, S, S) images, in evaluation mode.
+
+    The images may be elsewhere than the network; the logits are where the network is.
+    """
     network.eval()
+    device = next(network.parameters()).device
     with torch.inference_mode():
-        return torch.cat([network(batch) for batch in images.split(batch_size)]).float()
+        batches = images.split(batch_size)
+        return torch.cat([network(batch.to(device)) for batch in batches]).float()
 
 
 def _validate(network: nn.Module, validation: Labelled, recipe: Recipe) -> dict[str, float]:

@@ -11,13 +11,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse the arguments and download the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--mirror", action="append", required=True, help="URL of the file; give it once per mirror"
+        "--mirrors", nargs="+", required=True, help="URLs of the file, tried in order"
     )
     parser.add_argument("--sha256", required=True, help="digest of the file, hexadecimal")
     parser.add_argument("--bytes", type=int, help="size of the file, if known")
     parser.add_argument("--output", required=True, help="where the file goes")
     arguments = parser.parse_args(argv)
-    download(arguments.mirror, arguments.output, arguments.sha256, arguments.bytes)
+    download(arguments.mirrors, arguments.output, arguments.sha256, arguments.bytes)
 
 
 if __name__ == "__main__":

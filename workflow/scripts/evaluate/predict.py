@@ -8,6 +8,7 @@ import torch
 
 from equimorph.data.split import read_split
 from equimorph.data.tensors import open_images
+from equimorph.device import DEVICES, open_device
 from equimorph.errors import InputError
 from equimorph.io import atomic_path, run
 from equimorph.models.checkpoint import load_checkpoint
@@ -18,18 +19,21 @@ def main(argv: list[str] | None = None) -> None:
     """Predict as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="weights (.safetensors)")
-    parser.add_argument("--split-csv", required=True, help="subset, index, label of each galaxy")
+    parser.add_argument("--split", required=True, help="subset, index, label of each galaxy")
     parser.add_argument(
         "--conditions", required=True, nargs="+", help="test images (.npy), one per condition"
     )
+    parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--output-folder", required=True, help="takes <condition>.npz")
     arguments = parser.parse_args(argv)
 
     torch.set_num_threads(arguments.threads)
+    device = open_device(arguments.device)
     checkpoint = load_checkpoint(arguments.model)
-    index = read_split(arguments.split_csv)["test"]
-    label = read_split(arguments.split_csv, column="label")["test"]
+    checkpoint.network.to(device)
+    index = read_split(arguments.split)["test"]
+    label = read_split(arguments.split, column="label")["test"]
     for path in map(Path, arguments.conditions):
         images = open_images(path)
         if len(images) != len(index):
@@ -39,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
             atomic_path(Path(arguments.output_folder, f"{path.stem}.npz")) as temporary,
             open(temporary, "wb") as file,
         ):
-            np.savez_compressed(file, index=index, label=label, logits=logits.numpy())
+            np.savez_compressed(file, index=index, label=label, logits=logits.cpu().numpy())
 
 
 if __name__ == "__main__":

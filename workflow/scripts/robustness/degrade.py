@@ -11,7 +11,8 @@ from equimorph.data.tensors import open_images
 from equimorph.errors import InputError
 from equimorph.io import atomic_path, run
 from equimorph.progress import progress
-from equimorph.robustness.degrade import check_spec, degrade, mean_level
+from equimorph.robustness.conditions import check_spec
+from equimorph.robustness.degrade import degrade, mean_level
 
 BLOCK = 64  # images in memory at a time
 
@@ -21,9 +22,9 @@ def read_spec(text: str) -> dict:
     try:
         spec = json.loads(text)
     except ValueError as error:
-        raise InputError(f"--spec {text}: not JSON ({error}).") from error
+        raise InputError(f"--specification {text}: not JSON ({error}).") from error
     if not isinstance(spec, dict):
-        raise InputError(f"--spec {text}: allowed is a JSON object with the key kind.")
+        raise InputError(f"--specification {text}: allowed is a JSON object with the key kind.")
     check_spec(spec)
     return spec
 
@@ -33,11 +34,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True, help="images.npy of the data set")
     parser.add_argument("--split", required=True, help="subset, index, label of each galaxy")
-    parser.add_argument("--spec", required=True, help='kind and settings, JSON: {"kind": "none"}')
+    parser.add_argument(
+        "--specification", required=True, help='kind and settings, JSON: {"kind": "none"}'
+    )
     parser.add_argument("--output", required=True, help=".npy to write, in order of the index")
     arguments = parser.parse_args(argv)
 
-    spec = read_spec(arguments.spec)
+    spec = read_spec(arguments.specification)
     images = open_images(arguments.images)
     rows = read_split(arguments.split)["test"]
     if not len(rows):

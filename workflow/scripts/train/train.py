@@ -9,6 +9,7 @@ import torch
 
 from equimorph.data.split import read_split
 from equimorph.data.tensors import network_input, open_images
+from equimorph.device import DEVICES, open_device, peak_memory
 from equimorph.io import read_json, run, write_json, write_text
 from equimorph.models.checkpoint import save_checkpoint
 from equimorph.models.counting import count_macs, count_parameters
@@ -16,6 +17,7 @@ from equimorph.models.registry import build, initialise
 from equimorph.models.specification import group_order
 from equimorph.progress import progress
 from equimorph.provenance import commit, digest, hardware, versions
+from equimorph.seeds import WEIGHTS, stream
 from equimorph.sources import local_modules
 from equimorph.training.augment import Augmentation
 from equimorph.training.loop import Labelled, Recipe, train
@@ -25,17 +27,16 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True, help="memory-mapped images (.npy)")
-    parser.add_argument("--split-csv", required=True, help="subset, index, label of each galaxy")
+    parser.add_argument("--verified-json", required=True, help="the raw file's digest")
+    parser.add_argument("--split", required=True, help="subset, index, label of each galaxy")
     parser.add_argument("--split-json", required=True, help="the split's hash and protocol")
     parser.add_argument("--model", required=True, help="name of the model")
     parser.add_argument("--specification", required=True, help="architecture and arguments, JSON")
     parser.add_argument("--recipe", required=True, help="training parameters, JSON")
-    parser.add_argument("--classes", required=True, help="names of the classes, JSON list")
+    parser.add_argument("--class-names", required=True, nargs="+", help="names in label order")
     parser.add_argument("--seed", required=True, type=int, help="seed of weights and batches")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument(
-        "--device", default="auto", help="cpu, cuda, or auto for whichever is there"
-    )
+    parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
     parser.add_argument("--resume", required=True, help="state of an unfinished training")
     parser.add_argument("--output-model", required=True, help="weights (.safetensors)")
     parser.add_argument("--output-history", required=True, help="one row per epoch (.csv)")
@@ -47,8 +48,8 @@ def load_subset(
     arguments: argparse.Namespace, subset: str, specification: dict, device: torch.device
 ) -> Labelled:
     """Read one subset, the test set never, and put it on the device."""
-    rows = read_split(arguments.split_csv)[subset]
-    labels = read_split(arguments.split_csv, column="label")[subset]
+    rows = read_split(arguments.split)[subset]
+    labels = read_split(arguments.split, column="label")[subset]
     images = network_input(
         open_images(arguments.images)[rows], specification["input_size"], specification["crop"]
     )
@@ -59,18 +60,15 @@ def main(argv: list[str] | None = None) -> None:
     """Train as the command line says."""
     arguments = parse_arguments(argv)
     torch.set_num_threads(arguments.threads)
-    name = arguments.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(name)
+    device = open_device(arguments.device)
     specification = json.loads(arguments.specification)
     settings = json.loads(arguments.recipe)
-    classes = json.loads(arguments.classes)
+    classes = arguments.class_names
     split = read_json(arguments.split_json)
     size = specification["input_size"]
 
     network = build(specification, len(classes))
-    initialise(network, torch.Generator().manual_seed(arguments.seed))
+    initialise(network, stream(arguments.seed, WEIGHTS))
     network.to(device)
     recipe = Recipe(
         **{**settings, "augmentation": Augmentation(**settings["augmentation"])},
@@ -81,6 +79,9 @@ def main(argv: list[str] | None = None) -> None:
         "recipe": settings,
         "seed": arguments.seed,
         "split_sha256": split["sha256"],
+        "data_sha256": read_json(arguments.verified_json)["sha256"],
+        "classes": classes,
+        "device": str(device),
         "threads": arguments.threads,
     }
     identity = digest(job, [__file__, *local_modules(__file__, root)])
@@ -99,7 +100,7 @@ def main(argv: list[str] | None = None) -> None:
 
     best = outcome.history[outcome.best_epoch - 1]
     seen = len(outcome.history) * (len(training) // recipe.batch_size) * recipe.batch_size
-    metadata = {**job, "model": arguments.model, "classes": classes}
+    metadata = {**job, "model": arguments.model}
     save_checkpoint(arguments.output_model, outcome.best_state, metadata)
     write_text(arguments.output_history, pd.DataFrame(outcome.history).to_csv(index=False))
     write_json(
@@ -114,6 +115,7 @@ def main(argv: list[str] | None = None) -> None:
             "input_size": size,
             "train_seconds": outcome.seconds,
             "images_per_second": seen / outcome.seconds,
+            "peak_memory_bytes": peak_memory(device),
             "epochs": len(outcome.history),
             "best_epoch": outcome.best_epoch,
             "validation_accuracy": best["validation_accuracy"],

@@ -1,0 +1,12 @@
+"""Independent random streams from one seed."""
+
+import numpy as np
+import torch
+
+WEIGHTS, BATCHES = 0, 1
+
+
+def stream(seed: int, purpose: int) -> torch.Generator:
+    """Return a generator for one purpose, independent of the same seed's other purposes."""
+    state = np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state))
