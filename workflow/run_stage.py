@@ -1,4 +1,4 @@
-"""Run Snakemake as a stage of dvc.yaml: `python workflow/run_stage.py STUDY [TARGET]`.
+"""Run Snakemake as a stage of dvc.yaml: `python workflow/run_stage.py STUDY SOURCE [TARGET]`.
 
 DVC keeps what a stage has written (`persist`), so Snakemake decides what to run. It can do so only
 with its own records, which travel with the results (.snakemake/metadata). Results without records
@@ -12,31 +12,36 @@ import sys
 from pathlib import Path
 
 METADATA = Path(".snakemake/metadata")
+INCOMPLETE = Path(".snakemake/incomplete")  # outputs of jobs that were killed; Snakemake knows them
 
 
 def unrecorded(folder: Path) -> list[Path]:
-    """Return the files under `folder` that Snakemake has no record of."""
+    """Return the files under `folder` that Snakemake knows nothing of."""
     return [
         path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not (METADATA / _record(path)).is_file()
+        if path.is_file()
+        and not path.name.startswith(".")  # a temporary file that a killed job has left
+        and not (METADATA / _record(path)).exists()
+        and not (INCOMPLETE / _record(path)).exists()
     ]
 
 
 def _record(path: Path) -> str:
     """Return the name of Snakemake's record of an output file."""
-    return base64.b64encode(str(path).encode()).decode()
+    return base64.urlsafe_b64encode(str(path).encode()).decode()
 
 
 def main() -> None:
     """Check the records, then become Snakemake; with conda where it is installed."""
-    study, *targets = sys.argv[1:]
-    missing = unrecorded(Path("results", study))
+    study, source, *targets = sys.argv[1:]
+    missing = [*unrecorded(Path("data", source)), *unrecorded(Path("results", study))]
     if missing:
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         sys.exit(
-            f"error: {missing[0]} (and {len(missing) - 1} more) came without Snakemake's records, "
-            "so nobody can tell what they were made from. Get both with `dvc pull`, or delete "
-            f"results/{study} to run the study anew."
+            f"error: {missing[0]}{others} came without Snakemake's records, so nobody can tell "
+            "what they were made from. `dvc pull` without a path brings both; files of your own "
+            f"do not belong in data/{source} and results/{study}."
         )
     conda = ["--sdm", "conda"] if shutil.which("conda") else []
     command = ["snakemake", "--cores", "all", *conda, *targets]

@@ -182,7 +182,7 @@ def measure_and_compare(folder, root):
             [
                 *["--predictions", *predictions],
                 *["--runs", *paths(folder, f"models/{name}/*/run.json")],
-                *["--classes", *CLASSES, "--bootstrap", "200", "--seed", "1"],
+                *["--class-names", *CLASSES, "--bootstrap", "200", "--seed", "1"],
                 *["--output", f"{folder}/measures/{name}.json"],
             ]
         )
@@ -191,7 +191,7 @@ def measure_and_compare(folder, root):
 
 def draw(folder, root):
     metrics, split = ["--metrics", f"{folder}/metrics.json"], ["--split", f"{folder}/split.csv"]
-    classes = ["--classes", *CLASSES]
+    classes = ["--class-names", *CLASSES]
     conditions = [f"{folder}/conditions/{name}.npy" for name in CONDITIONS]
     for name, arguments in {
         "accuracy_by_order.svg": metrics,

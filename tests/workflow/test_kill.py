@@ -33,10 +33,11 @@ def test_sigkill_in_training(long_training):
     deadline = time.monotonic() + 120
     while not state.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert state.exists(), "no epoch ended within two minutes"
     # The whole group: a killed parent alone would leave the training alive.
     subprocess.run(["kill", "-KILL", f"-{process.pid}"], check=True)
     assert process.wait() == -signal.SIGKILL
-    assert state.exists() and not model.exists()
+    assert state.exists() and not model.exists()  # killed half-way
 
     project.snakemake("--unlock")
     project.snakemake(MODEL)

@@ -61,14 +61,14 @@ rule measure:
     conda:
         "../../envs/compute.yaml"
     params:
-        classes=CLASSES,
+        class_names=CLASSES,
         bootstrap=config["evaluate"]["bootstrap"],
         seed=config["evaluate"]["seed"],
     message:
         "Measure {wildcards.model} under every condition."
     shell:
         "python {input.script} --predictions {input.predictions} --runs {input.runs}"
-        " --classes {params.classes:q} --bootstrap {params.bootstrap} --seed {params.seed}"
+        " --class-names {params.class_names:q} --bootstrap {params.bootstrap} --seed {params.seed}"
         " --output {output.measures} 2>&1 | tee {log}"
 
 

@@ -113,11 +113,11 @@ rule plot_class_histogram:
     conda:
         "../../envs/report.yaml"
     params:
-        classes=CLASSES,
+        class_names=CLASSES,
     message:
         "Plot the classes of each subset."
     shell:
-        "python {input.script} --split {input.split} --classes {params.classes:q}"
+        "python {input.script} --split {input.split} --class-names {params.class_names:q}"
         " --output {output.figure} 2>&1 | tee {log}"
 
 
@@ -163,11 +163,11 @@ rule plot_class_sheet:
     conda:
         "../../envs/report.yaml"
     params:
-        classes=CLASSES,
+        class_names=CLASSES,
     message:
         "Show training images of every class."
     shell:
-        "python {input.script} --images {input.images} --split {input.split} --classes {params.classes:q}"
+        "python {input.script} --images {input.images} --split {input.split} --class-names {params.class_names:q}"
         " --output {output.figure} 2>&1 | tee {log}"
 
 
@@ -191,12 +191,12 @@ rule plot_condition_sheet:
     conda:
         "../../envs/report.yaml"
     params:
-        classes=CLASSES,
+        class_names=CLASSES,
     message:
         "Show test images under every condition."
     shell:
         "python {input.script} --conditions {input.conditions}"
-        " --split {input.split} --classes {params.classes:q}"
+        " --split {input.split} --class-names {params.class_names:q}"
         " --output {output.figure} 2>&1 | tee {log}"
 
 

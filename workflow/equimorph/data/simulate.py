@@ -7,12 +7,12 @@ Legacy Surveys' cut-outs are (see equimorph.data.exposure).
 
 import math
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 import numpy as np
 
 from equimorph.data.classes import GALAXY10_CLASSES
 from equimorph.data.exposure import FIELD, Exposure
+from equimorph.data.raw import RawArrays
 from equimorph.data.recipes import CLASSES, Galaxy
 from equimorph.errors import InputError
 
@@ -21,32 +21,12 @@ MEDIAN_REDSHIFT = 0.07
 UNKNOWN_REDSHIFT = 0.05  # share of NaN
 
 
-class Simulation(NamedTuple):
-    """Simulated galaxies in the order of their labels.
-
-    Attributes:
-        images: (N, size, size, 3) uint8.
-        labels: (N,) uint8.
-        ra: (N,) float64, degrees.
-        dec: (N,) float64, degrees.
-        redshift: (N,) float64, NaN where unknown.
-        pxscale: (N,) float64, arcsec per pixel.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    ra: np.ndarray
-    dec: np.ndarray
-    redshift: np.ndarray
-    pxscale: np.ndarray
-
-
 def simulate(
     per_class: int,
     size: int = 65,
     seed: int = 0,
     progress: Callable[[Iterable], Iterable] = iter,
-) -> Simulation:
+) -> RawArrays:
     """Simulate `per_class` galaxies of each of the ten classes.
 
     Galaxy i of class c depends on (seed, c, i, size) alone, so a larger `per_class` extends the
@@ -77,7 +57,7 @@ def simulate(
         rng = np.random.default_rng([seed, label, index])
         ra[row], dec[row] = footprint_position(rng)
         images[row], redshift[row] = simulate_galaxy(label, size, rng)
-    return Simulation(images, labels, ra, dec, redshift, np.full(n, FIELD / size))
+    return RawArrays(images, labels, ra, dec, redshift, np.full(n, FIELD / size))
 
 
 def simulate_galaxy(label: int, size: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:

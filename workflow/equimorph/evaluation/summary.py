@@ -84,7 +84,7 @@ def summarise_runs(runs: list[dict[str, Any]]) -> dict[str, Any]:
         raise InputError(f"model {first['model']}: seeds {seeds} hold one twice.")
     return {
         "group": first["group"],
-        "architecture": first.get("architecture") or ("gcnn" if first["group"] else "cnn"),
+        "architecture": first["architecture"],
         "group_order": first["group_order"],
         "parameters": first["parameters"],
         "macs": first["macs"],

@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     progress = partial(tqdm, desc="simulate", unit="galaxy", mininterval=1)
     galaxies = simulate(args.per_class, args.size, args.seed, progress)
-    write_raw(args.output, **galaxies._asdict())
+    write_raw(args.output, *galaxies)
 
 
 if __name__ == "__main__":

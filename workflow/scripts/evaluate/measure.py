@@ -24,7 +24,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--runs", nargs="+", type=Path, required=True, help="run.json of each seed of the model"
     )
-    parser.add_argument("--classes", nargs="+", required=True, help="class names in label order")
+    parser.add_argument(
+        "--class-names", nargs="+", required=True, help="class names in label order"
+    )
     parser.add_argument("--bootstrap", type=int, default=2000, help="resamples of the test images")
     parser.add_argument("--seed", type=int, default=0, help="seed of the resamples")
     parser.add_argument("--output", type=Path, required=True, help="measures, JSON")
@@ -43,7 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     measured = {
         name: summarise_condition(
             {seed: by_seed[seed] for seed in model["seeds"]},
-            arguments.classes,
+            arguments.class_names,
             arguments.bootstrap,
             np.random.default_rng(arguments.seed),
         )
@@ -54,7 +56,7 @@ def main(argv: list[str] | None = None) -> None:
         {
             "model": runs[0]["model"],
             **model,
-            "classes": arguments.classes,
+            "classes": arguments.class_names,
             "bootstrap": {"draws": arguments.bootstrap, "seed": arguments.seed},
             "test_images": len(next(iter(next(iter(conditions.values())).values())).index),
             "conditions": measured,

@@ -16,7 +16,9 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, required=True, help="all images, npy")
     parser.add_argument("--split", type=Path, required=True, help="split, CSV")
-    parser.add_argument("--classes", nargs="+", required=True, help="class names in label order")
+    parser.add_argument(
+        "--class-names", nargs="+", required=True, help="class names in label order"
+    )
     parser.add_argument("--columns", type=int, default=8, help="examples per class")
     parser.add_argument("--output", type=Path, required=True, help="contact sheet, PNG")
     arguments = parser.parse_args(argv)
@@ -26,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     train = split[split["subset"] == "train"].sort_values("index")
     by_class = train.groupby("label")["index"]
     rows = [[images[k] for k in spread(index, arguments.columns)] for _, index in by_class]
-    labels = [arguments.classes[label] for label in by_class.groups]
+    labels = [arguments.class_names[label] for label in by_class.groups]
     save(contact_sheet(rows, labels), arguments.output)
 
 

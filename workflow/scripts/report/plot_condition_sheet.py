@@ -20,7 +20,9 @@ def main(argv: list[str] | None = None) -> None:
     """Read the split and the test images of all conditions; write the contact sheet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--split", type=Path, required=True, help="split, CSV")
-    parser.add_argument("--classes", nargs="+", required=True, help="class names in label order")
+    parser.add_argument(
+        "--class-names", nargs="+", required=True, help="class names in label order"
+    )
     parser.add_argument(
         "--conditions",
         nargs="+",
@@ -45,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     sheet = contact_sheet(
         rows,
         [condition_label(path.stem) for path in arguments.conditions],
-        [arguments.classes[label] for label in shown],
+        [arguments.class_names[label] for label in shown],
     )
     save(sheet, arguments.output)
 

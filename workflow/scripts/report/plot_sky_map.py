@@ -15,25 +15,15 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--catalogue", type=Path, required=True, help="catalogue, CSV")
     parser.add_argument("--split", type=Path, required=True, help="split, CSV")
-    parser.add_argument(
-        "--classes",
-        nargs="+",
-        help="class names in label order, to colour by class; left out: colour by subset",
-    )
     parser.add_argument("--output", type=Path, required=True, help="figure, SVG")
     arguments = parser.parse_args(argv)
 
     catalogue = pd.read_csv(arguments.catalogue)
-    if arguments.classes:
-        kind = catalogue["label"]
-    else:
-        split = pd.read_csv(arguments.split).drop_duplicates("index").set_index("index")["subset"]
-        kind = catalogue["index"].map(split)
+    split = pd.read_csv(arguments.split).drop_duplicates("index").set_index("index")["subset"]
     figure = sky_map(
         catalogue["ra"].to_numpy(float),
         catalogue["dec"].to_numpy(float),
-        kind.to_numpy(),
-        arguments.classes,
+        catalogue["index"].map(split).to_numpy(),
     )
     save(figure, arguments.output)
 

@@ -1,0 +1,41 @@
+"""The conda environments pin what requirements.lock pins; the lock names no index."""
+
+import re
+
+import pytest
+import yaml
+
+
+def lock(root):
+    """Versions by package; those of Python 3.11 where they differ."""
+    versions = {}
+    for line in (root / "requirements.lock").read_text().splitlines():
+        requirement, _, marker = line.partition(";")
+        name, version = requirement.strip().split("==")
+        if ">= '3.12'" not in marker:
+            versions[name.lower()] = version
+    return versions
+
+
+@pytest.mark.parametrize("name", ["driver", "compute", "report"])
+def test_pins_are_those_of_the_lock(root, name):
+    environment = yaml.safe_load((root / f"envs/{name}.yaml").read_text())
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    versions = lock(root)
+    for requirement in pip:
+        package, version = requirement.split("==")
+        assert versions[package.lower()] == version, package
+
+
+def test_escnn_is_pinned_alike_everywhere(root):
+    script = (root / "envs/compute.post-deploy.sh").read_text()
+    assert f"escnn=={lock(root)['escnn']}" in script
+    assert f"escnn=={lock(root)['escnn']}" in (root / "pyproject.toml").read_text()
+
+
+def test_the_lock_is_complete_and_names_no_index(root):
+    text = (root / "requirements.lock").read_text()
+    assert "://" not in text and "--" not in text
+    assert all(re.match(r"[A-Za-z0-9_.-]+==\S+", line) for line in text.splitlines())
+    versions = lock(root)
+    assert "torch" in versions and "lie-learn" not in versions and "py3nj" not in versions
