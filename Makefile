@@ -29,7 +29,7 @@ results: install ## run the study and write results/<study>/report.html
 	$(VENV)/bin/snakemake --cores all $(CONFIG)
 
 test: install ## run all tests
-	$(VENV)/bin/python -m pytest --cov=equimorph --cov-report=term
+	$(VENV)/bin/python -m pytest --cov=equimorph --cov-report=term --cov-fail-under=85
 
 lint: install ## check style, formatting and the workflow
 	$(VENV)/bin/ruff check
