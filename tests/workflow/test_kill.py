@@ -1,5 +1,6 @@
 """A training that is really killed resumes and ends bit-equal to an uninterrupted one."""
 
+import os
 import signal
 import subprocess
 import time
@@ -35,7 +36,8 @@ def test_sigkill_in_training(long_training):
         time.sleep(0.05)
     assert state.exists(), "no epoch ended within two minutes"
     # The whole group: a killed parent alone would leave the training alive.
-    subprocess.run(["kill", "-KILL", f"-{process.pid}"], check=True)
+    assert os.getpgid(process.pid) == process.pid != os.getpgid(0)
+    os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert state.exists() and not model.exists()  # killed half-way
 
