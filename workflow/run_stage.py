@@ -44,7 +44,7 @@ def main() -> None:
             f"do not belong in data/{source} and results/{study}."
         )
     conda = ["--sdm", "conda"] if shutil.which("conda") else []
-    command = ["snakemake", "--cores", "all", *conda, *targets]
+    command = ["snakemake", *targets, "--cores", "all", *conda]
     os.execvp(sys.executable, [sys.executable, "-m", *command])
 
 

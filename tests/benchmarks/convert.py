@@ -20,9 +20,8 @@ CHUNKS = (555, 16, 16, 1)
 # VmHWM rather than getrusage: the latter starts from the parent's peak.
 CONVERT = """
 import sys
-from equimorph.data.classes import GALAXY10_CLASSES
 from equimorph.data.convert import convert
-convert(*sys.argv[1:], GALAXY10_CLASSES)
+convert(*sys.argv[1:])
 status = open("/proc/self/status").read()
 print(status.split("VmHWM:")[1].split()[0])
 """
@@ -84,7 +83,7 @@ def main() -> None:
     parser.add_argument("--folder", help="where the files go for the run; default: a temporary one")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        raw, converted, catalogue = (Path(folder, n) for n in ("raw.h5", "images.npy", "c.csv"))
+        raw, converted = (Path(folder, name) for name in ("raw.h5", "images.npy"))
         start = time.perf_counter()
         generate(raw, arguments.images)
         seconds = time.perf_counter() - start
@@ -96,7 +95,7 @@ def main() -> None:
         print(f"plain sequential read: {read_seconds:.1f} s", flush=True)
 
         start = time.perf_counter()
-        command = [sys.executable, "-c", CONVERT, str(raw), str(converted), str(catalogue)]
+        command = [sys.executable, "-c", CONVERT, str(raw), str(converted)]
         child = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         convert_seconds = time.perf_counter() - start
         print(

@@ -11,11 +11,12 @@ import h5py
 import numpy as np
 import pytest
 
+from equimorph.data.catalogue import write_catalogue
 from equimorph.data.convert import SLICE_BYTES, convert, slice_length
 from equimorph.data.raw import write_raw
 from equimorph.errors import InputError
 
-SCRIPT = Path(__file__).parents[2] / "workflow/scripts/data/convert.py"
+SCRIPTS = Path(__file__).parents[2] / "workflow/scripts/data"
 NAMES = ("Merging", "Disturbed, faint", "Edge-on")
 COLUMNS = ("ra", "dec", "redshift", "pxscale")
 
@@ -36,7 +37,8 @@ def noise(n: int, size: int = 16) -> np.ndarray:
 
 
 def convert_to(folder: Path, raw: Path, **options) -> tuple[np.ndarray, list[dict[str, str]]]:
-    convert(raw, folder / "images.npy", folder / "catalogue.csv", NAMES, **options)
+    convert(raw, folder / "images.npy", **options)
+    write_catalogue(raw, folder / "catalogue.csv", NAMES)
     with open(folder / "catalogue.csv", encoding="utf-8", newline="") as file:
         return np.load(folder / "images.npy", mmap_mode="r"), list(csv.DictReader(file))
 
@@ -87,7 +89,7 @@ def test_catalogue_keeps_every_digit(tmp_path):
 def test_label_without_a_name(tmp_path):
     write_chunked(tmp_path / "raw.h5", noise(5), None)
     with pytest.raises(InputError, match="label 2 has no name"):
-        convert(tmp_path / "raw.h5", tmp_path / "a.npy", tmp_path / "a.csv", NAMES[:2])
+        write_catalogue(tmp_path / "raw.h5", tmp_path / "a.csv", NAMES[:2])
     assert os.listdir(tmp_path) == ["raw.h5"]
 
 
@@ -100,7 +102,7 @@ def test_damaged_chunk_leaves_nothing_behind(tmp_path):
         file.seek(chunk.byte_offset)
         file.write(bytes(chunk.size))
     with pytest.raises(InputError, match="'images': rows 10 to 14 cannot be unpacked"):
-        convert(raw, tmp_path / "a.npy", tmp_path / "a.csv", NAMES, slice_bytes=5 * 16 * 16 * 3)
+        convert(raw, tmp_path / "a.npy", slice_bytes=5 * 16 * 16 * 3)
     assert os.listdir(tmp_path) == ["raw.h5"]
 
 
@@ -112,7 +114,7 @@ def memory(key):
     return int(open("/proc/self/status").read().split(key + ":")[1].split()[0]) * 1024
 
 before = memory("VmRSS")
-convert(*sys.argv[1:], ("a", "b", "c"), slice_bytes=16 * 2**20)
+convert(*sys.argv[1:], slice_bytes=16 * 2**20)
 print(memory("VmHWM") - before)
 """
 
@@ -130,10 +132,10 @@ def test_peak_memory_does_not_grow_with_the_file(tmp_path):
         file["ans"] = np.zeros(n, np.uint8)
         for key in COLUMNS:
             file[key] = np.zeros(n)
-    paths = [str(tmp_path / name) for name in ("raw.h5", "images.npy", "catalogue.csv")]
+    paths = [str(tmp_path / name) for name in ("raw.h5", "images.npy")]
     child = subprocess.run(
         [sys.executable, "-c", MEASURE, *paths],
-        env=os.environ | {"PYTHONPATH": str(SCRIPT.parents[2])},
+        env=os.environ | {"PYTHONPATH": str(SCRIPTS.parents[1])},
         check=True,
         capture_output=True,
         text=True,
@@ -143,17 +145,22 @@ def test_peak_memory_does_not_grow_with_the_file(tmp_path):
     assert (np.load(paths[1], mmap_mode="r")[::199] == image).all()
 
 
-def test_script(tmp_path):
-    write_chunked(tmp_path / "raw.h5", noise(5), None)
-    outputs = {"--images": tmp_path / "work/images.npy", "--catalogue": tmp_path / "c.csv"}
-    command = [sys.executable, SCRIPT, "--raw", tmp_path / "raw.h5"]
-    command += [argument for pair in outputs.items() for argument in pair]
-    environment = os.environ | {"PYTHONPATH": str(SCRIPT.parents[2])}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+def run_script(name, *arguments):
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS.parents[1])}
+    command = [sys.executable, SCRIPTS / name, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def test_scripts(tmp_path):
+    raw, images, table = (tmp_path / name for name in ("raw.h5", "work/images.npy", "c.csv"))
+    write_chunked(raw, noise(5), None)
+    done = run_script("convert.py", "--raw", raw, "--images", images)
     assert done.returncode == 0, done.stderr
-    assert (np.load(outputs["--images"]) == noise(5)).all()
-    assert "0,0,Disturbed," in outputs["--catalogue"].read_text()
-    command += ["--class-names", "only one"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (np.load(images) == noise(5)).all()
+    arguments = ["--raw", raw, "--catalogue", table, "--class-names"]
+    done = run_script("catalogue.py", *arguments, *NAMES)
+    assert done.returncode == 0, done.stderr
+    assert f"0,0,{NAMES[0]}," in table.read_text()
+    done = run_script("catalogue.py", *arguments, "only one")
     assert done.returncode == 1
     assert "error: " in done.stderr and "Traceback" not in done.stderr

@@ -82,7 +82,7 @@ class Project:
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Return what a dry run would do: the number of jobs by rule."""
-        text = self.snakemake("-n", "--quiet", "host", *arguments).stdout
+        text = self.snakemake(*arguments, "-n").stdout
         if "Nothing to be done" in text:
             return {}
         lines = text.split("Job stats:", 1)[1].splitlines()

@@ -61,7 +61,7 @@ def test_a_training_parameter_re_runs_the_trainings_and_what_follows(copy):
     planned = copy.planned()
     assert planned["train"] == planned["predict"] == MODELS * SEEDS
     assert planned["measure"] == MODELS and planned["compare"] == planned["report"] == 1
-    untouched = {"simulate", "verify", "convert", "audit", "split", "degrade"}
+    untouched = {"simulate", "verify", "convert", "catalogue", "audit", "split", "degrade"}
     assert not untouched & set(planned)
     assert not {"plot_class_histogram", "plot_sky_map", "plot_class_sheet"} & set(planned)
 
@@ -95,7 +95,9 @@ def test_an_edit_of_an_environment_re_runs_its_jobs(copy):
 def test_one_target_runs_only_what_it_needs(fresh):
     target = "results/demo/models/D4/seed-0/model.safetensors"
     planned = fresh.planned(target)
-    assert planned == dict.fromkeys(("simulate", "verify", "convert", "split", "train"), 1)
+    assert planned == dict.fromkeys(
+        ("simulate", "verify", "convert", "catalogue", "split", "train"), 1
+    )
 
 
 BAD = [
@@ -121,7 +123,8 @@ def test_a_bad_config_stops_before_any_job(fresh, changes, message, dry):
 
 def test_an_image_folder_must_be_named(fresh, root):
     fresh.environment.pop("EQUIMORPH_REAL_DATA", None)
-    done = fresh.snakemake("-n", "--configfile", "workflow/presets/images.yaml", check=False)
+    fresh.edit_config({"data": {"source": "images"}})
+    done = fresh.snakemake("-n", check=False)
     assert done.returncode == 1
     assert "data.images.folder is not set" in done.stdout
     assert not re.search(r"^Traceback", done.stdout, re.M)

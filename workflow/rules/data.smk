@@ -107,20 +107,39 @@ rule convert:
         verified=f"{DATA}/verified.json",
     output:
         images=f"{WORK}/images.npy",
-        catalogue=f"{DATA}/catalogue.csv",
     log:
         f"{LOGS}/convert.log",
     benchmark:
         f"{BENCHMARKS}/convert.tsv"
     conda:
         "../../envs/compute.yaml"
+    message:
+        "Convert the images of the raw file to one memory-mapped array."
+    shell:
+        "python {input.script} --raw {input.raw} --images {output.images} 2>&1 | tee {log}"
+
+
+# Apart from convert, whose array is made anew where it is missing: the split must not follow.
+rule catalogue:
+    input:
+        script="workflow/scripts/data/catalogue.py",
+        modules=modules("data/catalogue.py"),
+        env=COMPUTE_ENV,
+        raw=f"{DATA}/raw.h5",
+        verified=f"{DATA}/verified.json",
+    output:
+        catalogue=f"{DATA}/catalogue.csv",
+    log:
+        f"{LOGS}/catalogue.log",
+    conda:
+        "../../envs/compute.yaml"
     params:
         class_names=CLASSES,
     message:
-        "Convert the raw file to one memory-mapped array and a catalogue."
+        "Write the catalogue of the raw file."
     shell:
         "python {input.script} --raw {input.raw} --class-names {params.class_names:q}"
-        " --images {output.images} --catalogue {output.catalogue} 2>&1 | tee {log}"
+        " --catalogue {output.catalogue} 2>&1 | tee {log}"
 
 
 rule audit:

@@ -1,6 +1,5 @@
-"""From HDF5 to one memory-mappable array and a table, in bounded memory."""
+"""From HDF5 to one memory-mappable array, in bounded memory."""
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,6 @@ from equimorph.progress import progress
 
 # Galaxy10 is chunked (555, 16, 16, 1): one row of chunks is 104 MiB of 256-pixel images.
 SLICE_BYTES = 128 * 2**20
-CATALOGUE_COLUMNS = ("index", "label", "class_name", "ra", "dec", "redshift", "pxscale")
 
 
 def slice_length(
@@ -37,32 +35,18 @@ def slice_length(
     return images // rows * rows or images
 
 
-def convert(
-    raw: str | Path,
-    images: str | Path,
-    catalogue: str | Path,
-    class_names: Sequence[str],
-    slice_bytes: int = SLICE_BYTES,
-) -> None:
-    """Write the images of a raw file as .npy and its other columns as a table.
+def convert(raw: str | Path, images: str | Path, slice_bytes: int = SLICE_BYTES) -> None:
+    """Write the images of a raw file as .npy.
 
     Args:
         raw: raw HDF5 file, verified.
         images: .npy file to write: (N, H, W, 3) uint8, readable with `mmap_mode="r"`.
-        catalogue: CSV file to write, one row per image: index, label, class_name, ra, dec,
-            redshift, pxscale; an unknown number is an empty cell.
-        class_names: one name per label.
         slice_bytes: bytes to read at a time.
 
     Raises:
-        InputError: the raw file cannot be read, or a label has no name.
+        InputError: the raw file cannot be read.
     """
-    with (
-        open_raw(raw) as file,
-        atomic_path(images) as new_images,
-        atomic_path(catalogue) as new_catalogue,
-    ):
-        _write_catalogue(file, new_catalogue, class_names)
+    with open_raw(raw) as file, atomic_path(images) as new_images:
         _write_images(file["images"], new_images, slice_bytes)
 
 
@@ -90,19 +74,3 @@ def _write_images(source: h5py.Dataset, path: Path, slice_bytes: int) -> None:
                 ) from error
             file.write(part)
             bar.update(len(part))
-
-
-def _write_catalogue(file: h5py.File, path: Path, class_names: Sequence[str]) -> None:
-    labels = file["ans"][:]
-    if labels.max(initial=0) >= len(class_names):
-        raise InputError(
-            f"{file.filename}: key 'ans': label {labels.max()} has no name; the "
-            f"{len(class_names)} class names are {list(class_names)}."
-        )
-    numbers = [file[key][:].astype(np.float64).tolist() for key in CATALOGUE_COLUMNS[3:]]
-    with open(path, "w", encoding="utf-8", newline="") as table:
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(CATALOGUE_COLUMNS)
-        for index, (label, *values) in enumerate(zip(labels.tolist(), *numbers, strict=True)):
-            cells = ("" if math.isnan(value) else value for value in values)
-            writer.writerow((index, label, class_names[label], *cells))

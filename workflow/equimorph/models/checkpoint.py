@@ -84,9 +84,10 @@ def save_checkpoint(
 ) -> None:
     """Write a learned state and its metadata, atomically."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in sorted(state.items())}
-    text = json.dumps(metadata, sort_keys=True)
+    # One key: safetensors writes several in an order that changes from run to run.
+    header = {FORMAT: json.dumps(metadata, sort_keys=True)}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": FORMAT, "equimorph": text})
+        save_file(tensors, temporary, metadata=header)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -101,9 +102,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: not a readable safetensors file ({error}).") from error
-    if header.get("format") != FORMAT:
+    if FORMAT not in header:
         raise InputError(f"{path}: not a model of equimorph (format {FORMAT} is expected).")
-    metadata = json.loads(header["equimorph"])
+    metadata = json.loads(header[FORMAT])
     network = build(metadata["specification"], len(metadata["classes"]))
     load_learned_state(network, state)
     return Checkpoint(network.eval(), metadata)
