@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--class-names", nargs="+", required=True, help="class names in label order"
     )
-    parser.add_argument("--columns", type=int, default=8, help="examples per class")
+    parser.add_argument("--columns", type=int, default=6, help="examples per class")
     parser.add_argument("--output", type=Path, required=True, help="contact sheet, PNG")
     arguments = parser.parse_args(argv)
 
