@@ -1,0 +1,24 @@
+"""Where networks run."""
+
+import pytest
+import torch
+
+from equimorph.device import open_device, peak_memory
+from equimorph.errors import InputError
+
+
+def test_the_cpu_is_always_there():
+    assert open_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_an_absent_gpu_is_named():
+    with pytest.raises(InputError, match="train.device: cuda is asked for"):
+        open_device("cuda")
+
+
+def test_peak_memory_grows_with_what_is_held():
+    before = peak_memory(torch.device("cpu"))
+    held = torch.ones(before + 2**27, dtype=torch.uint8)
+    assert peak_memory(torch.device("cpu")) >= before + 2**26
+    assert held[-1] == 1
