@@ -35,6 +35,7 @@ def network_defaults() -> dict:
         "fields": [2, 4, 4, 4, 4, 4, 6, 6, 6, 6, 8],
         "pool_after": [2, 4, 7, 9, 11],
         "kernel_size": 3,
+        "stem_kernel_size": 3,
         "stem_stride": 2,
         "width": 1.0,
         "match": "fields",

@@ -1,4 +1,4 @@
-"""Score a recipe without the test set: repeated random hold-outs of training and validation images.
+"""Score a recipe without the test set: k-fold over the training and validation images.
 
 python tests/benchmarks/crossvalidate.py --preset images --model C4 --network '{"crop": 0.5}'
 """
@@ -28,13 +28,14 @@ from equimorph.training.loop import Labelled, Recipe, train  # noqa: E402
 
 
 def main() -> None:
-    """Print the best and the last validation accuracy of each repeat."""
+    """Print the accuracy on each held-out fold, and over all of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", help="overlay of config.yaml; its data must have been made")
     parser.add_argument("--model", required=True)
     parser.add_argument("--network", default="{}", help="changes of `network`, JSON")
     parser.add_argument("--train", default="{}", help="changes of `train`, JSON")
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--only", type=int, nargs=2, default=(0, None), help="from fold, to fold")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -64,22 +65,39 @@ def main() -> None:
     )
     targets = torch.from_numpy(labels).long()
 
-    for repeat in range(arguments.repeats):
-        draw = np.random.default_rng([20, repeat])
-        held = np.concatenate(
-            [
-                (own := draw.permutation(np.flatnonzero(labels == c)))[: len(own) // 5]
-                for c in range(classes)
-            ]
-        )
-        kept = np.setdiff1d(np.arange(len(labels)), held)
+    fold_of = folds(labels, arguments.folds)
+    best, last = [], []
+    for fold in range(arguments.folds)[slice(*arguments.only)]:
+        held, kept = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
         network = build(specification, classes)
-        initialise(network, stream(repeat, WEIGHTS))
+        initialise(network, stream(fold, WEIGHTS))
         training, validation = (Labelled(images[i], targets[i]) for i in (kept, held))
-        progress = train(network, training, validation, recipe, repeat)
-        best = progress.history[progress.best_epoch - 1]["validation_accuracy"]
-        last = np.mean([row["validation_accuracy"] for row in progress.history[-3:]])
-        print(f"{arguments.model} repeat {repeat}: best epoch {best:.3f}, last three {last:.3f}")
+        history = train(network, training, validation, recipe, fold)
+        best.append(history.history[history.best_epoch - 1]["validation_accuracy"])
+        last.append(np.mean([row["validation_accuracy"] for row in history.history[-3:]]))
+        fitted = history.history[-1]["train_accuracy"]
+        print(
+            f"{arguments.model} fold {fold}: best epoch {best[-1]:.3f}, last three {last[-1]:.3f}, "
+            f"training images {fitted:.3f}, {history.seconds:.0f} s",
+            flush=True,
+        )
+    error = (
+        np.mean(last) * (1 - np.mean(last)) / (len(labels) * len(last) / arguments.folds)
+    ) ** 0.5
+    print(
+        f"{arguments.model}: best epoch {np.mean(best):.3f}, last three {np.mean(last):.3f}, "
+        f"standard error from the number of images {error:.3f}"
+    )
+
+
+def folds(labels: np.ndarray, count: int) -> np.ndarray:
+    """Return the fold of each image; each class is spread evenly and at random."""
+    draw = np.random.default_rng(20)
+    fold_of = np.empty(len(labels), dtype=int)
+    for label in np.unique(labels):
+        own = draw.permutation(np.flatnonzero(labels == label))
+        fold_of[own] = (np.arange(len(own)) + label) % count
+    return fold_of
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equimorph.data.download import BLOCK_BYTES, HDF5_SIGNATURE, download
+from equimorph.data.download import BLOCK_BYTES, HDF5_SIGNATURE, FileFormat, download
 from equimorph.errors import InputError
 
 CONTENT = HDF5_SIGNATURE + np.random.default_rng(0).bytes(300_000)
@@ -249,6 +249,37 @@ def test_other_content_is_rejected(target, part, content, content_type, reason):
     fetch(bad, good, to=target)
     assert_complete(target)
     assert good.ranges == ["bytes=1000-"]
+
+
+@pytest.mark.parametrize("signature", [b"PK\x03\x04", b"\x80\x02\x8a\n"])
+def test_other_formats_are_fetched_when_asked_for(target, signature):
+    archive = FileFormat("an archive", (b"PK\x03\x04", b"\x80\x02\x8a\n"))
+    content = signature + CONTENT
+    server = Server(content)
+    with serve(server):
+        download([server.url], target, hashlib.sha256(content).hexdigest(), file_format=archive)
+    assert target.read_bytes() == content
+    with pytest.raises(InputError, match="not an archive"):
+        fetch(Server(), to=target, file_format=archive)
+
+
+def test_first_digits_of_the_digest_are_enough(target):
+    good, bad = Server(), Server(flipped(CONTENT))
+    with serve(good, bad):
+        download([bad.url, good.url], target, SHA256[:8])
+        download([bad.url], target, SHA256[:8])  # there already
+        assert_complete(target)
+        with pytest.raises(InputError, match=f"must begin with {SHA256[:12]}$"):
+            download([bad.url], target.with_name("b.h5"), SHA256[:12])
+    assert (len(good.ranges), len(bad.ranges)) == (1, 2)
+
+
+@pytest.mark.parametrize("digest", ["", SHA256[:7], SHA256 + "0", "not hexadecimal"])
+def test_a_digest_that_is_none_is_refused(target, digest):
+    server = Server()
+    with serve(server), pytest.raises(InputError, match="sha256 .* 64 hexadecimal digits or"):
+        download([server.url], target, digest)
+    assert server.ranges == []
 
 
 def test_wrong_length_is_rejected_before_the_body(target):

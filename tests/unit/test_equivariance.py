@@ -8,7 +8,6 @@ from equimorph.models.registry import build, initialise
 from equimorph.models.specification import resolve
 
 GROUPS_WITH_90_DEGREES = ["C4", "C8", "C16", "D4", "D8", "D16"]
-MODELS = {"CNN": {"architecture": "cnn"}}
 
 
 def galaxies(size, count=6):
@@ -35,7 +34,7 @@ def largest_change(network, images, moved):
 
 
 def prepared(name, defaults, trained):
-    network = build(resolve(name, MODELS, defaults), 10)
+    network = build(resolve(name, {}, defaults), 10)
     initialise(network, torch.Generator().manual_seed(3))
     images = galaxies(defaults["input_size"])
     if trained:

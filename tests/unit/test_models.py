@@ -17,7 +17,7 @@ from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.gcnn import GCNN
 from equimorph.models.head import circular_mask
 from equimorph.models.registry import build, initialise
-from equimorph.models.specification import base_trunk, gcnn_trunk, group_order, resolve
+from equimorph.models.specification import base_trunk, gcnn_trunk, resolve, symmetry
 from equimorph.models.steerable import he_standard_deviations, plane, steerable_conv
 from equimorph.models.widths import (
     Trunk,
@@ -71,7 +71,7 @@ def test_s1_network_has_the_parameters_that_the_formula_gives():
 
 @pytest.mark.parametrize("name", ["CNN", "C4", "D2"])
 def test_counts_agree_with_the_formulas(name, network_defaults):
-    specification = resolve(name, {"CNN": {"architecture": "cnn"}}, network_defaults)
+    specification = resolve(name, {}, network_defaults)
     network = build(specification, 10)
     trunk = base_trunk(specification)
     head = 8 * 64 + 64 * 32 + 32 * 10
@@ -79,7 +79,7 @@ def test_counts_agree_with_the_formulas(name, network_defaults):
         convolved = trunk_parameters(trunk, 9, 9)
         assert count_macs(network, 65) == trunk_macs(trunk, plain_sizes(trunk, 65), 1) + head
     else:
-        order = group_order(specification)
+        order = symmetry(specification)[1]
         convolved = trunk_parameters(trunk, 6, 6 * order)
         assert (
             count_macs(network, 65)
@@ -97,7 +97,7 @@ def test_match_brings_a_gcnn_to_the_cnns_cost(quantity, group, network_defaults)
         "width": 2.0,
         "match": quantity,
     }
-    plain = build(resolve("CNN", {"CNN": {"architecture": "cnn"}}, defaults), 10)
+    plain = build(resolve("CNN", {}, defaults), 10)
     steerable = build(resolve(group, {}, defaults), 10)
     cost = {"macs": lambda n: count_macs(n, 65), "parameters": count_parameters}[quantity]
     assert cost(steerable) == pytest.approx(cost(plain), rel=0.1)
@@ -110,7 +110,7 @@ def test_match_fields_leaves_the_widths_alone(network_defaults):
 
 def test_unknown_models_and_architectures_are_named(network_defaults):
     with pytest.raises(InputError, match="model 'foo': allowed are a group's name"):
-        resolve("foo", {"CNN": {"architecture": "cnn"}}, network_defaults)
+        resolve("foo", {}, network_defaults)
     with pytest.raises(InputError, match="allowed are gcnn, cnn"):
         resolve("X", {"X": {"architecture": "mlp"}}, network_defaults)
 
@@ -145,7 +145,7 @@ def test_initialisation_follows_its_generator(network_defaults):
 
 @pytest.mark.parametrize("name", ["CNN", "D4"])
 def test_checkpoint_round_trip(name, network_defaults, tmp_path):
-    specification = resolve(name, {"CNN": {"architecture": "cnn"}}, network_defaults)
+    specification = resolve(name, {}, network_defaults)
     network = initialised(specification)
     network.train()
     network(images(65))  # moves the running statistics

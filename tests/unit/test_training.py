@@ -55,6 +55,7 @@ def network(name="C4", seed=0):
         "fields": [2, 4, 6],
         "pool_after": [2, 3],
         "kernel_size": 3,
+        "stem_kernel_size": 3,
         "stem_stride": 2,
         "width": 1.0,
         "match": "fields",

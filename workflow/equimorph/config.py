@@ -68,12 +68,23 @@ def check_config(
     """
     for path in files:
         read_yaml(path)
+    _check_schema(config, schema)
+    cross_check(config)
+    train = config["train"]
+    for name, changes in train["overrides"].items():
+        try:
+            _check_schema({**config, "train": {**train, **changes}}, schema)
+        except InputError as error:
+            message = str(error).replace("config: train", f"config: train.overrides.{name}", 1)
+            raise InputError(message) from error
+
+
+def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     errors = sorted(
         Draft202012Validator(schema).iter_errors(config), key=lambda e: (len(e.path), str(e.path))
     )
     if errors:
         raise InputError(_describe(errors[0]))
-    cross_check(config)
 
 
 def _describe(error: ValidationError) -> str:
@@ -115,6 +126,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_split(config["data"]["split"])
     _check_conditions(config["conditions"], config["evaluate"]["conditions"])
     _check_models(config)
+    _check_overrides(config["train"])
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
             f"config: train.patience: {config['train']['patience']} is not allowed; it must be at "
@@ -173,7 +185,7 @@ def _check_models(config: Mapping[str, Any]) -> None:
             raise InputError(f"config: train.models: {name} stands twice; each is allowed once.")
         try:
             specification = resolve(name, models, config["network"])
-            _check_specification(name, specification)
+            _check_specification(specification)
         except InputError as error:
             raise InputError(f"config: train.models: {error}") from error
         twin = first.setdefault(repr(sorted(specification.items())), name)
@@ -184,18 +196,45 @@ def _check_models(config: Mapping[str, Any]) -> None:
             )
 
 
-def _check_specification(name: str, specification: Mapping[str, Any]) -> None:
-    if specification["architecture"] == "gcnn":
-        if "group" not in specification:
-            raise InputError(f"models.{name}.group is missing; a gcnn needs one, such as C4 or D8.")
-        parse_group(specification["group"])
-    elif "group" in specification:
-        raise InputError(f"models.{name}.group is for a gcnn only.")
+def _check_overrides(train: Mapping[str, Any]) -> None:
+    """Check that what differs for one model is a part of the recipe, of a model that is trained."""
+    allowed = sorted(train.keys() - {"models", "seeds", "device", "threads", "overrides"})
+    for name, changes in train["overrides"].items():
+        if name not in train["models"]:
+            raise InputError(
+                f"config: train.overrides.{name}: this model is not trained; allowed are the "
+                f"entries of train.models: {', '.join(train['models'])}."
+            )
+        unknown = sorted(set(changes) - set(allowed))
+        if unknown:
+            raise InputError(
+                f"config: train.overrides.{name}: unknown key {', '.join(unknown)}; allowed are "
+                f"{', '.join(allowed)}."
+            )
+
+
+def _check_specification(specification: Mapping[str, Any]) -> None:
+    """Check what can be known of a model without building it.
+
+    Raises:
+        InputError: an unknown group, or sizes that do not fit.
+    """
+    for name in [*specification.get("groups", ()), specification.get("orbit")]:
+        if name is not None:
+            parse_group(name)
+    group = specification.get("group")
+    if group is not None and specification["architecture"] != "harmonic":
+        parse_group(group)
+    if "fields" in specification:
+        _check_trunk(specification)
+
+
+def _check_trunk(specification: Mapping[str, Any]) -> None:
     blocks = len(specification["fields"])
     if any(block > blocks for block in specification["pool_after"]):
         raise InputError(
             f"pool_after {specification['pool_after']}: allowed are the blocks 1 to {blocks}."
         )
     exact_sizes(base_trunk(specification), specification["input_size"])
-    if specification["architecture"] == "gcnn" and specification["match"] == "macs":
+    if specification.get("match") == "macs":
         matched_in_macs(specification)

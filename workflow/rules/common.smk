@@ -13,6 +13,7 @@ from equimorph.data.classes import GALAXY10_COUNTS
 from equimorph.errors import InputError
 from equimorph.models.specification import resolve
 from equimorph.provenance import digest
+from equimorph.scale import scaled
 from equimorph.sources import local_modules
 
 
@@ -27,6 +28,7 @@ def check_study():
 
 
 check_study()
+config = scaled(config)
 
 STUDY = config["study"]
 SOURCE = config["data"]["source"]
@@ -79,10 +81,11 @@ def specification(wildcards):
     return as_json(resolve(wildcards.model, config["models"], config["network"]))
 
 
-def recipe():
-    """The training parameters that every model shares, JSON."""
-    apart = ("models", "seeds", "threads", "device")
-    return as_json({k: v for k, v in config["train"].items() if k not in apart})
+def recipe(wildcards):
+    """The training parameters of a model, JSON: those that all share, and what differs for it."""
+    apart = ("models", "seeds", "threads", "device", "overrides")
+    shared = {k: v for k, v in config["train"].items() if k not in apart}
+    return as_json({**shared, **config["train"]["overrides"].get(wildcards.model, {})})
 
 
 def condition_json(wildcards):

@@ -27,7 +27,7 @@ rule train:
         gpu=int(config["train"]["device"] == "cuda"),
     params:
         specification=specification,
-        recipe=recipe(),
+        recipe=recipe,
         class_names=CLASSES,
         device=config["train"]["device"],
         resume=f"work/resume/{STUDY}/{{model}}-seed-{{seed}}.pt",

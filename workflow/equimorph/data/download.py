@@ -1,4 +1,4 @@
-"""Download of one large HDF5 file: mirrors, resume, digest."""
+"""Download of one large file: mirrors, resume, digest."""
 
 import errno
 import itertools
@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import requests
@@ -17,8 +18,25 @@ from equimorph.progress import progress
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 BLOCK_BYTES = 2**16  # a connection that breaks loses at most one block
+SHORTEST_DIGEST = 8  # hexadecimal digits; as many as torchvision's file names carry
 # Answers that a later attempt may not get again; 5xx are added to these.
 TRANSIENT_STATUS = (408, 425, 429)
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How a file of the wanted kind begins, to tell it from an error page at the first bytes.
+
+    Attributes:
+        name: for messages.
+        signatures: the file begins with one of these.
+    """
+
+    name: str
+    signatures: tuple[bytes, ...]
+
+
+HDF5 = FileFormat("HDF5", (HDF5_SIGNATURE,))
 
 
 class _MirrorError(Exception):
@@ -35,11 +53,12 @@ def download(
     sha256: str,
     size: int | None = None,
     *,
+    file_format: FileFormat = HDF5,
     retries: int = 5,
     backoff: float = 1.0,
     timeout: tuple[float, float] = (10.0, 60.0),
 ) -> None:
-    """Fetch an HDF5 file; nothing is done if it is there already.
+    """Fetch a file; nothing is done if it is there already.
 
     What has come so far is kept in `<destination>.part`, and the next attempt, mirror or run goes
     on from there. The file gets its name only when its digest holds.
@@ -47,24 +66,30 @@ def download(
     Args:
         mirrors: URLs of the same file, tried in this order.
         destination: where the file goes.
-        sha256: hexadecimal digest of the file, in either case.
+        sha256: hexadecimal digest of the file, in either case, or its first digits (at least 8).
         size: bytes of the file, if known; else the server's word is taken.
+        file_format: what the file must begin with.
         retries: further attempts per mirror after a broken connection or a server's hiccup.
         backoff: seconds before the first retry, doubled for each further one.
         timeout: seconds to wait for a connection and for the next bytes.
 
     Raises:
-        InputError: the disk is too small, or no mirror gave the file. The message says what went
-            wrong with each mirror and how to put the file in place by hand.
+        InputError: `sha256` is no digest, the disk is too small, or no mirror gave the file. The
+            message says what went wrong with each mirror and how to put the file in place by hand.
     """
     destination = Path(destination)
     part = destination.with_name(f"{destination.name}.part")
     sha256 = sha256.lower()
-    if destination.is_file() and sha256_of(destination) == sha256:
+    if not re.fullmatch(f"[0-9a-f]{{{SHORTEST_DIGEST},64}}", sha256):
+        raise InputError(
+            f"sha256 {sha256!r} of {destination}: allowed are a digest of 64 hexadecimal digits or "
+            f"its first {SHORTEST_DIGEST} or more."
+        )
+    if destination.is_file() and has_digest(destination, sha256):
         return
     destination.parent.mkdir(parents=True, exist_ok=True)
     if part.is_file():
-        if sha256_of(part) == sha256:  # complete: only the last step was missing
+        if has_digest(part, sha256):  # complete: only the last step was missing
             os.replace(part, destination)
             return
         if size is not None and _held(part) >= size:
@@ -74,12 +99,13 @@ def download(
     failures = []
     for url in mirrors:
         try:
-            _download_from(url, part, sha256, size, retries, backoff, timeout)
+            _download_from(url, part, sha256, size, file_format, retries, backoff, timeout)
         except _MirrorError as error:
             failures.append(f"  {url}: {error}")
         else:
             os.replace(part, destination)
             return
+    words = "be" if len(sha256) == 64 else "begin with"
     raise InputError(
         "\n".join(
             [
@@ -88,10 +114,15 @@ def download(
                 # Snakemake deletes a rule's output before it runs the rule; the part stays.
                 f"Download it by hand, for instance from {mirrors[0]}, and put it at",
                 f"  {part}",
-                f"where the next run checks it. Its sha256 must be {sha256}",
+                f"where the next run checks it. Its sha256 must {words} {sha256}",
             ]
         )
     )
+
+
+def has_digest(path: str | Path, sha256: str) -> bool:
+    """Say whether the file's SHA-256 is `sha256` or begins with it (hexadecimal, lower case)."""
+    return sha256_of(path).startswith(sha256)
 
 
 def _download_from(
@@ -99,6 +130,7 @@ def _download_from(
     part: Path,
     sha256: str,
     size: int | None,
+    file_format: FileFormat,
     retries: int,
     backoff: float,
     timeout: tuple[float, float],
@@ -110,12 +142,12 @@ def _download_from(
         if attempt:
             time.sleep(backoff * 2 ** (attempt - 1))
         try:
-            _fetch(url, part, size, timeout)
+            _fetch(url, part, size, file_format, timeout)
         except _AttemptError as error:
             reason = str(error)
             continue
         digest = sha256_of(part)
-        if digest == sha256:
+        if digest.startswith(sha256):
             return
         part.unlink()
         reason = f"what came has the sha256 {digest}"
@@ -125,7 +157,13 @@ def _download_from(
     raise _MirrorError(f"{reason} (after {retries + 1} attempts)")
 
 
-def _fetch(url: str, part: Path, size: int | None, timeout: tuple[float, float]) -> None:
+def _fetch(
+    url: str,
+    part: Path,
+    size: int | None,
+    file_format: FileFormat,
+    timeout: tuple[float, float],
+) -> None:
     """Ask once for the bytes that `part` lacks and append what comes."""
     held = _held(part)
     headers = {"Accept-Encoding": "identity"}  # lengths and ranges count the file's own bytes
@@ -145,7 +183,7 @@ def _fetch(url: str, part: Path, size: int | None, timeout: tuple[float, float])
         if total is not None:
             _check_space(part, total)
         try:
-            _append(response, part, start, total)
+            _append(response, part, start, total, file_format)
         except requests.RequestException as error:
             raise _AttemptError(f"the connection broke at byte {_held(part)}") from error
         except OSError as error:
@@ -180,13 +218,22 @@ def _read_headers(response: requests.Response, part: Path, held: int) -> tuple[i
     return held, None if match[2] == "*" else int(match[2])
 
 
-def _append(response: requests.Response, part: Path, start: int, total: int | None) -> None:
+def _append(
+    response: requests.Response,
+    part: Path,
+    start: int,
+    total: int | None,
+    file_format: FileFormat,
+) -> None:
     """Write the body to `part` from byte `start`, which is 0 or the end of `part`."""
     blocks = response.iter_content(BLOCK_BYTES)
     first = next(blocks, b"")
     # Before the partial file is touched: a web page must not cost what has come so far.
-    if start == 0 and not first.startswith(HDF5_SIGNATURE[: max(len(first), 1)]):
-        raise _MirrorError(f"answers with something that is not HDF5 (it begins with {first[:16]})")
+    beginnings = tuple(mark[: max(len(first), 1)] for mark in file_format.signatures)
+    if start == 0 and not first.startswith(beginnings):
+        raise _MirrorError(
+            f"answers with something that is not {file_format.name} (it begins with {first[:16]})"
+        )
     position = start
     with (
         open(part, "ab" if start else "wb") as file,

@@ -16,7 +16,7 @@ from equimorph.evaluation.wording import (
     si,
     verdict,
 )
-from equimorph.groups.names import parse_group
+from equimorph.groups.names import is_group_name, parse_group
 
 # Honest accuracies on Galaxy10 cluster at 80 to 88 %; above this, look for a leak first.
 LEAK_SUSPICION = 0.90
@@ -123,6 +123,7 @@ def trend(metrics: dict[str, Any]) -> list[str]:
             for name, model in metrics["models"].items()
             if is_equivariant(model)
             and name == model["group"]
+            and is_group_name(name)
             and parse_group(name).reflections == reflections
         )
         if len(series) < 2:

@@ -98,7 +98,7 @@ def summarise_runs(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def is_equivariant(model: dict[str, Any]) -> bool:
     """Tell whether a model of the metrics has a group larger than the identity."""
-    return bool(model["group"]) and model["group_order"] > 1
+    return bool(model["group"]) and model["group_order"] != 1  # SO(2) and O(2) have no order
 
 
 def best_equivariant(models: dict[str, dict[str, Any]]) -> str | None:

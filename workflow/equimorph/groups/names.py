@@ -7,6 +7,7 @@ from equimorph.errors import InputError
 
 _NAME = re.compile(r"([CD])([1-9][0-9]*)")
 _LARGEST_ROTATION = 64
+CONTINUOUS_GROUPS = ("SO2", "O2")
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,14 @@ class CNN(nn.Module):
         """
         super().__init__()
         self.grey_levels = GreyLevels(input_size)
-        same = trunk.kernel_size // 2
         blocks: list[nn.Module] = []
         source = 3
         for block, channels in enumerate(trunk.fields, start=1):
             stride = trunk.stem_stride if block == 1 else 1
-            padding = same + 1 if block == 1 else same
+            kernel_size = trunk.kernel(block)
+            padding = kernel_size // 2 + (1 if block == 1 else 0)
             blocks += [
-                nn.Conv2d(source, channels, trunk.kernel_size, stride, padding, bias=False),
+                nn.Conv2d(source, channels, kernel_size, stride, padding, bias=False),
                 nn.BatchNorm2d(channels),
                 nn.ReLU(inplace=True),
             ]

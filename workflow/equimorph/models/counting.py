@@ -1,7 +1,16 @@
-"""Count what a network costs: trainable parameters and multiply-adds."""
+"""Count what a network costs: trainable parameters, multiply-adds, memory for activations."""
+
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -10,42 +19,103 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def count_macs(network: nn.Module, input_size: int) -> int:
-    """Multiply-adds of all convolutions and linear layers for one image.
+    """Multiply-adds of all convolutions and matrix products for one image, in evaluation mode.
 
-    A steerable convolution counts as the dense one that it expands to, which is what is computed.
+    What is computed counts: a steerable convolution as the dense one that it expands to (the
+    expansion is done once and left out), blurred pooling as the convolution that it is, attention
+    with the products of queries, keys and values.
 
     Args:
         network: takes (B, 3, input_size, input_size).
         input_size: side of the images in px.
     """
-    total = 0
+    with _in_mode(network, training=False), torch.no_grad(), _plain_attention():
+        with FlopCounterMode(display=False) as counter:
+            network(_black_images(network, 1, input_size))
+    return counter.get_total_flops() // 2
 
-    def count(module: nn.Module, _inputs: tuple, output: object) -> None:
-        nonlocal total
-        if isinstance(module, nn.Linear):
-            total += module.in_features * module.out_features
-        elif isinstance(module, nn.Conv2d):
-            pixels = output.shape[-2] * output.shape[-1]
-            total += module.weight.numel() * pixels
-        else:
-            maps = output.tensor
-            pixels = maps.shape[-2] * maps.shape[-1]
-            total += module.filter.numel() * pixels
 
-    counted = [
-        module
-        for module in network.modules()
-        if isinstance(module, nn.Linear | nn.Conv2d) or hasattr(module, "basisexpansion")
-    ]
-    hooks = [module.register_forward_hook(count) for module in counted]
+def peak_activation_memory(
+    network: nn.Module, input_size: int, batch: int = 1, *, training: bool
+) -> int:
+    """Most bytes held at once by tensors that one step makes.
+
+    They are activations, in a training step kept for the backward pass and joined there by their
+    own gradients, the filters that steerable convolutions expand in every training step, and
+    temporary results. Left out are what outlasts the step (weights, running statistics, the filters
+    of evaluation mode, gradients of weights, the optimiser's state), the images, and what a kernel
+    takes inside one operation. The numbers are those of the device that the network is on.
+
+    Args:
+        network: takes (B, 3, input_size, input_size); its running statistics stay as they are.
+        input_size: side of the images in px.
+        batch: images per step, at least 2 in training: batch norm needs several.
+        training: a forward and a backward pass, instead of a forward pass without gradients.
+    """
+    kept = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    with _in_mode(network, training), torch.set_grad_enabled(training):
+        images = _black_images(network, batch, input_size).requires_grad_(training)
+        with _LiveBytes([images, *network.parameters(), *network.buffers()]) as live:
+            logits = network(images)
+            if training:
+                # Of the images alone: this makes the gradients of all activations, of no weight.
+                torch.autograd.grad(logits.sum(), images)
+    return live.peak
+
+
+class _LiveBytes(TorchDispatchMode):
+    """Follow the bytes of all tensors made inside the block."""
+
+    def __init__(self, given: list[torch.Tensor]):
+        super().__init__()
+        self.live = {tensor.untyped_storage()._cdata for tensor in given}
+        self.now = self.peak = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor):
+                self._follow(tensor.untyped_storage())
+        return result
+
+    def _follow(self, storage: torch.UntypedStorage) -> None:
+        address = storage._cdata
+        if address in self.live:
+            return
+        self.live.add(address)
+        self.now += storage.nbytes()
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._release, address, storage.nbytes())
+
+    def _release(self, address: int, size: int) -> None:
+        self.live.discard(address)
+        self.now -= size
+
+
+@contextmanager
+def _in_mode(network: nn.Module, training: bool) -> Iterator[None]:
+    """Put the network into a mode inside the block; afterwards into the one that it had."""
     was_training = network.training
+    network.train(training)
     try:
-        network.eval()
-        device = next(network.parameters()).device
-        with torch.no_grad():
-            network(torch.zeros(1, 3, input_size, input_size, device=device))
+        yield
     finally:
         network.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    return total
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Let attention be computed by matrix products: its fused kernels hide from the counter."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _black_images(network: nn.Module, batch: int, size: int) -> torch.Tensor:
+    return torch.zeros(batch, 3, size, size, device=next(network.parameters()).device)

@@ -43,9 +43,10 @@ class GCNN(nn.Module):
         for block, fields in enumerate(trunk.fields, start=1):
             hidden_type = enn.FieldType(space, fields * [space.regular_repr])
             stride = trunk.stem_stride if block == 1 else 1
-            padding = sizes.stem_padding if block == 1 else trunk.kernel_size // 2
+            kernel_size = trunk.kernel(block)
+            padding = sizes.stem_padding if block == 1 else kernel_size // 2
             blocks += [
-                steerable_conv(field_type, hidden_type, trunk.kernel_size, stride, padding),
+                steerable_conv(field_type, hidden_type, kernel_size, stride, padding),
                 enn.InnerBatchNorm(hidden_type),
                 enn.ReLU(hidden_type, inplace=True),
             ]

@@ -1,5 +1,7 @@
 """The input and the head that every network of the family shares."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -33,13 +35,36 @@ class GreyLevels(nn.Module):
     has to invent them. Masked pixels become 0, the mean.
     """
 
-    def __init__(self, size: int):
+    def __init__(
+        self,
+        size: int,
+        mean: float | Sequence[float] = GREY_MEAN,
+        scale: float | Sequence[float] = GREY_SCALE,
+    ):
+        """Keep the mask and the levels.
+
+        Args:
+            size: side of the images in px.
+            mean: grey level that becomes 0, one for all channels or one for each.
+            scale: grey levels that become 1, likewise.
+        """
         super().__init__()
         self.register_buffer("mask", circular_mask(size), persistent=False)
+        self.mean, self.scale = _levels(mean), _levels(scale)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map (B, 3, size, size) grey levels, of any type, to floats of the same shape."""
-        return (images.to(self.mask.dtype) - GREY_MEAN) / GREY_SCALE * self.mask
+        return (images.to(self.mask.dtype) - self.mean) / self.scale * self.mask
+
+
+def _levels(value: float | Sequence[float]) -> float | nn.Buffer:
+    """Return what broadcasts over (B, C, size, size).
+
+    A single number stays one: a GPU divides by a tensor with another last bit.
+    """
+    if isinstance(value, Sequence):
+        return nn.Buffer(torch.tensor(value)[:, None, None], persistent=False)
+    return value
 
 
 def classifier(features: int, classes: int) -> nn.Sequential:

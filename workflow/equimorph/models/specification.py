@@ -4,10 +4,12 @@ Nothing here needs torch, so that a config is checked without loading it.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from equimorph.errors import InputError
-from equimorph.groups.names import is_group_name, parse_group
+from equimorph.groups.names import CONTINUOUS_GROUPS, is_group_name, parse_group
+from equimorph.models.catalogue import CATALOGUE
 from equimorph.models.widths import (
     Trunk,
     exact_sizes,
@@ -18,44 +20,140 @@ from equimorph.models.widths import (
     trunk_parameters,
 )
 
-ARCHITECTURES = ("gcnn", "cnn")
+REQUIRED = object()
+# What every model takes of the study's `network`, and the wrapper that any model may have.
+EVERY = ("input_size", "crop")
+TRUNK = ("fields", "pool_after", "kernel_size", "stem_kernel_size", "stem_stride", "width")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The arguments that an architecture takes.
+
+    Attributes:
+        shared: keys of the study's `network` that it takes beside `EVERY`.
+        own: its own arguments and their defaults, which are the published ones.
+        smallest_size: smallest side of its images in px.
+    """
+
+    shared: tuple[str, ...] = ()
+    own: Mapping[str, Any] = field(default_factory=dict)
+    smallest_size: int = 33
+
+
+ARCHITECTURES = {
+    "gcnn": Architecture((*TRUNK, "match", "features", "head"), {"group": REQUIRED}),
+    "cnn": Architecture((*TRUNK, "head")),
+    "harmonic": Architecture(TRUNK, {"group": REQUIRED, "band_limit": 3, "samples": 16}),
+    "e2resnet": Architecture(
+        (), {"group": REQUIRED, "blocks": [2, 2, 2, 2], "bottleneck": False, "base_width": 54}
+    ),
+    "e2wrn": Architecture(
+        (),
+        {
+            "groups": REQUIRED,
+            "depth": 16,
+            "widen": 8,
+            "stem_stride": 2,
+            "dropout": 0.3,
+            "keep_parameters": True,
+        },
+    ),
+    "backbone": Architecture((), {"backbone": REQUIRED, "weights": None, "trainable": "all"}),
+    "cbfocal_ecnn": Architecture((), {"group": "C4", "mixed_fields": [4, 8, 12, 16, 20]}),
+    "cbfocal_cnn": Architecture(),
+    "deepcnn5": Architecture(),
+    "custom_cnn": Architecture(smallest_size=94),
+    "vit": Architecture(
+        (), {"patch": 25, "dim": 256, "heads": 8, "mlp": 1024, "layers": 6, "dropout": 0.1}
+    ),
+}
 
 # A cost further than this from the plain network's is no match.
 TOLERANCE = 0.15
 
 
+def entry_of(name: str, models: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return a model's entry: the study's own, the catalogue's, or what a group's name means.
+
+    Raises:
+        InputError: an unknown name; the message lists the known ones.
+    """
+    if name in models:
+        return models[name]
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    if is_group_name(name):
+        return {"architecture": "gcnn", "group": name}
+    raise InputError(
+        f"model {name!r}: allowed are a group's name, such as C4 or D8, the entries of `models` "
+        f"({', '.join(sorted(models)) or 'none'}) and {', '.join(CATALOGUE)}."
+    )
+
+
 def resolve(
     name: str, models: Mapping[str, Mapping[str, Any]], defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the full specification of the model called `name`.
+    """Return the full specification of the model called `name`: just the keys that it depends on.
 
-    A name under `models` takes its entry over the defaults; a group's name alone, such as D8,
-    means the default GCNN with that group.
+    A name under `models` takes its entry over the defaults; a name of the catalogue, or a group's
+    alone, such as D8, needs no entry.
+
+    Args:
+        name: of the model.
+        models: the study's own entries.
+        defaults: what the study's models share, its `network`.
 
     Raises:
-        InputError: `name` is neither.
+        InputError: an unknown name, an unknown architecture, or arguments that do not belong to it.
     """
-    if name in models:
-        specification = {**defaults, **models[name]}
-    elif is_group_name(name):
-        specification = {**defaults, "architecture": "gcnn", "group": name}
-    else:
+    entry = entry_of(name, models)
+    if entry["architecture"] not in ARCHITECTURES:
         raise InputError(
-            f"model {name!r}: allowed are a group's name, such as C4 or D8, and the entries of "
-            f"`models`: {', '.join(sorted(models)) or 'none'}."
-        )
-    if specification["architecture"] not in ARCHITECTURES:
-        raise InputError(
-            f"models.{name}.architecture {specification['architecture']!r}: allowed are "
+            f"models.{name}.architecture {entry['architecture']!r}: allowed are "
             f"{', '.join(ARCHITECTURES)}."
         )
-    return specification
+    architecture = ARCHITECTURES[entry["architecture"]]
+    shared = (*EVERY, *architecture.shared)
+    arguments = {
+        **{key: defaults[key] for key in shared},
+        **architecture.own,
+        **{key: value for key, value in entry.items() if key not in ("architecture", "orbit")},
+    }
+    foreign = sorted(set(arguments) - set(shared) - set(architecture.own))
+    if foreign:
+        raise InputError(
+            f"models.{name}: {', '.join(foreign)} is no argument of {entry['architecture']}; "
+            f"allowed are {', '.join(sorted([*shared, *architecture.own, 'orbit']))}."
+        )
+    missing = [key for key, value in arguments.items() if value is REQUIRED]
+    if missing:
+        raise InputError(
+            f"models.{name}.{missing[0]} is missing; {entry['architecture']} needs one."
+        )
+    smallest = architecture.smallest_size
+    if arguments["input_size"] < smallest:
+        raise InputError(
+            f"models.{name}.input_size {arguments['input_size']}: too small for "
+            f"{entry['architecture']}; the smallest is {smallest}."
+        )
+    orbit = {"orbit": entry["orbit"]} if entry.get("orbit") else {}
+    return {"architecture": entry["architecture"], **arguments, **orbit}
 
 
-def group_order(specification: Mapping[str, Any]) -> int:
-    """Number of elements of the model's group; 1 for a network without one."""
+def symmetry(specification: Mapping[str, Any]) -> tuple[str | None, int | None]:
+    """Return the group that the layers are equivariant under, and its order.
+
+    A network without one has no name and order 1; SO(2) and O(2) have no order. A network that
+    restricts its group from stage to stage, such as D8-D4-D1, counts by the last.
+    """
+    if "groups" in specification:
+        groups = specification["groups"]
+        return "-".join(groups), parse_group(groups[-1]).order
     group = specification.get("group")
-    return parse_group(group).order if group else 1
+    if group in CONTINUOUS_GROUPS:
+        return group, None
+    return group, parse_group(group).order if group else 1
 
 
 def base_trunk(specification: Mapping[str, Any]) -> Trunk:
@@ -65,6 +163,7 @@ def base_trunk(specification: Mapping[str, Any]) -> Trunk:
         tuple(specification["pool_after"]),
         specification["kernel_size"],
         specification["stem_stride"],
+        specification["stem_kernel_size"],
     )
     return trunk.scaled(specification["width"])
 
@@ -95,7 +194,7 @@ def matched_in_macs(specification: Mapping[str, Any]) -> Trunk:
         InputError: no width comes close.
     """
     trunk, size = base_trunk(specification), specification["input_size"]
-    order = group_order(specification)
+    order = parse_group(specification["group"]).order
     convolved = exact_sizes(trunk, size).convolved
     target = trunk_macs(trunk, plain_sizes(trunk, size), 1)
     return _matched(
@@ -108,8 +207,8 @@ def _matched_in_parameters(specification: Mapping[str, Any], classes: int) -> Tr
     from equimorph.models.steerable import weights_per_pair
 
     trunk, group = base_trunk(specification), parse_group(specification["group"])
-    plain = trunk.kernel_size**2
-    stem = weights_per_pair(group, trunk.kernel_size, trivial_input=True)
+    plain_stem, plain = trunk.stem_kernel_size**2, trunk.kernel_size**2
+    stem = weights_per_pair(group, trunk.stem_kernel_size, trivial_input=True)
     inner = weights_per_pair(group, trunk.kernel_size, trivial_input=False)
 
     def parameters(trunk: Trunk, stem: int, inner: int) -> int:
@@ -118,7 +217,7 @@ def _matched_in_parameters(specification: Mapping[str, Any], classes: int) -> Tr
     return _matched(
         specification,
         trunk,
-        parameters(trunk, plain, plain),
+        parameters(trunk, plain_stem, plain),
         lambda scaled: parameters(scaled, stem, inner),
     )
 

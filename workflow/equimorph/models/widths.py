@@ -5,7 +5,7 @@ Classification, arXiv:2311.01500.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from equimorph.errors import InputError
 
@@ -21,14 +21,20 @@ class Trunk:
     Attributes:
         fields: width of each block, in fields (GCNN) or channels (CNN).
         pool_after: the blocks, counted from 1, that a halving pool follows.
-        kernel_size: side of every kernel, odd.
+        kernel_size: side of every kernel but the first block's, odd.
         stem_stride: stride of the first block, 1 or 2.
+        stem_kernel_size: side of the first block's kernel, odd.
     """
 
     fields: tuple[int, ...] = S1_FIELDS
     pool_after: tuple[int, ...] = S1_POOL_AFTER
     kernel_size: int = 3
     stem_stride: int = 2
+    stem_kernel_size: int = 3
+
+    def kernel(self, block: int) -> int:
+        """Return the side of a block's kernel; blocks count from 1."""
+        return self.stem_kernel_size if block == 1 else self.kernel_size
 
     def scaled(self, factor: float, features: int = 1) -> "Trunk":
         """Return the trunk with every width multiplied by `factor`.
@@ -38,8 +44,7 @@ class Trunk:
             features: least width of the last block.
         """
         *inner, last = (max(1, round(width * factor)) for width in self.fields)
-        fields = (*inner, max(last, features))
-        return Trunk(fields, self.pool_after, self.kernel_size, self.stem_stride)
+        return replace(self, fields=(*inner, max(last, features)))
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,9 @@ def exact_sizes(trunk: Trunk, input_size: int) -> Sizes:
 
 
 def _plan(trunk: Trunk, input_size: int) -> Sizes | None:
-    same = trunk.kernel_size // 2
+    same = trunk.stem_kernel_size // 2
     for padding in (same, same + 1):
-        size = (input_size + 2 * padding - trunk.kernel_size) // trunk.stem_stride + 1
+        size = (input_size + 2 * padding - trunk.stem_kernel_size) // trunk.stem_stride + 1
         exact = trunk.stem_stride == 1 or input_size % 2 == 1
         convolved = []
         for block in range(1, len(trunk.fields) + 1):
@@ -98,8 +103,8 @@ def plain_sizes(trunk: Trunk, input_size: int) -> tuple[int, ...]:
 
     Its first block pads by one pixel more than usual and its max-pools round down, as in S1.
     """
-    size = (input_size + 2 * (trunk.kernel_size // 2 + 1) - trunk.kernel_size) // trunk.stem_stride
-    size += 1
+    # k // 2 + 1 px of padding on both sides of an odd kernel add 3 px to what "valid" leaves.
+    size = (input_size + 1) // trunk.stem_stride + 1
     convolved = []
     for block in range(1, len(trunk.fields) + 1):
         convolved.append(size)
@@ -118,8 +123,10 @@ def trunk_macs(trunk: Trunk, convolved: Sequence[int], channels_per_field: int) 
     """
     widths = [3, *(channels_per_field * width for width in trunk.fields)]
     return sum(
-        trunk.kernel_size**2 * source * target * size**2
-        for source, target, size in zip(widths, widths[1:], convolved, strict=False)
+        trunk.kernel(block) ** 2 * source * target * size**2
+        for block, (source, target, size) in enumerate(
+            zip(widths, widths[1:], convolved, strict=False), start=1
+        )
     )
 
 

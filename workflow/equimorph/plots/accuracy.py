@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from equimorph.evaluation.wording import condition_label
+from equimorph.groups.names import is_group_name
 from equimorph.plots.style import (
     FAMILY_COLOURS,
     FAMILY_LABELS,
@@ -20,21 +22,26 @@ from equimorph.plots.style import (
 # Two families share the orders 4, 8 and 16: a small shift keeps their error bars apart.
 _SHIFT = {"cyclic": 2**-0.07, "dihedral": 2**0.07}
 _COLUMNS = 3
+_BANDS = 2  # plain networks whose bands can still be told apart
 
 
 def accuracy_by_order(scores: pd.DataFrame, chance: float) -> Figure:
     """Draw one panel per condition: mean accuracy against group order, one series per family.
 
     Bars are standard deviations over seeds, small dots the seeds themselves. Plain networks have
-    no group and lie as horizontal lines with bands of one standard deviation. A model whose name
-    is not its group (a variant) is a separate open marker with its name.
+    no group and lie as horizontal lines, with bands of one standard deviation while they are few.
+    A model whose name is not its group (a variant) is a separate open marker with its name.
 
     Args:
         scores: one row per model, condition and seed, with the columns model, group (None for
-            plain networks), group_order, condition, accuracy; conditions in display order.
+            plain networks), group_order (infinite for SO2 and O2), condition, accuracy;
+            conditions in display order.
         chance: accuracy of a blind guess, drawn as a dotted line.
     """
     conditions = list(dict.fromkeys(scores["condition"]))
+    finite = scores.loc[np.isfinite(scores["group_order"]), "group_order"]
+    beyond = 2 * finite.max() if len(finite) else 2
+    scores = scores.assign(group_order=scores["group_order"].replace(np.inf, beyond))
     columns = min(_COLUMNS, len(conditions))
     rows = math.ceil(len(conditions) / columns)
     with styled():
@@ -51,7 +58,7 @@ def accuracy_by_order(scores: pd.DataFrame, chance: float) -> Figure:
             if position + columns >= len(conditions):
                 axes.set_xlabel("group order")
                 axes.tick_params(labelbottom=True)
-        _format_axes(grid.flat[0], scores)
+        _format_axes(grid.flat[0], scores, beyond)
         handles, labels = grid.flat[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
@@ -66,7 +73,7 @@ def _draw_panel(axes: Axes, scores: pd.DataFrame, chance: float) -> None:
         if name == "plain":
             _draw_bands(axes, inside)
         else:
-            named = inside["model"] == inside["group"]
+            named = (inside["model"] == inside["group"]) & inside["model"].map(is_group_name)
             _draw_series(axes, inside[named], name)
             _draw_variants(axes, inside[~named], name)
     axes.axhline(chance, color="black", linestyle=":", linewidth=1, label="chance")
@@ -79,7 +86,7 @@ def _draw_bands(axes: Axes, scores: pd.DataFrame) -> None:
     for number, model in enumerate(models):
         values = scores.loc[scores["model"] == model, "accuracy"]
         mean, sd = values.mean(), values.std(ddof=1)
-        if len(values) > 1:
+        if 1 < len(values) and len(models) <= _BANDS:
             axes.axhspan(mean - sd, mean + sd, color=shade(colour, 0.25), linewidth=0, zorder=0.5)
         label = FAMILY_LABELS["plain"] if len(models) == 1 else model
         axes.axhline(
@@ -133,11 +140,11 @@ def _draw_seeds(axes: Axes, scores: pd.DataFrame, name: str) -> None:
     )
 
 
-def _format_axes(axes: Axes, scores: pd.DataFrame) -> None:
+def _format_axes(axes: Axes, scores: pd.DataFrame, beyond: float) -> None:
     """Set the shared axes: orders as ticks on a log2 scale, accuracies from zero."""
     orders = sorted({order for order in scores["group_order"] if order > 1}) or [1]
     axes.set_xscale("log", base=2)
     axes.set_xlim(orders[0] / 2**0.5, orders[-1] * 2**0.5)
-    axes.set_xticks(orders, [str(order) for order in orders])
+    axes.set_xticks(orders, ["∞" if order == beyond else f"{order:.0f}" for order in orders])
     axes.minorticks_off()
     axes.set_ylim(0, min(1.0, scores["accuracy"].max() + 0.06))

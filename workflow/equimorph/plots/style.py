@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from equimorph.groups.names import parse_group
+from equimorph.groups.names import CONTINUOUS_GROUPS, parse_group
 from equimorph.io import atomic_path
 
 WIDTH = 9.6  # inches: the report's column of 960 px at 96 px per inch
@@ -69,10 +69,16 @@ def styled() -> Iterator[None]:
 
 
 def family(group: str | None) -> str:
-    """Return a model's family from its group: plain (none or C1), cyclic or dihedral."""
-    if not group or group == "C1":
+    """Return a model's family from its group: plain (none or C1), cyclic or dihedral.
+
+    SO(2) counts as cyclic, O(2) as dihedral; a network that restricts its group from stage to
+    stage, such as D8-D4-D1, counts by the last.
+    """
+    last = (group or "C1").rpartition("-")[2]
+    if last == "C1":
         return "plain"
-    return "dihedral" if parse_group(group).reflections else "cyclic"
+    reflects = last == "O2" if last in CONTINUOUS_GROUPS else parse_group(last).reflections
+    return "dihedral" if reflects else "cyclic"
 
 
 def class_colours(count: int) -> list[str]:

@@ -10,38 +10,20 @@ from typing import Any
 import torch
 from sklearn.metrics import f1_score
 from torch import nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 
 from equimorph.errors import TrainingError
 from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.seeds import BATCHES, stream
-from equimorph.training.augment import Augmentation, augment
+from equimorph.training.augment import augment, mixup
+from equimorph.training.averaging import Average
+from equimorph.training.balancing import epoch_length, epoch_order
+from equimorph.training.losses import Criterion
+from equimorph.training.optimisers import Scheduler, make_optimiser
+from equimorph.training.recipe import Recipe
 from equimorph.training.resume import load_state, save_state
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained.
-
-    Attributes:
-        epochs: passes over the training set.
-        batch_size: images per step; the last, smaller batch of an epoch is left out.
-        learning_rate: peak of the one-cycle schedule (Smith and Topin 2018).
-        weight_decay: of AdamW.
-        label_smoothing: probability mass spread over all classes.
-        patience: epochs without a lower validation loss after which training stops.
-        precision: `float32` or `bfloat16` (autocast).
-        augmentation: of the training images.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    label_smoothing: float
-    patience: int
-    precision: str
-    augmentation: Augmentation
+LAYERS = 2  # purpose of a random stream, beside those of equimorph.seeds
 
 
 @dataclass(frozen=True)
@@ -62,13 +44,23 @@ class Labelled:
 
 @dataclass
 class Progress:
-    """What training has reached: all that resuming needs beside network and optimiser."""
+    """What training has reached.
+
+    Attributes:
+        history: one row per epoch.
+        best_epoch: the one with the lowest validation loss; 0 before the first.
+        best_loss: its validation loss.
+        best_state: what the network, or its average, had learned by then.
+        seconds: spent on training and validation.
+        images: trained on, counted each time.
+    """
 
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_loss: float = math.inf
     best_state: dict[str, torch.Tensor] = field(default_factory=dict)
     seconds: float = 0.0
+    images: int = 0
 
 
 def train(
@@ -97,17 +89,25 @@ def train(
         TrainingError: the loss is not finite; the message names epoch and learning rate.
     """
     generator = stream(seed, BATCHES)
-    steps = len(training) // recipe.batch_size
+    device = training.images.device
+    training_labels = training.labels.cpu()
+    length = epoch_length(recipe.balancing, training_labels)
+    steps = length // recipe.batch_size
     if steps == 0:
         raise TrainingError(
-            f"batch_size {recipe.batch_size}: larger than the training set ({len(training)})."
+            f"batch_size {recipe.batch_size}: larger than the training set ({length})."
         )
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    classes = predict_logits(network, training.images[:1]).shape[1]
+    criterion = Criterion(recipe.loss, recipe.label_smoothing, training.labels, classes)
+    optimiser = make_optimiser(
+        recipe.optimiser,
+        network.parameters(),
+        recipe.learning_rate,
+        recipe.weight_decay,
+        recipe.momentum,
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.learning_rate, total_steps=steps * recipe.epochs
-    )
+    schedule = Scheduler(optimiser, recipe.schedule, steps, recipe.epochs)
+    average = Average(network, recipe.ema)
     progress = Progress()
     saved = load_state(*resume) if resume else None
     if saved:
@@ -115,6 +115,7 @@ def train(
         load_learned_state(network, saved["network"])
         optimiser.load_state_dict(saved["optimiser"])
         schedule.load_state_dict(saved["schedule"])
+        average.load_state_dict(saved["average"])
         generator.set_state(saved["generator"])
 
     for epoch in range(len(progress.history) + 1, recipe.epochs + 1):
@@ -122,30 +123,43 @@ def train(
             break
         started = time.perf_counter()
         network.train()
-        loss_sum = torch.zeros((), device=training.images.device)
-        correct = torch.zeros((), device=training.images.device)
-        order = torch.randperm(len(training), generator=generator)
+        # Dropout draws from torch's own generator: seeded by the epoch, resuming needs no state.
+        torch.manual_seed((stream(seed, LAYERS).initial_seed() + epoch) % 2**63)
+        loss_sum = torch.zeros((), device=device)
+        correct = torch.zeros((), device=device)
+        order = epoch_order(recipe.balancing, training_labels, generator)
         for batch in order[: steps * recipe.batch_size].split(recipe.batch_size):
-            batch = batch.to(training.images.device)
+            batch = batch.to(device)
             images = augment(training.images[batch], recipe.augmentation, generator)
-            labels = training.labels[batch]
-            with _autocast(images.device, recipe.precision):
+            labels = targets = training.labels[batch]
+            if recipe.mixup:
+                probabilities = one_hot(labels, classes).float()
+                images, targets = mixup(images, probabilities, recipe.mixup, generator)
+            with _autocast(device, recipe.precision):
                 logits = network(images)
-            loss = cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+            loss = criterion(logits.float(), targets)
             optimiser.zero_grad()
             loss.backward()
+            if recipe.clip:
+                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
             optimiser.step()
-            schedule.step()
+            schedule.after_step()
+            average.update()
             # Sums stay on the device: reading them here would make every step wait.
             loss_sum += loss.detach()
             correct += (logits.detach().argmax(1) == labels).sum()
-        rate = schedule.get_last_lr()[0]
+        rate = schedule.rate
+        with average.in_place():
+            validated = _validate(network, validation, recipe)
+            if validated["validation_loss"] < progress.best_loss:
+                progress.best_epoch, progress.best_loss = epoch, validated["validation_loss"]
+                progress.best_state = {k: v.clone() for k, v in learned_state(network).items()}
         row = {
             "epoch": epoch,
             "lr": rate,
             "train_loss": loss_sum.item() / steps,
             "train_accuracy": correct.item() / (steps * recipe.batch_size),
-            **_validate(network, validation, recipe),
+            **validated,
         }
         for kind in ("train_loss", "validation_loss"):
             if not math.isfinite(row[kind]):
@@ -153,9 +167,8 @@ def train(
                     f"epoch {epoch}, learning rate {rate:.2e}: the {kind.replace('_', ' ')} is "
                     f"{row[kind]}. Lower train.learning_rate (now {recipe.learning_rate:g})."
                 )
-        if row["validation_loss"] < progress.best_loss:
-            progress.best_epoch, progress.best_loss = epoch, row["validation_loss"]
-            progress.best_state = {k: v.clone() for k, v in learned_state(network).items()}
+        schedule.after_epoch(validated)
+        progress.images += steps * recipe.batch_size
         row["seconds"] = time.perf_counter() - started
         progress.seconds += row["seconds"]
         progress.history.append(row)
@@ -166,6 +179,7 @@ def train(
                 "network": learned_state(network),
                 "optimiser": optimiser.state_dict(),
                 "schedule": schedule.state_dict(),
+                "average": average.state_dict(),
                 "generator": generator.get_state(),
             }
             save_state(*resume, state)

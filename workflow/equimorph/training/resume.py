@@ -1,19 +1,28 @@
 """The state of an unfinished training, for the next run of the same job."""
 
-import pickle
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from equimorph.errors import InputError
 from equimorph.io import atomic_path
 
 
 def save_state(path: str | Path, digest: str, state: dict[str, Any]) -> None:
-    """Write `state` atomically, marked with the digest of config, split and sources."""
-    with atomic_path(path) as temporary:
-        torch.save({"digest": digest, "state": state}, temporary)
+    """Write `state` atomically, marked with the digest of config, split and sources.
+
+    Raises:
+        InputError: the disk is full; the state saved before is still whole.
+    """
+    try:
+        with atomic_path(path) as temporary:
+            torch.save({"digest": digest, "state": state}, temporary)
+    except InputError as error:
+        kept = "the epoch before is kept" if Path(path).exists() else "no epoch is saved yet"
+        raise InputError(f"{error} Of this training, {kept}.") from error
 
 
 def load_state(path: str | Path, digest: str) -> dict[str, Any] | None:
@@ -24,9 +33,12 @@ def load_state(path: str | Path, digest: str) -> dict[str, Any] | None:
     if not Path(path).exists():
         return None
     try:
+        with zipfile.ZipFile(path) as records:
+            if damaged := records.testzip():  # torch does not look at the check sums
+                raise ValueError(f"the record {damaged} is damaged")
         saved = torch.load(path, map_location="cpu", weights_only=True)
         matches = saved["digest"] == digest
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+    except Exception as error:  # damaged bytes can raise anything, and none is a reason to stop
         warnings.warn(f"{path}: not readable, training starts anew ({error}).", stacklevel=2)
         return None
     if not matches:

@@ -1,6 +1,7 @@
 """Plot accuracy against group order, one panel per condition."""
 
 import argparse
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
             {
                 "model": name,
                 "group": model["group"],
-                "group_order": model["group_order"],
+                "group_order": model["group_order"] or math.inf,
                 "condition": condition,
                 "accuracy": accuracy,
             }

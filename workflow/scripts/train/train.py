@@ -14,13 +14,13 @@ from equimorph.io import read_json, run, write_json, write_text
 from equimorph.models.checkpoint import save_checkpoint
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.registry import build, initialise
-from equimorph.models.specification import group_order
+from equimorph.models.specification import symmetry
 from equimorph.progress import progress
 from equimorph.provenance import commit, digest, hardware, versions
 from equimorph.seeds import WEIGHTS, stream
 from equimorph.sources import local_modules
-from equimorph.training.augment import Augmentation
-from equimorph.training.loop import Labelled, Recipe, train
+from equimorph.training.loop import Labelled, train
+from equimorph.training.recipe import read_recipe
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -70,9 +70,7 @@ def main(argv: list[str] | None = None) -> None:
     network = build(specification, len(classes))
     initialise(network, stream(arguments.seed, WEIGHTS))
     network.to(device)
-    recipe = Recipe(
-        **{**settings, "augmentation": Augmentation(**settings["augmentation"])},
-    )
+    recipe = read_recipe(settings)
     root = Path(__file__).resolve().parents[2]
     job = {
         "specification": specification,
@@ -99,6 +97,7 @@ def main(argv: list[str] | None = None) -> None:
         outcome = train(network, training, validation, recipe, arguments.seed, resume, report)
 
     best = outcome.history[outcome.best_epoch - 1]
+    group, order = symmetry(specification)
     seen = len(outcome.history) * (len(training) // recipe.batch_size) * recipe.batch_size
     metadata = {**job, "model": arguments.model}
     save_checkpoint(arguments.output_model, outcome.best_state, metadata)
@@ -108,8 +107,8 @@ def main(argv: list[str] | None = None) -> None:
         {
             "model": arguments.model,
             "architecture": specification["architecture"],
-            "group": specification.get("group"),
-            "group_order": group_order(specification),
+            "group": group,
+            "group_order": order,
             "parameters": count_parameters(network),
             "macs": count_macs(network, size),
             "input_size": size,

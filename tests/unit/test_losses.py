@@ -1,0 +1,128 @@
+"""Losses: values, gradients, extremes, and the weights of classes."""
+
+import warnings
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, one_hot
+
+from equimorph.errors import InputError
+from equimorph.training.losses import Criterion, Loss, class_weights, focal_loss
+
+COUNTS = (200, 649, 1587)  # smallest, a middle and the largest class of the published training set
+LABELS = torch.repeat_interleave(torch.arange(3), torch.tensor(COUNTS))
+
+
+def batch(dtype=torch.float64, count=12, classes=3):
+    draw = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(count, classes, generator=draw, dtype=torch.float64)
+    return logits.to(dtype), torch.arange(count) % classes
+
+
+def test_the_default_is_torchs_cross_entropy_to_the_bit():
+    logits, labels = batch(torch.float32)
+    for smoothing in (0.0, 0.1):
+        criterion = Criterion(Loss(), smoothing, LABELS, 3)
+        expected = cross_entropy(logits, labels, label_smoothing=smoothing)
+        assert torch.equal(criterion(logits, labels), expected)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_gamma_zero_is_weighted_cross_entropy(smoothing):
+    logits, labels = batch()
+    weights = torch.tensor([2.0, 0.5, 0.5])
+    criterion = Criterion(Loss(class_weights=(2.0, 0.5, 0.5)), smoothing, LABELS, 3)
+    soft = (1 - smoothing) * one_hot(labels, 3).double() + smoothing / 3
+    expected = cross_entropy(logits, soft, weights.double())
+    torch.testing.assert_close(criterion(logits, labels), expected)
+
+
+def test_focal_loss_is_that_of_the_paper():
+    logits, labels = batch()
+    weights = class_weights(Loss(class_weights="effective"), LABELS, 3)
+    criterion = Criterion(Loss(gamma=1.006795, class_weights="effective"), 0.0, LABELS, 3)
+    p = logits.softmax(1).gather(1, labels[:, None])[:, 0]
+    expected = (-weights[labels] * (1 - p) ** 1.006795 * p.log()).mean()
+    torch.testing.assert_close(criterion(logits, labels), expected)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.006795, 2.0])
+def test_gradient(gamma):
+    logits, labels = batch()
+    soft = 0.9 * one_hot(labels, 3).double() + 0.1 / 3
+    weights = torch.tensor([2.0, 0.4, 0.6], dtype=torch.float64)
+    for targets in (one_hot(labels, 3).double(), soft):
+        assert torch.autograd.gradcheck(
+            lambda z, targets=targets: focal_loss(z, targets, gamma, weights),
+            logits.clone().requires_grad_(),
+        )
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.006795, 5.0])
+@pytest.mark.parametrize("scale", [20.0, 90.0, 1e4, 1e30])
+def test_it_is_finite_for_p_to_0_and_to_1(gamma, scale):
+    logits = torch.tensor([[scale, -scale, 0.0], [0.0, 0.0, scale]], requires_grad=True)
+    for labels in ([0, 2], [1, 0]):
+        targets = one_hot(torch.tensor(labels), 3).float()
+        loss = focal_loss(logits, targets, gamma)
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert loss.isfinite() and gradient.isfinite().all()
+        right = labels == [0, 2]
+        assert loss < 1e-3 if right else loss > 10
+        assert (gradient.abs().max() > 0.3) != right
+
+
+def test_a_well_known_image_counts_for_less():
+    logits = torch.tensor([[3.0, 0.0], [0.2, 0.0]])
+    targets = one_hot(torch.tensor([0, 0]), 2).float()
+    shares = [
+        float(focal_loss(logits[:1], targets[:1], g) / focal_loss(logits[1:], targets[1:], g))
+        for g in (0.0, 1.0, 2.0)
+    ]
+    assert shares[0] > 5 * shares[1] > 25 * shares[2]
+
+
+def test_effective_numbers_are_the_published_ones():
+    weights = class_weights(Loss(class_weights="effective", beta=0.999), LABELS, 3).double()
+    assert weights.sum() == pytest.approx(3)
+    effective = torch.tensor([181.35, 477.61, 795.63])  # (1 - 0.999^n) / 0.001
+    torch.testing.assert_close(
+        weights[0] / weights, (effective / effective[0]).double(), rtol=1e-4, atol=0
+    )
+
+
+def test_inverse_is_the_limit_of_effective():
+    inverse = class_weights(Loss(class_weights="inverse"), LABELS, 3)
+    nearly = class_weights(Loss(class_weights="effective", beta=1 - 1e-9), LABELS, 3)
+    torch.testing.assert_close(inverse, nearly, rtol=1e-4, atol=0)
+    torch.testing.assert_close(inverse[0] / inverse[2], torch.tensor(1587 / 200))
+
+
+def test_a_beta_that_does_nothing_is_told():
+    with pytest.warns(UserWarning, match=r"beta 0.930867: all classes .* 200 to 1587 images"):
+        weights = class_weights(Loss(class_weights="effective", beta=0.930867), LABELS, 3)
+    torch.testing.assert_close(weights, torch.ones(3), rtol=1e-4, atol=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        class_weights(Loss(class_weights="effective", beta=0.999), LABELS, 3)
+        # Equal classes weigh the same whatever beta is.
+        class_weights(Loss(class_weights="effective", beta=0.999), torch.arange(30) % 3, 3)
+
+
+def test_weights_that_cannot_be():
+    with pytest.raises(InputError, match="2 numbers; allowed are .* each of the 3 classes"):
+        class_weights(Loss(class_weights=(1.0, 2.0)), LABELS, 3)
+    for kind in ("inverse", "effective"):
+        with pytest.raises(InputError, match="class 3 has no training image"):
+            class_weights(Loss(class_weights=kind), LABELS, 4)
+
+
+def test_mixed_targets_give_the_mean_of_the_losses():
+    logits, labels = batch()
+    one, two = one_hot(labels, 3).double(), one_hot((labels + 1) % 3, 3).double()
+    for loss in (Loss(), Loss(gamma=2.0, class_weights=(2.0, 0.5, 0.5))):
+        criterion = Criterion(loss, 0.1, LABELS, 3)
+        mixed = criterion(logits, 0.3 * one + 0.7 * two)
+        torch.testing.assert_close(
+            mixed, 0.3 * criterion(logits, one) + 0.7 * criterion(logits, two)
+        )

@@ -1,0 +1,76 @@
+"""The plain network of S2 (GabrielArpini/GalaxyClassifier) with its asymmetry branch."""
+
+import torch
+from torch import nn
+
+from equimorph.models.asymmetry import Asymmetry
+from equimorph.models.head import GreyLevels
+
+S2_CHANNELS = (32, 64, 128, 256, 512)
+ASYMMETRY_FEATURES = 16
+
+
+class CBFocalCNN(nn.Module):
+    """Plain blocks with max-pooling, average over space, asymmetry, classifier.
+
+    With the asymmetry it has 1,740,762 parameters: 1,570,560 in the blocks, 592 in the asymmetry
+    branch, 169,610 in the classifier.
+    """
+
+    def __init__(self, *, asymmetry: bool = True, input_size: int, classes: int):
+        """Build the network.
+
+        Args:
+            asymmetry: whether the classifier also sees the asymmetry index.
+            input_size: side of the images in px.
+            classes: number of logits.
+        """
+        super().__init__()
+        self.grey_levels = GreyLevels(input_size)
+        blocks: list[nn.Module] = []
+        source = 3
+        for channels in S2_CHANNELS:
+            blocks += [
+                nn.Conv2d(source, channels, 3, padding=1),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(inplace=True),
+                nn.MaxPool2d(2),
+            ]
+            source = channels
+        self.blocks = nn.Sequential(*blocks)
+        self.asymmetry = asymmetry_branch(input_size) if asymmetry else None
+        self.classifier = nn.Sequential(
+            nn.Linear(source + (ASYMMETRY_FEATURES if asymmetry else 0), 256),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Linear(256, 128),
+            nn.ReLU(),
+            nn.Dropout(0.15),
+            nn.Linear(128, classes),
+        )
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw every weight as S2 does, He-uniform (He et al. 2015); biases are zero."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_uniform_(module.weight, nonlinearity="relu", generator=generator)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
+        features = self.blocks(self.grey_levels(images)).mean(dim=(2, 3))
+        if self.asymmetry is not None:
+            features = torch.cat([features, self.asymmetry(images)], dim=1)
+        return self.classifier(features)
+
+
+def asymmetry_branch(input_size: int) -> nn.Sequential:
+    """Return what maps (B, 3, size, size) grey levels to (B, 16) features of their asymmetry."""
+    return nn.Sequential(
+        Asymmetry(input_size),
+        nn.Unflatten(0, (-1, 1)),
+        nn.Linear(1, 32),
+        nn.ReLU(),
+        nn.Linear(32, ASYMMETRY_FEATURES),
+        nn.ReLU(),
+    )

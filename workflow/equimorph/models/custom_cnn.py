@@ -1,0 +1,71 @@
+"""The plain network of S4 (Galaxy Morphology Classification): no padding, no batch norm."""
+
+import torch
+from torch import nn
+
+from equimorph.errors import InputError
+from equimorph.models.head import GreyLevels
+from equimorph.models.registry import draw_default
+
+CHANNELS = (512, 256, 128, 128, 64)
+HIDDEN_WIDTHS = (512, 256, 128, 64)
+
+
+def final_size(input_size: int) -> int:
+    """Side of the last map in px: each block takes two pixels off and halves what is left."""
+    size = input_size
+    for _ in CHANNELS:
+        size = max(size - 2, 0) // 2
+    return size
+
+
+SMALLEST_SIZE = next(size for size in range(1, 256) if final_size(size))
+
+
+class CustomCNN(nn.Module):
+    """Five 3 x 3 convolutions with max-pooling, and four hidden layers on the flattened map.
+
+    2,703,498 parameters at 224 px and ten classes.
+    """
+
+    def __init__(self, input_size: int, classes: int):
+        """Build the network.
+
+        Args:
+            input_size: side of the images in px, at least 94.
+            classes: number of logits.
+
+        Raises:
+            InputError: the images are too small.
+        """
+        super().__init__()
+        if input_size < SMALLEST_SIZE:
+            raise InputError(
+                f"input_size {input_size}: too small for CustomCNN, whose convolutions do not "
+                f"pad; the smallest is {SMALLEST_SIZE}."
+            )
+        self.grey_levels = GreyLevels(input_size)
+        blocks: list[nn.Module] = []
+        source = 3
+        for channels in CHANNELS:
+            blocks += [nn.Conv2d(source, channels, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
+            source = channels
+        self.blocks = nn.Sequential(*blocks)
+        layers: list[nn.Module] = []
+        features = source * final_size(input_size) ** 2
+        for width in HIDDEN_WIDTHS:
+            layers += [nn.Linear(features, width), nn.ReLU(inplace=True)]
+            features = width
+        self.classifier = nn.Sequential(*layers, nn.Linear(features, classes))
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw all weights as by default; the convolutions' biases start at 0 too."""
+        draw_default(self, generator)
+        for module in self.blocks:
+            if isinstance(module, nn.Conv2d):
+                nn.init.zeros_(module.bias)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
+        maps = self.blocks(self.grey_levels(images))
+        return self.classifier(maps.flatten(1))

@@ -1,0 +1,81 @@
+"""DeepCNN-5Block, the plain network of S3 (GalaxyZoo10_PyTorch)."""
+
+import torch
+from torch import nn
+
+from equimorph.errors import InputError
+from equimorph.models.head import GreyLevels
+
+CHANNELS = (32, 64, 128, 256, 512)
+CONVOLUTIONS_PER_BLOCK = 3
+HIDDEN_WIDTHS = (2048, 512, 128, 32)
+DROPOUTS = (0.4, 0.3, 0.2, 0.1)
+SMALLEST_SIZE = 2 ** len(CHANNELS)  # every block halves the map
+
+
+def conv_trunk(convolutions_per_block: int) -> nn.Sequential:
+    """Return five halving blocks of 3 x 3 convolutions, batch norm and ReLU, 32 to 512 channels.
+
+    S3 has three convolutions in each block, S2's plain network one.
+    """
+    layers: list[nn.Module] = []
+    source = 3
+    for channels in CHANNELS:
+        for _ in range(convolutions_per_block):
+            layers += [
+                nn.Conv2d(source, channels, 3, padding=1),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(inplace=True),
+            ]
+            source = channels
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers)
+
+
+class DeepCNN5(nn.Module):
+    """Five blocks of three convolutions, and four hidden layers on the flattened map.
+
+    76,091,946 parameters at 256 px and ten classes, nine in ten of them in the first linear layer.
+    """
+
+    def __init__(self, input_size: int, classes: int):
+        """Build the network.
+
+        Args:
+            input_size: side of the images in px, at least 32; the pools round down.
+            classes: number of logits.
+
+        Raises:
+            InputError: the images are too small.
+        """
+        super().__init__()
+        if input_size < SMALLEST_SIZE:
+            raise InputError(
+                f"input_size {input_size}: too small for DeepCNN5, which halves the map "
+                f"{len(CHANNELS)} times; the smallest is {SMALLEST_SIZE}."
+            )
+        self.grey_levels = GreyLevels(input_size)
+        self.blocks = conv_trunk(CONVOLUTIONS_PER_BLOCK)
+        layers: list[nn.Module] = []
+        features = CHANNELS[-1] * (input_size // SMALLEST_SIZE) ** 2
+        for width, dropout in zip(HIDDEN_WIDTHS, DROPOUTS, strict=True):
+            layers += [nn.Linear(features, width), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+            features = width
+        self.classifier = nn.Sequential(*layers, nn.Linear(features, classes))
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw the weights as published: He-normal convolutions, linear layers N(0, 0.01)."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.01, generator=generator)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.BatchNorm2d):
+                module.reset_parameters()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
+        maps = self.blocks(self.grey_levels(images))
+        return self.classifier(maps.flatten(1))

@@ -1,0 +1,88 @@
+"""Orbit averaging: any network made invariant at test time by a mean over a group."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+from torch.nn.functional import affine_grid, grid_sample
+
+from equimorph.groups.names import Group
+
+
+class OrbitAverage(nn.Module):
+    """A network whose logits, in eval mode, are the mean over the group's copies of each image.
+
+    The mean of the logits, not of the probabilities, is the projection of the network onto
+    invariant functions: what is invariant already passes unchanged, and the result stays logits on
+    the same scale, linear in the network's. As with probabilities, its cross-entropy is at most the
+    mean over the copies, because the cross-entropy is convex in the logits. In train mode the
+    network runs as it is.
+    """
+
+    def __init__(self, network: nn.Module, group: Group):
+        """Wrap a network.
+
+        Args:
+            network: maps (B, 3, S, S) grey levels to (B, classes) logits and masks the corners,
+                which rotations by other than multiples of 90 degrees have to invent.
+            group: the group whose elements are applied to the images.
+        """
+        super().__init__()
+        self.network = network
+        self.group = group
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw every weight of the wrapped network."""
+        # The registry builds this class, so it cannot be imported at the top.
+        from equimorph.models.registry import initialise
+
+        initialise(self.network, generator)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map (B, 3, S, S) grey levels to (B, classes) logits, one element's copies at a time."""
+        if self.training:
+            return self.network(images)
+        return sum(self.network(moved) for moved in orbit(images, self.group)) / self.group.order
+
+
+def orbit(images: torch.Tensor, group: Group) -> Iterator[torch.Tensor]:
+    """Yield the images moved by each element of the group.
+
+    Multiples of 90 degrees and reflections only move pixels. Other angles are resampled once, to
+    below 90 degrees, and then turned, so that the orbits of an image and of its turned copy agree
+    to rounding.
+
+    Args:
+        images: (B, C, S, S), of any type.
+        group: rotations by multiples of 360 / N degrees, reflections if it has them.
+    """
+    for element in range(group.rotations):
+        quarters, remainder = divmod(4 * element, group.rotations)
+        turned = images
+        if remainder:
+            turned = rotate(images, 90 * remainder / group.rotations)
+        turned = turned.rot90(quarters, (2, 3))
+        yield turned
+        if group.reflections:
+            yield turned.flip(3)
+
+
+def rotate(images: torch.Tensor, angle: float) -> torch.Tensor:
+    """Rotate images about their centre, (S - 1) / 2, by bilinear resampling.
+
+    Args:
+        images: (B, C, S, S), of any type.
+        angle: in degrees, anticlockwise as displayed with row 0 on top, like `rot90`.
+
+    Returns:
+        (B, C, S, S) floats; what the frame does not cover, all outside the inscribed circle, is
+        mirrored at its edge.
+    """
+    cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    images = images if images.is_floating_point() else images.float()
+    turn = images.new_tensor([[cosine, -sine, 0], [sine, cosine, 0]])
+    grid = affine_grid(turn.expand(len(images), 2, 3), list(images.shape), align_corners=False)
+    return grid_sample(
+        images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )

@@ -1,0 +1,51 @@
+"""Which images an epoch shows, where classes differ in number."""
+
+import torch
+
+BALANCING = ("none", "weighted", "over", "under")
+
+
+def epoch_length(balancing: str, labels: torch.Tensor) -> int:
+    """Return how many images an epoch of `epoch_order` has."""
+    counts = _counts(labels)
+    lengths = {
+        "none": len(labels),
+        "weighted": len(labels),
+        "over": len(counts) * int(counts.max()),
+        "under": len(counts) * int(counts.min()),
+    }
+    return lengths[balancing]
+
+
+def epoch_order(balancing: str, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Return the images of one epoch in random order, drawn anew for each epoch.
+
+    Args:
+        balancing: `none`: each image once; `weighted`: as many draws with replacement, all classes
+            equally likely; `over`: each class as often as the largest, by repeating all its images
+            and some once more; `under`: each class as often as the smallest, by leaving out.
+        labels: (N,) int64 on the CPU.
+        generator: on the CPU.
+
+    Returns:
+        (epoch_length,) int64 indices into `labels`.
+    """
+    if balancing == "none":
+        return torch.randperm(len(labels), generator=generator)
+    if balancing == "weighted":
+        weights = 1 / torch.bincount(labels)[labels].double()
+        return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
+    counts = _counts(labels)
+    size = int(counts.max() if balancing == "over" else counts.min())
+    parts = []
+    for label in labels.unique():
+        members = torch.nonzero(labels == label)[:, 0]
+        shuffled = members[torch.randperm(len(members), generator=generator)]
+        parts += [members.repeat(size // len(members)), shuffled[: size % len(members)]]
+    order = torch.cat(parts)
+    return order[torch.randperm(len(order), generator=generator)]
+
+
+def _counts(labels: torch.Tensor) -> torch.Tensor:
+    """Return the numbers of images of the classes that have any."""
+    return labels.unique(return_counts=True)[1]
