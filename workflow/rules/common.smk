@@ -45,6 +45,8 @@ REPORT_ENV = ["envs/report.yaml"]
 DATA = f"data/{SOURCE}"
 WORK = f"work/{SOURCE}"
 RESULTS = f"results/{STUDY}"
+# What networks see, and all that is made from it.
+IMAGES = f"{WORK}/{'starless' if config['data']['stars']['remove'] else 'images'}.npy"
 STUDY_WORK = f"work/{STUDY}"
 LOGS = f"logs/{STUDY}"
 BENCHMARKS = f"benchmarks/{STUDY}"

@@ -119,6 +119,28 @@ rule convert:
         "python {input.script} --raw {input.raw} --images {output.images} 2>&1 | tee {log}"
 
 
+rule remove_stars:
+    input:
+        script="workflow/scripts/data/remove_stars.py",
+        modules=modules("data/remove_stars.py"),
+        env=COMPUTE_ENV,
+        images=f"{WORK}/images.npy",
+        catalogue=f"{DATA}/catalogue.csv",
+    output:
+        images=f"{WORK}/starless.npy",
+    log:
+        f"{LOGS}/remove_stars.log",
+    conda:
+        "../../envs/compute.yaml"
+    params:
+        seed=config["data"]["stars"]["seed"],
+    message:
+        "Remove the field stars from all images."
+    shell:
+        "python {input.script} --images {input.images} --catalogue {input.catalogue}"
+        " --seed {params.seed} --output {output.images} 2>&1 | tee {log}"
+
+
 # Apart from convert, whose array is made anew where it is missing: the split must not follow.
 rule catalogue:
     input:

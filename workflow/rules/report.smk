@@ -150,7 +150,7 @@ rule plot_class_sheet:
         script="workflow/scripts/report/plot_class_sheet.py",
         modules=modules("report/plot_class_sheet.py"),
         env=REPORT_ENV,
-        images=f"{WORK}/images.npy",
+        images=IMAGES,
         split=SPLIT_CSV,
     output:
         figure=report(

@@ -6,7 +6,7 @@ rule degrade:
         script="workflow/scripts/robustness/degrade.py",
         modules=modules("robustness/degrade.py"),
         env=COMPUTE_ENV,
-        images=f"{WORK}/images.npy",
+        images=IMAGES,
         split=SPLIT_CSV,
     output:
         images=f"{STUDY_WORK}/conditions/{{condition}}.npy",

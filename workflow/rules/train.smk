@@ -8,7 +8,7 @@ rule train:
         script="workflow/scripts/train/train.py",
         modules=modules("train/train.py"),
         env=COMPUTE_ENV,
-        images=f"{WORK}/images.npy",
+        images=IMAGES,
         verified=f"{DATA}/verified.json",
         split=SPLIT_CSV,
         split_json=SPLIT_JSON,

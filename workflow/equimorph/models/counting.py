@@ -52,9 +52,8 @@ def peak_activation_memory(
         batch: images per step, at least 2 in training: batch norm needs several.
         training: a forward and a backward pass, instead of a forward pass without gradients.
     """
-    kept = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    with _in_mode(network, training), torch.set_grad_enabled(training):
-        images = _black_images(network, batch, input_size).requires_grad_(training)
+    images = _black_images(network, batch, input_size).requires_grad_(training)
+    with _in_mode(network, training), _unchanged(network), torch.set_grad_enabled(training):
         with _LiveBytes([images, *network.parameters(), *network.buffers()]) as live:
             logits = network(images)
             if training:
@@ -103,6 +102,17 @@ def _in_mode(network: nn.Module, training: bool) -> Iterator[None]:
         yield
     finally:
         network.train(was_training)
+
+
+@contextmanager
+def _unchanged(network: nn.Module) -> Iterator[None]:
+    """Put buffers and torch's random state, which dropout draws from, back where they were."""
+    kept = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    cuda = {buffer.device for buffer, _ in kept if buffer.is_cuda}
+    with torch.random.fork_rng(devices=cuda):
+        yield
+    for buffer, value in kept:
+        buffer.copy_(value)
 
 
 @contextmanager
