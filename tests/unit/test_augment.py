@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from torch.nn.functional import interpolate, max_pool2d
+from torch.nn.functional import interpolate, max_pool2d, pad
 from torchvision.transforms import functional as reference
 
 from equimorph.training import augment as module
@@ -59,8 +59,8 @@ def fitted_homography(places):
     """Return the (3, 3) map from new to old places of (S, S, 2), and its largest error."""
     x = (torch.arange(SIZE) + 0.5) * 2 / SIZE - 1
     new = torch.stack(torch.meshgrid(x, x, indexing="xy"), dim=-1)
-    inside = (places.abs() < 0.9).all(-1)  # the mirrored edge is left out
-    new, old = new[inside].double(), places[inside].double()
+    middle = (new.abs() < 0.3).all(-1)  # further out, old places may be mirrored at the edge
+    new, old = new[middle].double(), places[middle].double()
     one, zero = torch.ones(len(new), 1), torch.zeros(len(new), 3)
     points = torch.cat([new, one], dim=1)
     equations = torch.cat(
@@ -69,7 +69,7 @@ def fitted_homography(places):
             torch.cat([zero, points, -old[:, 1:] * points], dim=1),
         ]
     )
-    homography = torch.linalg.svd(equations, full_matrices=False)[2][-1].reshape(3, 3)
+    homography = torch.linalg.eigh(equations.T @ equations)[1][:, 0].reshape(3, 3)
     mapped = points @ homography.T
     error = (mapped[:, :2] / mapped[:, 2:] - old).abs().max()
     return homography / homography[2, 2], float(error)
@@ -77,7 +77,8 @@ def fitted_homography(places):
 
 def test_no_augmentation_is_the_identity():
     images = galaxies(4)
-    torch.testing.assert_close(augment(images, only(), generator()), images.float())
+    still = augment(images, only(), generator())
+    torch.testing.assert_close(still, images.float(), rtol=0, atol=1e-3)
 
 
 def test_a_reflection_is_exact():
@@ -121,20 +122,18 @@ def test_parts_that_are_off_change_no_draws_of_the_others():
 
 
 def test_all_geometry_is_one_homography():
-    moved = augment(ramps(12), only(**{**vars(EVERYTHING), "brightness": 0}), generator())
-    # Colours of ramps are no places: the geometry alone.
     geometry = only(
         rotation=180, scale=1.2, shift=0.05, shear=20, crop_area=(0.8, 1), perspective=0.2
     )
-    for image in places(augment(ramps(12), geometry, generator())):
-        assert fitted_homography(image)[1] < 1e-4
-    assert moved.shape == (12, 3, SIZE, SIZE)
+    for image in places(augment(ramps(6), geometry, generator())):
+        homography, error = fitted_homography(image)
+        assert error < 1e-4
+        assert homography[2, :2].norm() > 1e-3 and homography[0, 1].abs() > 1e-3
 
 
 def test_shear_slides_rows_by_at_most_its_angle():
-    maps = [
-        fitted_homography(p)[0] for p in places(augment(ramps(40), only(shear=20), generator()))
-    ]
+    moved = augment(ramps(30), only(shear=20), generator())
+    maps = [fitted_homography(place)[0] for place in places(moved)]
     slopes = torch.stack(maps)[:, 0, 1]
     assert slopes.abs().max() <= math.tan(math.radians(20)) + 1e-4
     assert slopes.min() < -0.2 and slopes.max() > 0.2
@@ -147,7 +146,7 @@ def test_shear_slides_rows_by_at_most_its_angle():
 def test_a_resized_crop_has_its_area_and_ratio_and_lies_inside():
     crop = only(crop_area=(0.5, 0.7), crop_aspect=1.3)
     maps = torch.stack(
-        [fitted_homography(p)[0] for p in places(augment(ramps(60), crop, generator()))]
+        [fitted_homography(p)[0] for p in places(augment(ramps(40), crop, generator()))]
     )
     width, height, x, y = maps[:, 0, 0], maps[:, 1, 1], maps[:, 0, 2], maps[:, 1, 2]
     area, ratio = width * height, width / height
@@ -176,8 +175,9 @@ def test_a_perspective_moves_corners_inwards_as_torchvision_does():
             ((corners + 1) * SIZE / 2).tolist(),
             reference.InterpolationMode.BILINEAR,
         )
-        # torchvision fills with black where ours mirrors the edge.
-        inside = -max_pool2d(-(expected.sum(0, keepdim=True) > 0).float(), 5, 1, 2)[0] > 0
+        # torchvision fills with black where ours mirrors the edge: 2 px within are compared.
+        black = pad((expected.sum(0, keepdim=True) == 0).float(), (2, 2, 2, 2), value=1)
+        inside = max_pool2d(black, 5, 1)[0] == 0
         assert inside.float().mean() > 0.3
         torch.testing.assert_close(new[:, inside], expected[:, inside], rtol=0, atol=0.05)
 
@@ -225,7 +225,7 @@ def test_saturation_follows_torchvision():
 def test_hue_turns_colours_about_grey():
     images = galaxies(5, seed=1).float() / 3 + 60
     turned = augment(images, only(hue=0.3), generator(1))
-    assert (turned - images).abs().amax((1, 2, 3)).min() > 1
+    assert (turned - images).abs().amax((1, 2, 3)).min() > 0.1
     torch.testing.assert_close(turned.mean(1), images.mean(1), rtol=0, atol=1e-2)
     away = [(i - i.mean(1, keepdim=True)).norm(dim=1) for i in (turned, images)]
     torch.testing.assert_close(away[0], away[1], rtol=0, atol=1e-2)

@@ -7,6 +7,7 @@ from torch import nn
 from equimorph.errors import InputError
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.custom_cnn import CustomCNN
+from equimorph.models.registry import initialise
 
 
 def images(size, count=2):
@@ -16,7 +17,7 @@ def images(size, count=2):
 
 def initialised(seed, size=94):
     network = CustomCNN(size, 10)
-    network.initialise(torch.Generator().manual_seed(seed))
+    initialise(network, torch.Generator().manual_seed(seed))
     return network
 
 
@@ -56,7 +57,7 @@ def test_weights_follow_the_generator_alone():
     network = CustomCNN(94, 10)
     spoil(network)
     before = torch.get_rng_state()
-    network.initialise(torch.Generator().manual_seed(1))
+    initialise(network, torch.Generator().manual_seed(1))
     assert torch.equal(torch.get_rng_state(), before)
     state = network.state_dict()
     again, other = initialised(1).state_dict(), initialised(2).state_dict()

@@ -123,6 +123,5 @@ def test_mixed_targets_give_the_mean_of_the_losses():
     for loss in (Loss(), Loss(gamma=2.0, class_weights=(2.0, 0.5, 0.5))):
         criterion = Criterion(loss, 0.1, LABELS, 3)
         mixed = criterion(logits, 0.3 * one + 0.7 * two)
-        torch.testing.assert_close(
-            mixed, 0.3 * criterion(logits, one) + 0.7 * criterion(logits, two)
-        )
+        expected = 0.3 * criterion(logits, one) + 0.7 * criterion(logits, two)
+        torch.testing.assert_close(mixed, expected)

@@ -1,18 +1,62 @@
-"""Augmentation, the training loop, and resuming it."""
+"""The training loop with every recipe, and resuming it."""
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import time
+import warnings
+from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
-from equimorph.errors import TrainingError
-from equimorph.models.checkpoint import learned_state
+from equimorph.errors import InputError, TrainingError
+from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.registry import build, initialise
 from equimorph.models.specification import resolve
+from equimorph.seeds import BATCHES, stream
 from equimorph.training.augment import Augmentation, augment
+from equimorph.training.averaging import Average
 from equimorph.training.loop import Labelled, Recipe, predict_logits, train
+from equimorph.training.losses import Loss
+from equimorph.training.optimisers import Schedule
+from equimorph.training.recipe import read_recipe
 from equimorph.training.resume import load_state, save_state
 
-STILL = Augmentation(rotation=0, flip=0, scale=1, shift=0, brightness=0)
 ANY = Augmentation(rotation=180, flip=0.5, scale=1.2, shift=0.05, brightness=0.1)
+# Every option at least once, and every schedule with something to remember.
+RECIPES = {
+    "one_cycle, ema": {"ema": 0.9},
+    "multi_step, sgd, clip, weighted": {
+        "optimiser": "sgd",
+        "schedule": Schedule("multi_step", milestones=(2, 4), factor=0.3),
+        "clip": 0.5,
+        "balancing": "weighted",
+    },
+    "plateau, radam, ema, focal": {
+        "optimiser": "radam",
+        "schedule": Schedule("plateau", watch="accuracy", patience=0, factor=0.5),
+        "ema": 0.99,
+        "loss": Loss(gamma=1.5, class_weights="effective"),
+    },
+    "cosine, adam, mixup, over": {
+        "optimiser": "adam",
+        "schedule": Schedule("cosine", period=2, stretch=2),
+        "mixup": 0.4,
+        "balancing": "over",
+    },
+    "constant, every augmentation, under": {
+        "schedule": Schedule("constant"),
+        "learning_rate": 0.003,
+        "balancing": "under",
+        "augmentation": replace(
+            ANY, shear=10, crop_area=(0.8, 1), perspective=0.2, contrast=0.2, hue=0.1
+        ),
+    },
+}
 
 
 def generator(seed=0):
@@ -67,34 +111,6 @@ def network(name="C4", seed=0):
     return model
 
 
-def test_no_augmentation_is_the_identity():
-    images = blobs(4, 0).images
-    still = augment(images, STILL, generator())
-    torch.testing.assert_close(still, images.float(), rtol=0, atol=1e-3)
-
-
-def test_augmentation_is_seeded_and_differs_between_images():
-    images = blobs(1, 0).images.expand(4, -1, -1, -1)
-    one, again = augment(images, ANY, generator(3)), augment(images, ANY, generator(3))
-    assert torch.equal(one, again)
-    assert not torch.allclose(one[0], one[1], atol=1)
-    assert not torch.equal(one, augment(images, ANY, generator(4)))
-
-
-def test_a_reflection_is_exact():
-    images = blobs(3, 0).images
-    flipped = augment(images, Augmentation(0, 1.0, 1, 0, 0), generator())
-    torch.testing.assert_close(flipped, images.flip(3).float(), rtol=0, atol=1e-3)
-
-
-def test_rotation_keeps_the_flux_of_a_centred_source():
-    images = blobs(8, 1).images
-    turned = augment(images, Augmentation(180, 0.5, 1, 0, 0), generator())
-    torch.testing.assert_close(
-        turned.mean((1, 2, 3)), images.float().mean((1, 2, 3)), rtol=0.03, atol=0
-    )
-
-
 @pytest.mark.parametrize("name", ["C4", "CNN"])
 def test_training_learns(name):
     progress = train(network(name), blobs(160, 0), blobs(40, 1), recipe(epochs=8, patience=8), 0)
@@ -107,8 +123,6 @@ def test_best_state_is_that_of_the_best_epoch():
     progress = train(model, blobs(96, 0), validation, recipe(), 0)
     losses = [row["validation_loss"] for row in progress.history]
     assert progress.best_epoch == losses.index(min(losses)) + 1
-    from equimorph.models.checkpoint import load_learned_state
-
     load_learned_state(model, progress.best_state)
     accuracy = (predict_logits(model, validation.images).argmax(1) == validation.labels).double()
     expected = progress.history[progress.best_epoch - 1]["validation_accuracy"]
@@ -147,9 +161,56 @@ def test_a_batch_larger_than_the_training_set_is_refused():
         train(network(), blobs(8, 0), blobs(8, 1), recipe(), 0)
 
 
-@pytest.mark.parametrize("name", ["D4", "CNN"])
+def unequal(count=72):
+    """Training images of which one in three is of the second class."""
+    both = blobs(2 * count, 0)
+    kept = torch.cat([torch.arange(0, count * 4 // 3, 2), torch.arange(1, count * 2 // 3, 2)])
+    return Labelled(both.images[kept], both.labels[kept])
+
+
+def timeless(progress):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in progress.history]
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_default_recipe_is_adamw_one_cycle_and_label_smoothing():
+    """Against the loop written out: no option that is off may change a bit."""
+    training, model, trained = blobs(72, 0), network("CNN"), network("CNN")
+    train(trained, training, blobs(20, 1), recipe(epochs=2), 7)
+
+    draws = stream(7, BATCHES)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.01, total_steps=8)
+    for _ in range(2):
+        model.train()
+        order = torch.randperm(72, generator=draws)
+        for batch in order[:64].split(16):
+            images = augment(training.images[batch], ANY, draws)
+            loss = nn.functional.cross_entropy(
+                model(images), training.labels[batch], label_smoothing=0.1
+            )
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    assert equal(learned_state(model), learned_state(trained))
+
+
+@pytest.mark.parametrize("changes", RECIPES.values(), ids=RECIPES)
+def test_every_recipe_learns(changes):
+    changed = recipe(epochs=10, patience=10, **changes)
+    progress = train(network("CNN"), blobs(160, 0), blobs(40, 1), changed, 0)
+    best = progress.history[progress.best_epoch - 1]
+    assert best["validation_accuracy"] >= 0.85
+    assert progress.images == 10 * 160
+
+
 @pytest.mark.parametrize("stop_after", [1, 3])
-def test_a_resumed_run_ends_bit_equal(name, stop_after, tmp_path):
+@pytest.mark.parametrize("name, changes", [("D4", {}), *(("CNN", c) for c in RECIPES.values())])
+def test_a_resumed_run_ends_bit_equal(name, changes, stop_after, tmp_path):
     class Killed(Exception):
         pass
 
@@ -157,24 +218,214 @@ def test_a_resumed_run_ends_bit_equal(name, stop_after, tmp_path):
         if row["epoch"] == stop_after + 1:
             raise Killed
 
-    training, validation = blobs(64, 0), blobs(20, 1)
+    training, validation, chosen = unequal(), blobs(20, 1), recipe(epochs=6, patience=6, **changes)
     whole = network(name)
-    expected = train(whole, training, validation, recipe(), 7)
+    expected = train(whole, training, validation, chosen, 7)
 
     resume = (tmp_path / "state.pt", "digest")
     with pytest.raises(Killed):
-        train(network(name), training, validation, recipe(), 7, resume, kill)
+        train(network(name), training, validation, chosen, 7, resume, kill)
     second = network(name, seed=99)  # its own weights must not matter
-    resumed = train(second, training, validation, recipe(), 7, resume)
-    for name_, tensor in learned_state(whole).items():
-        assert torch.equal(tensor, learned_state(second)[name_]), name_
-    for name_, tensor in expected.best_state.items():
-        assert torch.equal(tensor, resumed.best_state[name_]), name_
-    timeless = [
-        [{k: v for k, v in row.items() if k != "seconds"} for row in run.history]
-        for run in (expected, resumed)
-    ]
-    assert timeless[0] == timeless[1]
+    resumed = train(second, training, validation, chosen, 7, resume)
+    assert equal(learned_state(whole), learned_state(second))
+    assert equal(expected.best_state, resumed.best_state)
+    assert timeless(expected) == timeless(resumed)
+    assert (expected.best_epoch, expected.images) == (resumed.best_epoch, resumed.images)
+
+
+def test_dropout_is_seeded_and_resumes_bit_equal(tmp_path):
+    def dropped(seed=0):
+        return nn.Sequential(network("CNN", seed), nn.Dropout(0.5))
+
+    training, validation, resume = blobs(64, 0), blobs(20, 1), (tmp_path / "state.pt", "digest")
+    runs = []
+    for _ in range(2):
+        torch.rand(3)  # the global generator is elsewhere
+        runs.append(train(dropped(), training, validation, recipe(epochs=4), 7))
+    assert equal(runs[0].best_state, runs[1].best_state)
+    with pytest.raises(KeyboardInterrupt):
+        train(dropped(), training, validation, recipe(epochs=4), 7, resume, interrupt)
+    resumed = train(dropped(5), training, validation, recipe(epochs=4), 7, resume)
+    assert timeless(resumed) == timeless(runs[0])
+
+
+def interrupt(row):
+    if row["epoch"] == 3:
+        raise KeyboardInterrupt
+
+
+def test_balancing_sets_the_length_of_an_epoch():
+    training = unequal(72)  # 48 and 24
+    lengths = {"none": 64, "weighted": 64, "over": 96, "under": 48}  # multiples of the batch
+    for balancing, length in lengths.items():
+        chosen = recipe(epochs=1, balancing=balancing)
+        assert train(network("CNN"), training, blobs(20, 1), chosen, 0).images == length
+
+
+def test_clipping_bounds_the_step():
+    def moved(**changes):
+        model = network("CNN")
+        before = {name: p.detach().clone() for name, p in model.named_parameters()}
+        chosen = recipe(
+            epochs=1, optimiser="sgd", momentum=0.0, weight_decay=0.0, learning_rate=1.0, **changes
+        )
+        train(model, blobs(16, 0), blobs(20, 1), replace(chosen, schedule=Schedule("constant")), 0)
+        return sum((p - before[name]).square().sum() for name, p in model.named_parameters()) ** 0.5
+
+    free = float(moved())
+    assert float(moved(clip=free / 3)) == pytest.approx(free / 3, rel=1e-3)
+    assert float(moved(clip=free * 3)) == pytest.approx(free, rel=1e-3)
+
+
+def test_the_plateau_reads_the_validation():
+    chosen = recipe(
+        epochs=8,
+        patience=8,
+        schedule=Schedule("plateau", watch="accuracy", patience=0, factor=0.5),
+        learning_rate=0.003,
+    )
+    history = train(network("CNN"), blobs(96, 0), blobs(20, 1), chosen, 0).history
+    rate, best = 0.003, 0.0
+    for row in history:
+        assert row["lr"] == pytest.approx(rate)
+        if row["validation_accuracy"] > best * (1 + 1e-4):
+            best = row["validation_accuracy"]
+        else:
+            rate /= 2
+    assert rate < 0.003
+
+
+def test_mixup_changes_targets_alone_or_nothing():
+    losses = {}
+    for share in (None, 0.4):
+        progress = train(
+            network("CNN"), blobs(96, 0), blobs(20, 1), recipe(epochs=6, mixup=share), 0
+        )
+        losses[share] = progress.history[-1]["train_loss"]
+    assert losses[0.4] > losses[None] + 0.05  # mixed targets have an entropy of their own
+
+
+def test_the_average_is_that_of_weights_and_running_statistics():
+    model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2))
+    average = Average(model, 0.5)
+    expected = {name: tensor.clone() for name, tensor in learned_state(model).items()}
+    for step in range(12):
+        with torch.no_grad():
+            model[0].weight.normal_(generator=generator(step))
+        model(torch.rand(4, 3, 5, 5, generator=generator(step)))
+        average.update()
+        decay = min(0.5, (1 + step) / (10 + step))
+        for name, value in learned_state(model).items():
+            mixed = decay * expected[name] + (1 - decay) * value
+            expected[name] = mixed if value.is_floating_point() else value.clone()
+    present = {name: tensor.clone() for name, tensor in learned_state(model).items()}
+    with average.in_place():
+        for name, value in learned_state(model).items():
+            torch.testing.assert_close(value, expected[name])
+        assert not torch.equal(model[1].running_mean, present["1.running_mean"])
+    assert equal(learned_state(model), present)
+
+
+@pytest.mark.parametrize("name", ["D4", "CNN"])
+def test_the_average_is_validated_and_kept_and_the_weights_train_on(name):
+    training, validation, plain, averaged = blobs(96, 0), blobs(40, 1), network(name), network(name)
+    train(plain, training, validation, recipe(epochs=3), 0)
+    progress = train(averaged, training, validation, recipe(epochs=3, ema=0.95), 0)
+    assert equal(learned_state(plain), learned_state(averaged))  # steps know nothing of the average
+    best = progress.history[progress.best_epoch - 1]
+    load_learned_state(averaged, progress.best_state)
+    loss = nn.functional.cross_entropy(
+        predict_logits(averaged, validation.images), validation.labels
+    )
+    assert loss.item() == pytest.approx(best["validation_loss"], rel=1e-5)
+    assert not equal(learned_state(plain), progress.best_state)
+
+
+def test_a_recipe_is_read_from_plain_values():
+    settings = {
+        **{k: v for k, v in vars(recipe()).items() if k not in ("schedule", "loss")},
+        "augmentation": {**vars(ANY), "crop_area": [0.8, 1.0]},
+        "schedule": {"kind": "multi_step", "milestones": [2, 4]},
+        "optimiser": "sgd",
+    }
+    read = read_recipe(settings)
+    assert read.augmentation.crop_area == [0.8, 1.0] and read.schedule.factor == 0.1
+    assert read.loss == Loss() and read.optimiser == "sgd"
+    train(network("CNN"), blobs(32, 0), blobs(20, 1), replace(read, epochs=1), 0)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"optimiser": "lion"}, "train.optimiser 'lion': allowed are adamw, adam, radam, sgd"),
+        ({"schedule": Schedule("linear")}, "train.schedule.kind 'linear': allowed are one_cycle"),
+        ({"schedule": Schedule(watch="f1")}, "train.schedule.watch 'f1': allowed are loss"),
+        ({"balancing": "both"}, "train.balancing 'both': allowed are none, weighted, over, under"),
+        ({"loss": Loss(class_weights="rare")}, "train.loss.class_weights 'rare': allowed are none"),
+        ({"precision": "float16"}, "train.precision 'float16': allowed are float32, bfloat16"),
+    ],
+)
+def test_what_a_recipe_cannot_be(changes, message):
+    with pytest.raises(InputError, match=message):
+        recipe(**changes)
+
+
+def long_run(resume=None, threads=None):
+    """Train for about two seconds, in this process or in one that is going to be killed."""
+    if threads:
+        torch.set_num_threads(threads)
+    model = network("CNN")
+    chosen = recipe(epochs=60, patience=60, ema=0.99)
+    progress = train(model, blobs(64, 0), blobs(20, 1), chosen, 3, resume)
+    return learned_state(model), progress
+
+
+def test_killed_at_any_moment_it_resumes_bit_equal(tmp_path):
+    expected_state, expected = long_run()
+    resume = (tmp_path / "state.pt", "digest")
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["equimorph.training.loop", "equimorph.models.registry"])
+    draw, epochs = random.Random(5), [0]
+    for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        child = processes.Process(target=long_run, args=(resume, torch.get_num_threads()))
+        child.start()
+        deadline = time.monotonic() + 120
+        while child.is_alive() and time.monotonic() < deadline:
+            state = load_state(*resume)
+            if state and len(state["progress"]["history"]) >= epochs[-1] + 3:
+                break
+            time.sleep(0.01)
+        time.sleep(draw.uniform(0, 0.05))
+        os.kill(child.pid, kind)
+        child.join(60)
+        assert child.exitcode not in (0, None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            state = load_state(*resume)
+        epochs.append(len(state["progress"]["history"]))
+    assert 3 <= epochs[1] < epochs[2] < epochs[3] < 60
+    state, progress = long_run(resume)
+    assert equal(state, expected_state) and equal(progress.best_state, expected.best_state)
+    assert timeless(progress) == timeless(expected)
+
+
+def test_a_full_disk_keeps_the_last_state_and_says_so(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        path = disk / "state.pt"
+        with pytest.raises(InputError, match="the disk is full .* no epoch is saved yet"):
+            save_state(path, "a", {"x": torch.zeros(2**20)})
+        save_state(path, "a", {"x": torch.ones(2)})
+        with pytest.raises(InputError, match="the disk is full .* the epoch before is kept"):
+            save_state(path, "a", {"x": torch.zeros(2**20)})
+        assert torch.equal(load_state(path, "a")["x"], torch.ones(2))
+        assert [file.name for file in disk.iterdir()] == ["state.pt"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_resume_files_of_other_jobs_and_damaged_ones_are_ignored(tmp_path):
@@ -184,9 +435,12 @@ def test_resume_files_of_other_jobs_and_damaged_ones_are_ignored(tmp_path):
     assert torch.equal(load_state(path, "a")["x"], torch.ones(2))
     with pytest.warns(UserWarning, match="of another config"):
         assert load_state(path, "b") is None
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.warns(UserWarning, match="not readable, training starts anew"):
-        assert load_state(path, "a") is None
-    path.write_bytes(b"")
-    with pytest.warns(UserWarning, match="not readable"):
-        assert load_state(path, "a") is None
+    whole, draw = path.read_bytes(), random.Random(0)
+    position = whole.index(torch.ones(2).numpy().tobytes())
+    damaged = [whole[:size] for size in range(0, len(whole), 50)]
+    damaged += [draw.randbytes(size) for size in (1, 30, 1000) for _ in range(10)]
+    damaged += [b"PK", b"not a state", whole[:position] + b"\x01" + whole[position + 1 :]]
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.warns(UserWarning, match="not readable, training starts anew"):
+            assert load_state(path, "a") is None

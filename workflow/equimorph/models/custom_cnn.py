@@ -5,7 +5,6 @@ from torch import nn
 
 from equimorph.errors import InputError
 from equimorph.models.head import GreyLevels
-from equimorph.models.registry import draw_default
 
 CHANNELS = (512, 256, 128, 128, 64)
 HIDDEN_WIDTHS = (512, 256, 128, 64)
@@ -57,13 +56,6 @@ class CustomCNN(nn.Module):
             layers += [nn.Linear(features, width), nn.ReLU(inplace=True)]
             features = width
         self.classifier = nn.Sequential(*layers, nn.Linear(features, classes))
-
-    def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights as by default; the convolutions' biases start at 0 too."""
-        draw_default(self, generator)
-        for module in self.blocks:
-            if isinstance(module, nn.Conv2d):
-                nn.init.zeros_(module.bias)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""

@@ -13,25 +13,6 @@ DROPOUTS = (0.4, 0.3, 0.2, 0.1)
 SMALLEST_SIZE = 2 ** len(CHANNELS)  # every block halves the map
 
 
-def conv_trunk(convolutions_per_block: int) -> nn.Sequential:
-    """Return five halving blocks of 3 x 3 convolutions, batch norm and ReLU, 32 to 512 channels.
-
-    S3 has three convolutions in each block, S2's plain network one.
-    """
-    layers: list[nn.Module] = []
-    source = 3
-    for channels in CHANNELS:
-        for _ in range(convolutions_per_block):
-            layers += [
-                nn.Conv2d(source, channels, 3, padding=1),
-                nn.BatchNorm2d(channels),
-                nn.ReLU(inplace=True),
-            ]
-            source = channels
-        layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers)
-
-
 class DeepCNN5(nn.Module):
     """Five blocks of three convolutions, and four hidden layers on the flattened map.
 
@@ -55,9 +36,20 @@ class DeepCNN5(nn.Module):
                 f"{len(CHANNELS)} times; the smallest is {SMALLEST_SIZE}."
             )
         self.grey_levels = GreyLevels(input_size)
-        self.blocks = conv_trunk(CONVOLUTIONS_PER_BLOCK)
+        blocks: list[nn.Module] = []
+        source = 3
+        for channels in CHANNELS:
+            for _ in range(CONVOLUTIONS_PER_BLOCK):
+                blocks += [
+                    nn.Conv2d(source, channels, 3, padding=1),
+                    nn.BatchNorm2d(channels),
+                    nn.ReLU(inplace=True),
+                ]
+                source = channels
+            blocks.append(nn.MaxPool2d(2))
+        self.blocks = nn.Sequential(*blocks)
         layers: list[nn.Module] = []
-        features = CHANNELS[-1] * (input_size // SMALLEST_SIZE) ** 2
+        features = source * (input_size // SMALLEST_SIZE) ** 2
         for width, dropout in zip(HIDDEN_WIDTHS, DROPOUTS, strict=True):
             layers += [nn.Linear(features, width), nn.ReLU(inplace=True), nn.Dropout(dropout)]
             features = width

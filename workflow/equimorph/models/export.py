@@ -32,7 +32,10 @@ def export(network: nn.Module) -> nn.Module:
     was_training = network.training
     network.eval()
     try:
-        return _Recorder().record(network)
+        recorder = _Recorder()
+        if not recorder.has_fields(network):
+            return copy.deepcopy(network)
+        return recorder.record(network)
     finally:
         network.train(was_training)
 
@@ -109,8 +112,10 @@ class _Recorder(fx.Tracer):
                 parts[node.target] = copy.deepcopy(getattr(network.get_submodule(owner), name))
             elif self.wraps_or_unwraps(node):
                 node.replace_all_uses_with(node.args[0])
-        graph.eliminate_dead_code()
-        return fx.GraphModule(parts, graph, type(network).__name__).eval()
+        exported = fx.GraphModule(parts, graph, type(network).__name__)
+        exported.graph.eliminate_dead_code()
+        exported.recompile()
+        return exported.eval()
 
     def plain(self, module: nn.Module, name: str) -> nn.Module:
         """Return the plain form of a module.

@@ -143,6 +143,8 @@ def draw_default(module: nn.Module, generator: torch.Generator) -> None:
     for layer in module.modules():
         if type(layer) is nn.Conv2d:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
         elif type(layer) is nn.Linear:
             nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
             nn.init.zeros_(layer.bias)

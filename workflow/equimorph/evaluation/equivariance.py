@@ -1,0 +1,158 @@
+"""How far a trained network keeps its word: change of logits and accuracy when images turn."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import affine_grid, grid_sample
+
+from equimorph.errors import InputError
+from equimorph.training.loop import predict_logits
+
+
+def equivariance_error(
+    network: nn.Module,
+    images: torch.Tensor,
+    angles_degrees: Sequence[float],
+    reflect: bool = False,
+) -> torch.Tensor:
+    """Return the relative error of the logits against angle.
+
+    It is the root mean square over images of |f(R x) - f(x)|, divided by that of |f(x) - m|, where
+    m is the mean of the logits over the images: 0 for an invariant network, sqrt(2) for one that
+    sees an unrelated image. A factor or an offset of the logits does not change it.
+
+    Args:
+        network: maps (N, 3, S, S) grey levels to (N, classes) logits; left in evaluation mode.
+        images: (N, 3, S, S), of any type, not all alike.
+        angles_degrees: of the rotations R, anticlockwise.
+        reflect: whether the images are swapped left to right before they are rotated.
+
+    Returns:
+        (angles,) float64 on the CPU.
+
+    Raises:
+        InputError: the logits of all images are the same.
+    """
+    moved = logits_against_angle(network, images, angles_degrees, reflect)
+    return relative_error(moved, _logits(network, images))
+
+
+def accuracy_against_angle(
+    network: nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    angles_degrees: Sequence[float],
+    reflect: bool = False,
+) -> torch.Tensor:
+    """Return the share of right answers against angle, (angles,) float64 on the CPU.
+
+    Args:
+        network: maps (N, 3, S, S) grey levels to (N, classes) logits; left in evaluation mode.
+        images: (N, 3, S, S), of any type.
+        labels: (N,) true classes.
+        angles_degrees: of the rotations, anticlockwise.
+        reflect: whether the images are swapped left to right before they are rotated.
+    """
+    return _accuracy(logits_against_angle(network, images, angles_degrees, reflect), labels)
+
+
+def audit(
+    network: nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    angles_degrees: Sequence[float],
+) -> dict[str, Any]:
+    """Measure error and accuracy against angle, and both for the images swapped left to right.
+
+    Args:
+        network: maps (N, 3, S, S) grey levels to (N, classes) logits; left in evaluation mode.
+        images: (N, 3, S, S), of any type, not all alike.
+        labels: (N,) true classes.
+        angles_degrees: of the rotations, anticlockwise.
+
+    Returns:
+        ready for JSON: angles, error and accuracy of each, reflected: {error, accuracy}.
+
+    Raises:
+        InputError: the logits of all images are the same.
+    """
+    still = _logits(network, images)
+    turned = logits_against_angle(network, images, angles_degrees)
+    reflected = logits_against_angle(network, images, [0], reflect=True)
+    return {
+        "angles": list(angles_degrees),
+        "error": relative_error(turned, still).tolist(),
+        "accuracy": _accuracy(turned, labels).tolist(),
+        "reflected": {
+            "error": relative_error(reflected, still).item(),
+            "accuracy": _accuracy(reflected, labels).item(),
+        },
+    }
+
+
+def rotated(images: torch.Tensor, angle_degrees: float) -> torch.Tensor:
+    """Rotate images about their centre, (S - 1) / 2.
+
+    Multiples of 90 degrees only move pixels. Other angles are resampled once, bicubic and in float,
+    to below 90 degrees, and then turned. What the frame does not cover, all of it in the corners
+    that every network masks, is mirrored at its edge.
+
+    Args:
+        images: (N, C, S, S) grey levels, of any type.
+        angle_degrees: anticlockwise as displayed with row 0 on top, like `rot90`.
+
+    Returns:
+        (N, C, S, S) grey levels, floats unless the pixels only moved.
+    """
+    quarters, rest = divmod(angle_degrees, 90)
+    if rest:
+        cosine, sine = math.cos(math.radians(rest)), math.sin(math.radians(rest))
+        images = images.float()
+        turn = images.new_tensor([[cosine, -sine, 0], [sine, cosine, 0]])
+        grid = affine_grid(turn.expand(len(images), 2, 3), list(images.shape), align_corners=False)
+        images = grid_sample(
+            images, grid, mode="bicubic", padding_mode="reflection", align_corners=False
+        ).clamp_(0, 255)
+    return images.rot90(int(quarters), (2, 3))
+
+
+def logits_against_angle(
+    network: nn.Module,
+    images: torch.Tensor,
+    angles_degrees: Sequence[float],
+    reflect: bool = False,
+) -> torch.Tensor:
+    """Return the (angles, N, classes) logits of turned images; arguments as above."""
+    if reflect:
+        images = images.flip(3)
+    return torch.stack([_logits(network, rotated(images, angle)) for angle in angles_degrees])
+
+
+def relative_error(moved: torch.Tensor, still: torch.Tensor) -> torch.Tensor:
+    """Return the change of the logits in units of their spread over the images.
+
+    Args:
+        moved: (angles, N, classes).
+        still: (N, classes).
+
+    Raises:
+        InputError: there is no spread.
+    """
+    spread = (still - still.mean(0)).square().sum(1).mean().sqrt()
+    if spread == 0:
+        raise InputError(
+            "images: the network gives all of them the same logits, so that no error is relative "
+            "to their spread; allowed are two or more different images and drawn weights."
+        )
+    return (moved - still).square().sum(2).mean(1).sqrt() / spread
+
+
+def _logits(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    return predict_logits(network, images).cpu().double()
+
+
+def _accuracy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return (logits.argmax(2) == labels.cpu()).double().mean(1)

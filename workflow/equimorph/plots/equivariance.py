@@ -1,0 +1,86 @@
+"""Equivariance audit: how logits and accuracy follow when images turn."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from equimorph.plots.style import FAMILY_COLOURS, FAMILY_LABELS, WIDTH, family, shade, styled
+
+_MEASURES = {"error": "relative error of the logits", "accuracy": "accuracy"}
+# Where the images swapped left to right stand, beside the angles.
+_REFLECTED = 405
+_TICKS = {0: "0", 90: "90", 180: "180", 270: "270", 360: "360", _REFLECTED: "mirror\nimage"}
+
+
+def error_against_angle(audits: pd.DataFrame) -> Figure:
+    """Draw error (logarithmic) and accuracy against the angle, one column per family of groups.
+
+    Lines are means over seeds, bands run from the lowest to the highest seed; a circle at the right
+    shows images swapped left to right instead of turned. An error of exactly 0, as without any
+    rotation, has no place on the axis. Plain networks are repeated in every column.
+
+    Args:
+        audits: one row per model, seed and angle, with the columns model, group (None for plain
+            networks), seed, angle in degrees from 0 to below 360, reflected (whether the row is
+            that of the mirror image), error, accuracy.
+    """
+    models = audits.drop_duplicates("model").set_index("model")["group"]
+    families = {m: family(None if pd.isna(group) else group) for m, group in models.items()}
+    columns = [f for f in ("cyclic", "dihedral") if f in families.values()] or ["plain"]
+    with styled():
+        figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
+        grid = figure.subplots(2, len(columns), sharex=True, sharey="row", squeeze=False)
+        for column, name in enumerate(columns):
+            shown = [m for m, f in families.items() if f in ("plain", name)]
+            for row, (measure, label) in enumerate(_MEASURES.items()):
+                axes = grid[row, column]
+                for model in shown:
+                    style = _line_style(model, families)
+                    _draw_model(axes, audits[audits["model"] == model], measure, style)
+                if column == 0:
+                    axes.set_ylabel(label)
+            grid[0, column].set_yscale("log")
+            grid[0, column].set_title(FAMILY_LABELS[name])
+            grid[1, column].set_xlabel("rotation in degrees")
+            grid[1, column].set_xticks(list(_TICKS), list(_TICKS.values()))
+            grid[1, column].set_ylim(0, 1)
+            grid[1, column].legend(loc="lower left", ncols=3)
+    return figure
+
+
+def _line_style(model: str, families: dict[str, str]) -> dict[str, str]:
+    """Return label, colour and dashes: darker for later models of a family, dashed for plain."""
+    name = families[model]
+    siblings = [m for m, f in families.items() if f == name]
+    weight = 1.0 if name == "plain" else 0.35 + 0.65 * (siblings.index(model) + 1) / len(siblings)
+    return {
+        "label": model,
+        "color": shade(FAMILY_COLOURS[name], weight),
+        "linestyle": "--" if name == "plain" else "-",
+    }
+
+
+def _draw_model(axes: Axes, audits: pd.DataFrame, measure: str, style: dict[str, str]) -> None:
+    turned = audits[~audits["reflected"]].pivot(index="angle", columns="seed", values=measure)
+    turned.loc[360] = turned.loc[0]
+    shown = turned.where(turned > 0) if measure == "error" else turned
+    axes.fill_between(
+        shown.index,
+        shown.min(axis=1),
+        shown.max(axis=1),
+        color=style["color"],
+        alpha=0.15,
+        linewidth=0,
+    )
+    axes.plot(shown.index, shown.mean(axis=1), **style)
+    mirrored = audits.loc[audits["reflected"], measure].mean()
+    if measure == "accuracy" or mirrored > 0:
+        axes.plot(
+            _REFLECTED,
+            mirrored,
+            linestyle="none",
+            marker="o",
+            markersize=5,
+            markerfacecolor="none",
+            color=style["color"],
+        )
