@@ -64,7 +64,9 @@ class KernelBasis:
         """Describe the elements, under the names that escnn gives their attributes."""
         columns = (self.in_irrep, self.out_irrep, self.in_irrep_idx, self.out_irrep_idx)
         rows = zip(*(c.tolist() for c in (*columns, self.radius, self.frequency)), strict=True)
-        for number, (in_irrep, out_irrep, in_index, out_index, radius, frequency) in enumerate(rows):
+        for number, (in_irrep, out_irrep, in_index, out_index, radius, frequency) in enumerate(
+            rows
+        ):
             yield {
                 "id": number,
                 "in_irrep": tuple(in_irrep),

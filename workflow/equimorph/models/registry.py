@@ -81,8 +81,14 @@ def _build_backbone(arguments: dict[str, Any], classes: int) -> nn.Module:
 def _build_cbfocal_ecnn(arguments: dict[str, Any], classes: int) -> nn.Module:
     from equimorph.models.cbfocal_ecnn import CBFocalECNN
 
-    group, fields = parse_group(arguments.pop("group")), tuple(arguments.pop("mixed_fields"))
-    return CBFocalECNN(group=group, fields=fields, classes=classes, **arguments)
+    return CBFocalECNN(
+        group=parse_group(arguments["group"]),
+        fields=tuple(arguments["mixed_fields"]),
+        field_dropout=tuple(arguments["field_dropout"]),
+        asymmetry=arguments["asymmetry"],
+        input_size=arguments["input_size"],
+        classes=classes,
+    )
 
 
 def _build_cbfocal_cnn(arguments: dict[str, Any], classes: int) -> nn.Module:

@@ -60,8 +60,16 @@ ARCHITECTURES = {
         },
     ),
     "backbone": Architecture((), {"backbone": REQUIRED, "weights": None, "trainable": "all"}),
-    "cbfocal_ecnn": Architecture((), {"group": "C4", "mixed_fields": [4, 8, 12, 16, 20]}),
-    "cbfocal_cnn": Architecture(),
+    "cbfocal_ecnn": Architecture(
+        (),
+        {
+            "group": "C4",
+            "mixed_fields": [4, 8, 12, 16, 20],
+            "field_dropout": [0.1, 0.1, 0.15, 0.15, 0.2],
+            "asymmetry": True,
+        },
+    ),
+    "cbfocal_cnn": Architecture((), {"asymmetry": True}),
     "deepcnn5": Architecture(),
     "custom_cnn": Architecture(smallest_size=94),
     "vit": Architecture(

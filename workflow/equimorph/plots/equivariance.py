@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 from equimorph.plots.style import FAMILY_COLOURS, FAMILY_LABELS, WIDTH, family, shade, styled
 
 _MEASURES = {"error": "relative error of the logits", "accuracy": "accuracy"}
+# Rounding of float32: smaller errors, and that of no rotation, which is 0, are drawn here.
+_FLOOR = 1e-8
 # Where the images swapped left to right stand, beside the angles.
 _REFLECTED = 405
 _TICKS = {0: "0", 90: "90", 180: "180", 270: "270", 360: "360", _REFLECTED: "mirror\nimage"}
@@ -16,8 +18,8 @@ def error_against_angle(audits: pd.DataFrame) -> Figure:
     """Draw error (logarithmic) and accuracy against the angle, one column per family of groups.
 
     Lines are means over seeds, bands run from the lowest to the highest seed; a circle at the right
-    shows images swapped left to right instead of turned. An error of exactly 0, as without any
-    rotation, has no place on the axis. Plain networks are repeated in every column.
+    shows images swapped left to right instead of turned. Errors below 1e-8 are drawn at 1e-8. Plain
+    networks are repeated in every column.
 
     Args:
         audits: one row per model, seed and angle, with the columns model, group (None for plain
@@ -63,24 +65,22 @@ def _line_style(model: str, families: dict[str, str]) -> dict[str, str]:
 def _draw_model(axes: Axes, audits: pd.DataFrame, measure: str, style: dict[str, str]) -> None:
     turned = audits[~audits["reflected"]].pivot(index="angle", columns="seed", values=measure)
     turned.loc[360] = turned.loc[0]
-    shown = turned.where(turned > 0) if measure == "error" else turned
+    turned = turned.clip(lower=_FLOOR)
     axes.fill_between(
-        shown.index,
-        shown.min(axis=1),
-        shown.max(axis=1),
+        turned.index,
+        turned.min(axis=1),
+        turned.max(axis=1),
         color=style["color"],
         alpha=0.15,
         linewidth=0,
     )
-    axes.plot(shown.index, shown.mean(axis=1), **style)
-    mirrored = audits.loc[audits["reflected"], measure].mean()
-    if measure == "accuracy" or mirrored > 0:
-        axes.plot(
-            _REFLECTED,
-            mirrored,
-            linestyle="none",
-            marker="o",
-            markersize=5,
-            markerfacecolor="none",
-            color=style["color"],
-        )
+    axes.plot(turned.index, turned.mean(axis=1), **style)
+    axes.plot(
+        _REFLECTED,
+        audits.loc[audits["reflected"], measure].clip(lower=_FLOOR).mean(),
+        linestyle="none",
+        marker="o",
+        markersize=5,
+        markerfacecolor="none",
+        color=style["color"],
+    )
