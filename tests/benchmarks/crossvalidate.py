@@ -15,16 +15,14 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from snakemake.utils import update_config  # noqa: E402
-
-from equimorph.config import read_yaml  # noqa: E402
+from equimorph.config import merged, read_yaml  # noqa: E402
 from equimorph.data.split import read_split  # noqa: E402
 from equimorph.data.tensors import network_input, open_images  # noqa: E402
 from equimorph.models.registry import build, initialise  # noqa: E402
 from equimorph.models.specification import resolve  # noqa: E402
 from equimorph.seeds import WEIGHTS, stream  # noqa: E402
-from equimorph.training.augment import Augmentation  # noqa: E402
-from equimorph.training.loop import Labelled, Recipe, train  # noqa: E402
+from equimorph.training.loop import Labelled, train  # noqa: E402
+from equimorph.training.recipe import read_recipe  # noqa: E402
 
 
 def main() -> None:
@@ -42,15 +40,12 @@ def main() -> None:
 
     config = copy.deepcopy(read_yaml(ROOT / "config.yaml"))
     if arguments.preset:
-        update_config(config, read_yaml(ROOT / f"workflow/presets/{arguments.preset}.yaml"))
+        config = merged(config, read_yaml(ROOT / f"workflow/presets/{arguments.preset}.yaml"))
     config["network"].update(json.loads(arguments.network))
     config["train"].update(json.loads(arguments.train))
     specification = resolve(arguments.model, config["models"], config["network"])
-    apart = ("models", "seeds", "threads", "device", "augmentation")
-    recipe = Recipe(
-        augmentation=Augmentation(**config["train"]["augmentation"]),
-        **{key: value for key, value in config["train"].items() if key not in apart},
-    )
+    apart = ("models", "seeds", "threads", "device", "overrides")
+    recipe = read_recipe({key: v for key, v in config["train"].items() if key not in apart})
     classes = len(config["data"]["classes"])
     source = config["data"]["source"]
     split = ROOT / f"data/{source}/split-clean.csv"

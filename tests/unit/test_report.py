@@ -82,6 +82,7 @@ def write_model(folder, name, labels):
                 "input_size": 33,
                 "train_seconds": 12.0,
                 "validation_accuracy": 0.5 + order / 100 + seed / 50,
+                "validation_loss": 1.5 - order / 100 - seed / 50,
                 "seed": seed,
                 "split_sha256": SHA,
                 "commit": "0123abcd",

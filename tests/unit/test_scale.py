@@ -4,9 +4,8 @@ import copy
 
 import pytest
 import yaml
-from snakemake.utils import update_config
 
-from equimorph.config import check_config, read_yaml
+from equimorph.config import check_config, merged, read_yaml
 from equimorph.models.catalogue import CATALOGUE
 from equimorph.models.registry import build, initialise
 from equimorph.models.specification import resolve
@@ -19,7 +18,7 @@ PRESETS = ["galaxy10", "images", "pandya2023", "cbfocal-ecnn", "deepcnn5", "cnn-
 def study(root, preset=None, **changes):
     config = copy.deepcopy(read_yaml(root / "config.yaml"))
     if preset:
-        update_config(config, read_yaml(root / f"workflow/presets/{preset}.yaml"))
+        config = merged(config, read_yaml(root / f"workflow/presets/{preset}.yaml"))
     return {**config, **changes}
 
 

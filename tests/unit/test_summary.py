@@ -33,6 +33,7 @@ def run(seed=0, **changes):
         "input_size": 65,
         "train_seconds": 1.0 + seed,
         "validation_accuracy": 0.5 + 0.1 * seed,
+        "validation_loss": 1.5 - 0.1 * seed,
         "seed": seed,
         "split_sha256": "f00",
         **changes,
@@ -87,18 +88,18 @@ def model(group, order, validation, macs=1, test=0.0):
         "group": group,
         "group_order": order,
         "macs": macs,
-        "validation_accuracy": {"mean": validation},
+        "validation_loss": {"mean": validation},
         "conditions": {"clean": {"accuracy": {"mean": test}}},
     }
 
 
 def test_choice_is_made_on_validation_among_equivariant_models():
     models = {
-        "CNN": model(None, 1, 0.95, test=0.99),
-        "C1": model("C1", 1, 0.94),
-        "C4": model("C4", 4, 0.80, macs=5, test=0.7),
-        "D4": model("D4", 8, 0.80, macs=4, test=0.6),
-        "D8": model("D8", 16, 0.79, test=0.95),
+        "CNN": model(None, 1, 0.5, test=0.99),
+        "C1": model("C1", 1, 0.6),
+        "C4": model("C4", 4, 0.7, macs=5, test=0.7),
+        "D4": model("D4", 8, 0.7, macs=4, test=0.6),
+        "SO2": model("SO2", None, 0.8, test=0.95),
     }
     assert best_equivariant(models) == "D4"
     assert best_equivariant({"CNN": models["CNN"]}) is None

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from equimorph.config import merged
+
 PARTS = ("Snakefile", "config.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "envs", "profiles")
 
 # Two models, two seeds, one epoch or two: every rule runs, nothing is learnt.
@@ -32,15 +34,6 @@ SMALL = {
     },
     "evaluate": {"conditions": ["clean", "rotated", "noise-50"], "bootstrap": 100},
 }
-
-
-def merged(base: dict, changes: dict) -> dict:
-    """Return `base` with `changes` merged in, recursively."""
-    result = dict(base)
-    for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else value
-    return result
 
 
 class Project:

@@ -58,6 +58,15 @@ def read_yaml(path: str | Path) -> Any:
             loader.dispose()
 
 
+def merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `overlay` merged in recursively, as Snakemake's --configfile does."""
+    result = dict(base)
+    for key, value in overlay.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
 def check_config(
     config: Mapping[str, Any], schema: Mapping[str, Any], files: Iterable[str | Path] = ()
 ) -> None:

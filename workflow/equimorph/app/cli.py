@@ -1,10 +1,22 @@
 """The equimorph command."""
 
 import argparse
+import json
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from equimorph import __version__
+from equimorph.config import merged, read_yaml
+from equimorph.errors import InputError
 from equimorph.io import run, write_json
+from equimorph.models.catalogue import CATALOGUE, published_size
+from equimorph.models.specification import resolve
+from equimorph.models.widths import S1_FIELDS, S1_POOL_AFTER
+
+# The command belongs to a checkout: the config and the presets lie beside the workflow.
+ROOT = Path(__file__).resolve().parents[3]
+GROUPS = [f"{family}{n}" for family in "CD" for n in (1, 2, 4, 8, 16)]
 
 
 def _score(arguments: argparse.Namespace) -> None:
@@ -17,6 +29,45 @@ def _score(arguments: argparse.Namespace) -> None:
     if arguments.output:
         write_json(arguments.output, {"study": arguments.study, "model": model, **result})
     print(as_text(model, result))
+
+
+def _describe(arguments: argparse.Namespace) -> None:
+    config = _study(arguments.preset)
+    if not arguments.names:
+        print("\n".join([*config["models"], *GROUPS, *CATALOGUE]))
+        return
+    specifications = {}
+    for name in arguments.names:
+        network = dict(config["network"])
+        if arguments.size or not arguments.preset:
+            network["input_size"] = arguments.size or published_size(name)
+        specification = resolve(name, config["models"], network)
+        if arguments.size:
+            specification["input_size"] = arguments.size
+        specifications[name] = specification
+    # torch and escnn take seconds to import; wrong names are told without.
+    from equimorph.app.describe import as_table, describe
+
+    classes = len(config["data"]["classes"])
+    described = {name: describe(s, classes) for name, s in specifications.items()}
+    print(json.dumps(described, indent=2) if arguments.json else as_table(described))
+
+
+def _study(preset: str | None) -> dict[str, Any]:
+    """Return what a preset makes of config.yaml; without one, S1's trunk at full width.
+
+    Raises:
+        InputError: no such preset; the message lists those that there are.
+    """
+    config = read_yaml(ROOT / "config.yaml")
+    if preset is None:
+        trunk = {"fields": list(S1_FIELDS), "pool_after": list(S1_POOL_AFTER), "match": "fields"}
+        return {**config, "network": {**config["network"], **trunk}, "models": {}}
+    path = ROOT / "workflow/presets" / f"{preset}.yaml"
+    known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+    if preset not in known:
+        raise InputError(f"--preset {preset}: allowed are {', '.join(known)}.")
+    return merged(config, read_yaml(path))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,6 +87,16 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--seed", type=int, default=0, help="seed of the resamples")
     score.add_argument("--output", help="write the result as JSON, too")
     score.set_defaults(command=_score)
+    describe = commands.add_parser(
+        "describe",
+        help="parameters, multiply-adds, memory and symmetry of networks",
+        description="Build networks at random weights and measure them; no name lists all.",
+    )
+    describe.add_argument("names", nargs="*", metavar="NAME", help="a model, such as D8 or ViT")
+    describe.add_argument("--preset", help="study whose sizes and models are meant")
+    describe.add_argument("--size", type=int, help="side of the images in px")
+    describe.add_argument("--json", action="store_true", help="as JSON instead of a table")
+    describe.set_defaults(command=_describe)
     return top
 
 

@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from equimorph.errors import InputError
 from equimorph.evaluation import findings, wording
+from equimorph.evaluation.recipes import describe_recipe
 from equimorph.evaluation.summary import highlighted
 
 FIGURES = (
@@ -160,6 +161,7 @@ def render(
         verified=verified,
         audit=audit,
         config=config,
+        recipe=describe_recipe(config["train"]),
         config_text=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=90),
         figures=figures,
         captions=captions,

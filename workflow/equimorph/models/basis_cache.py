@@ -62,11 +62,10 @@ class KernelBasis:
 
     def elements(self) -> Iterator[dict[str, Any]]:
         """Describe the elements, under the names that escnn gives their attributes."""
-        columns = (self.in_irrep, self.out_irrep, self.in_irrep_idx, self.out_irrep_idx)
-        rows = zip(*(c.tolist() for c in (*columns, self.radius, self.frequency)), strict=True)
-        for number, (in_irrep, out_irrep, in_index, out_index, radius, frequency) in enumerate(
-            rows
-        ):
+        irreps = (self.in_irrep, self.out_irrep, self.in_irrep_idx, self.out_irrep_idx)
+        columns = (column.tolist() for column in (*irreps, self.radius, self.frequency))
+        for number, row in enumerate(zip(*columns, strict=True)):
+            in_irrep, out_irrep, in_index, out_index, radius, frequency = row
             yield {
                 "id": number,
                 "in_irrep": tuple(in_irrep),

@@ -2,7 +2,7 @@
 
 S1: Pandya et al. 2023, arXiv:2311.01500; S2: the C4 network with class-balanced focal loss; S3:
 DeepCNN-5Block; S4: CNNs against a vision transformer. A group's name, C1 to D64, is the GCNN of S1
-with that group and needs no entry.
+with that group, D8-flatten the same with S1's head, which is not invariant; they need no entry.
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ _TUNED = {**_PROBE, "trainable": "all"}
 CATALOGUE: dict[str, dict[str, Any]] = {
     # S1
     "CNN": {"architecture": "cnn"},
+    "CNN-flatten": {"architecture": "cnn", "head": "flatten"},
     "CNN-orbit": {"architecture": "cnn", "orbit": "D4"},
     "SO2": {"architecture": "harmonic", "group": "SO2"},
     "O2": {"architecture": "harmonic", "group": "O2"},

@@ -29,9 +29,9 @@ def count_macs(network: nn.Module, input_size: int) -> int:
         network: takes (B, 3, input_size, input_size).
         input_size: side of the images in px.
     """
-    with _in_mode(network, training=False), torch.no_grad(), _plain_attention():
-        with FlopCounterMode(display=False) as counter:
-            network(_black_images(network, 1, input_size))
+    counter = FlopCounterMode(display=False)
+    with _in_mode(network, training=False), torch.no_grad(), _plain_attention(), counter:
+        network(_black_images(network, 1, input_size))
     return counter.get_total_flops() // 2
 
 
@@ -53,8 +53,9 @@ def peak_activation_memory(
         training: a forward and a backward pass, instead of a forward pass without gradients.
     """
     images = _black_images(network, batch, input_size).requires_grad_(training)
-    with _in_mode(network, training), _unchanged(network), torch.set_grad_enabled(training):
-        with _LiveBytes([images, *network.parameters(), *network.buffers()]) as live:
+    with _in_mode(network, training), _unchanged(network):
+        live = _LiveBytes([images, *network.parameters(), *network.buffers()])
+        with torch.set_grad_enabled(training), live:
             logits = network(images)
             if training:
                 # Of the images alone: this makes the gradients of all activations, of no weight.

@@ -97,7 +97,7 @@ class Route:
     Attributes:
         stencils: (H, k, k), each even or odd along each axis.
         to_irreps: (n_in, n_in) from the input field to the components that `runs` counts.
-        from_irreps: (n_out, n_out) from the outputs of `blocks` to the output field.
+        from_irreps: (n_out, at most n_out) from the outputs of `blocks` to the output field.
         features: number of features per input field.
         runs: how the features follow from the components.
         blocks: how the outputs follow from the features.
@@ -231,6 +231,8 @@ def _route(
     blocks = []
     for copies in positions.values():
         slots, weight, scale = _couple(copies, entries, scales)
+        if not slots:
+            continue
         repeats = len(slots[0])
         blocks.append(Block(len(features), len(outputs), repeats, weight, scale))
         features += [slot[repeat] for repeat in range(repeats) for slot in slots]
@@ -332,8 +334,12 @@ def _progressions(points: Sequence[tuple[int, ...]]) -> list[tuple[slice, ...]]:
     found = []
     while left:
         best = max(
-            (_extend(start, tuple(b - a for a, b in zip(start, second, strict=True)), left)
-             for start in left for second in left if second > start),
+            (
+                _extend(start, tuple(b - a for a, b in zip(start, second, strict=True)), left)
+                for start in left
+                for second in left
+                if second > start
+            ),
             key=len,
             default=[min(left)],
         )

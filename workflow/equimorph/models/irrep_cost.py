@@ -4,17 +4,19 @@ from dataclasses import dataclass
 
 import torch
 
+from equimorph.models.irrep_product import FEATURE_CHUNK, Product
+
 
 @dataclass(frozen=True)
 class Rates:
-    """What one core does, in nanoseconds; only the ratios matter.
+    """What one core takes, in nanoseconds.
 
     Attributes:
-        matrix: a multiply-add of a large matrix product.
-        convolution: a multiply-add of a dense convolution.
-        element: one number through one elementwise operation, caches warm.
-        copy: one number moved between maps and the flat axis, or permuted.
-        call: one tensor operation, however small.
+        matrix: for a multiply-add of a matrix product.
+        convolution: for a multiply-add of a dense convolution.
+        element: for one number in an elementwise operation.
+        copy: for one number that changes its place.
+        call: for a tensor operation, however small.
     """
 
     matrix: float
@@ -24,7 +26,6 @@ class Rates:
     call: float
 
 
-# Measured with tests/benchmarks/steerable_conv.py --rates on an AMD EPYC (Zen 4), one thread.
 CPU_RATES = {
     torch.float32: Rates(0.020, 0.021, 0.28, 0.8, 2500.0),
     torch.bfloat16: Rates(0.0095, 0.0105, 0.33, 0.8, 2500.0),
@@ -41,9 +42,9 @@ class Call:
         kernel_size: side of the kernel.
         weights: number of basis kernels per pair of fields.
         pixels: of the output, over the batch.
-        grid: pixels of the flat axis, which include padding and, at stride 2, every position.
+        grid: pixels of the flat axis.
         gradients: whether a backward pass follows.
-        expanded: whether the dense filter is at hand.
+        expanded: whether the filter is at hand.
     """
 
     fields: tuple[int, int]
@@ -56,45 +57,28 @@ class Call:
     expanded: bool
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a route costs per field and pixel.
-
-    Attributes:
-        mixing: multiply-adds per pair of fields.
-        operations: elementwise operations of the stencils, on as many numbers as a field has.
-        features: number of features.
-        calls: tensor operations per chunk.
-    """
-
-    mixing: int
-    operations: int
-    features: int
-    calls: int
-
-
 def dense_seconds(call: Call, rates: Rates) -> float:
     """Predict the time of escnn's convolution."""
-    filters = call.fields[0] * call.fields[1] * call.sizes[0] * call.sizes[1] * call.kernel_size**2
     passes = 3 if call.gradients else 1
-    convolution = passes * filters * call.pixels * rates.convolution
-    expansion = 0 if call.expanded else (passes - passes // 2) * filters * call.weights
-    return 1e-9 * (convolution + expansion * rates.matrix)
+    filters = call.fields[0] * call.fields[1] * call.sizes[0] * call.sizes[1] * call.kernel_size**2
+    total = passes * filters * call.pixels * rates.convolution
+    if not call.expanded:
+        total += (2 if call.gradients else 1) * filters * call.weights * rates.matrix
+    return 1e-9 * total
 
 
-def sparse_seconds(call: Call, route: Work, rates: Rates, chunk: int) -> float:
+def sparse_seconds(call: Call, forth: Product, back: Product, rates: Rates) -> float:
     """Predict the time of the sparse convolution."""
     pairs = call.fields[0] * call.fields[1]
     channels = [fields * size for fields, size in zip(call.fields, call.sizes, strict=True)]
     passes = 3 if call.gradients else 1
-    total = passes * pairs * route.mixing * call.grid * rates.matrix
-    ends = zip(channels, call.sizes, strict=True)
-    total += passes * sum(c * n for c, n in ends) * call.grid * rates.matrix
-    total += passes * sum(channels) * call.grid * rates.copy
-    total += passes * pairs * call.weights * rates.copy
-    for source in range(2 if call.gradients else 1):
-        numbers = channels[source] * call.grid
-        operations = route.operations + route.features / call.sizes[source]
-        chunks = 1 + numbers * route.features / call.sizes[source] / chunk
-        total += numbers * operations * rates.element + chunks * route.calls * rates.call
+    per_pixel = pairs * forth.route.mixing * rates.matrix
+    for count, size in zip(channels, call.sizes, strict=True):
+        per_pixel += count * (size * rates.matrix + 2 * rates.copy)
+    total = passes * (per_pixel * call.grid + pairs * call.weights * rates.copy)
+    for product, fields in ((forth, call.fields[0]), (back, call.fields[1]))[: 1 + call.gradients]:
+        numbers = fields * call.grid
+        chunks = 1 + numbers * product.route.features // FEATURE_CHUNK
+        total += numbers * product.operations * rates.element
+        total += chunks * product.calls * rates.call
     return 1e-9 * total

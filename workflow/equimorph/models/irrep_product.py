@@ -16,8 +16,8 @@ import torch
 from equimorph.models.irrep_basis import Block, Route
 
 # Numbers in a chunk of features and in one temporary of a stencil: about what caches hold.
-FEATURE_CHUNK = 2**21
-STENCIL_CHUNK = 2**16
+FEATURE_CHUNK = 2**22
+STENCIL_CHUNK = 2**18
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,7 @@ def lay_out(
     return flat
 
 
-def pick_up(
-    flat: torch.Tensor, grid: Grid, height: int, width: int, step: int = 1
-) -> torch.Tensor:
+def pick_up(flat: torch.Tensor, grid: Grid, height: int, width: int, step: int = 1) -> torch.Tensor:
     """Copy fields (n, C, grid.length) from the flat axis to (B, C, n, height, width)."""
     image = grid.image(flat)[..., : step * height : step, : step * width : step]
     return image.permute(2, 1, 0, 3, 4).contiguous()
@@ -145,6 +143,13 @@ class Stencils:
             terms = [term for term in terms if term[0] != 0]
             # The largest factor, mostly 1, first: the others scale while they are added.
             self.sums.append(sorted(terms, key=lambda term: -term[0]))
+        used = {(v, h) for terms in self.sums for _, v, h in terms}
+        columns = {h for _, h in used}
+        self.operations = (
+            sum(taps.sign != 0 for taps in columns)
+            + sum(vertical.sign != 0 for vertical, _ in used)
+            + sum(len(terms) - (terms[0][0] == 1) for terms in self.sums)
+        )
 
     def apply(
         self, flat: torch.Tensor, pitch: int, length: int, scratch: Scratch
@@ -191,13 +196,23 @@ class Product:
         self.stencils = Stencils(route.stencils)
         self.kernel_size = route.stencils.shape[1]
 
+    @property
+    def operations(self) -> int:
+        """Elementwise operations per field and pixel."""
+        size = len(self.route.to_irreps)
+        return size * self.stencils.operations + self.route.features
+
+    @property
+    def calls(self) -> int:
+        """Tensor operations per chunk."""
+        blocks = sum(block.repeats for block in self.route.blocks)
+        return self.stencils.operations + len(self.route.runs) + blocks
+
     def margin(self, grid: Grid) -> int:
         """Zeros that the last pixels read beyond the grid."""
         return (self.kernel_size - 1) * (grid.pitch + 1)
 
-    def chunks(
-        self, components: torch.Tensor, grid: Grid
-    ) -> Iterator[tuple[slice, torch.Tensor]]:
+    def chunks(self, components: torch.Tensor, grid: Grid) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yield pixels and their features, (features, C, pixels), which the next ones overwrite.
 
         Args:
@@ -302,19 +317,25 @@ class SteerableProduct(torch.autograd.Function):
         )
 
 
-def matrices(
-    product: Product, weights: torch.Tensor, like: torch.Tensor
-) -> list[torch.Tensor]:
+def matrices(product: Product, weights: torch.Tensor, like: torch.Tensor) -> list[torch.Tensor]:
     """Return the matrix of every block, (rows * C_out, slots * C_in), in the precision of `like`."""
     by_kernel = weights.flatten(0, 1).t().contiguous().unflatten(1, weights.shape[:2])
     return [
-        product.coupling(block, by_kernel).to(like.dtype).permute(0, 2, 1, 3).flatten(2).flatten(0, 1)
+        product.coupling(block, by_kernel)
+        .to(like.dtype)
+        .permute(0, 2, 1, 3)
+        .flatten(2)
+        .flatten(0, 1)
         for block in product.route.blocks
     ]
 
 
 def convolve(
-    fields: torch.Tensor, mixing: Sequence[torch.Tensor], product: Product, padding: int, stride: int
+    fields: torch.Tensor,
+    mixing: Sequence[torch.Tensor],
+    product: Product,
+    padding: int,
+    stride: int,
 ) -> torch.Tensor:
     """Convolve fields (B, C_in, n_in, H, W) to (B, C_out, n_out, H', W')."""
     batch, _, _, height, width = fields.shape

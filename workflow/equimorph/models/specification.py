@@ -91,10 +91,13 @@ def entry_of(name: str, models: Mapping[str, Mapping[str, Any]]) -> Mapping[str,
         return models[name]
     if name in CATALOGUE:
         return CATALOGUE[name]
-    if is_group_name(name):
-        return {"architecture": "gcnn", "group": name}
+    group, _, head = name.partition("-")
+    if is_group_name(group) and head in ("", "flatten"):
+        published = {"head": head} if head else {}
+        return {"architecture": "gcnn", "group": group, **published}
     raise InputError(
-        f"model {name!r}: allowed are a group's name, such as C4 or D8, the entries of `models` "
+        f"model {name!r}: allowed are a group's name, such as C4 or D8, also with the published "
+        "head, such as D8-flatten, the entries of `models` "
         f"({', '.join(sorted(models)) or 'none'}) and {', '.join(CATALOGUE)}."
     )
 

@@ -131,6 +131,10 @@ class SteerableConv(enn.R2Conv):
         self.dilation, self.groups, self.padding_mode = 1, 1, "zeros"
         self.bias = self.expanded_bias = None
         self._basisexpansion = Expansion(in_type, out_type, kernel_size, frequencies_cutoff)
+        if self._basisexpansion.dimension() == 0:
+            raise ValueError(
+                f"no kernel of {kernel_size} px maps {in_type} to {out_type} at these frequencies."
+            )
         self.weights = nn.Parameter(torch.zeros(self._basisexpansion.dimension()))
 
     def train(self, mode: bool = True) -> "SteerableConv":

@@ -86,7 +86,7 @@ def _draw_bands(axes: Axes, scores: pd.DataFrame) -> None:
     for number, model in enumerate(models):
         values = scores.loc[scores["model"] == model, "accuracy"]
         mean, sd = values.mean(), values.std(ddof=1)
-        if 1 < len(values) and len(models) <= _BANDS:
+        if len(values) > 1 and len(models) <= _BANDS:
             axes.axhspan(mean - sd, mean + sd, color=shade(colour, 0.25), linewidth=0, zorder=0.5)
         label = FAMILY_LABELS["plain"] if len(models) == 1 else model
         axes.axhline(

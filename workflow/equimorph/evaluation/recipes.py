@@ -1,0 +1,65 @@
+"""A training recipe as sentences, from the keys of the config."""
+
+from typing import Any
+
+_OPTIMISERS = {"adamw": "AdamW", "adam": "Adam", "radam": "RAdam", "sgd": "SGD"}
+_BALANCING = {
+    "weighted": "classes drawn equally often",
+    "over": "small classes shown as often as the largest",
+    "under": "large classes shown as often as the smallest",
+}
+_GEOMETRY = {"rotation": "rotations", "flip": "reflections", "shift": "shifts", "shear": "shears"}
+_COLOURS = ("brightness", "contrast", "saturation", "hue")
+
+
+def describe_recipe(train: dict[str, Any]) -> str:
+    """Say how networks are trained, without what differs for single ones."""
+    loss = train["loss"]
+    parts = [f"{_OPTIMISERS[train['optimiser']]} with {_schedule(train)}"]
+    if train["weight_decay"]:
+        parts.append(f"weight decay {train['weight_decay']:g}")
+    if train["label_smoothing"]:
+        parts.append(f"label smoothing {train['label_smoothing']:g}")
+    if loss["gamma"]:
+        parts.append(f"focal loss (gamma {loss['gamma']:g})")
+    if loss["class_weights"] == "effective":
+        parts.append(f"class-balanced weights (beta {loss['beta']:g})")
+    elif loss["class_weights"] != "none":
+        parts.append("class weights")
+    if train["balancing"] != "none":
+        parts.append(_BALANCING[train["balancing"]])
+    if train["clip"]:
+        parts.append(f"gradients clipped at a norm of {train['clip']:g}")
+    if train["mixup"]:
+        parts.append(f"mixup ({train['mixup']:g})")
+    if train["ema"]:
+        parts.append(f"an average of the weights (decay {train['ema']:g})")
+    epochs = "epoch" if train["epochs"] == 1 else "epochs"
+    parts.append(f"at most {train['epochs']} {epochs} in batches of {train['batch_size']}")
+    return f"{', '.join(parts)}; {_augmentation(train['augmentation'])}"
+
+
+def _schedule(train: dict[str, Any]) -> str:
+    rate, schedule = f"{train['learning_rate']:g}", train["schedule"]
+    return {
+        "one_cycle": f"a one-cycle schedule (peak learning rate {rate})",
+        "multi_step": f"a learning rate of {rate} that falls after given epochs",
+        "plateau": f"a learning rate of {rate} that falls where the validation "
+        f"{schedule.get('watch', 'loss')} stays",
+        "cosine": f"cosine schedules with restarts from a learning rate of {rate}",
+        "constant": f"a constant learning rate of {rate}",
+    }[schedule["kind"]]
+
+
+def _augmentation(augmentation: dict[str, Any]) -> str:
+    used = [name for key, name in _GEOMETRY.items() if augmentation.get(key)]
+    if augmentation["scale"] > 1:
+        used.append("zooms")
+    if tuple(augmentation.get("crop_area", (1, 1))) != (1, 1):
+        used.append("resized crops")
+    if augmentation.get("perspective"):
+        used.append("perspectives")
+    used += [f"changes of {colour}" for colour in _COLOURS if augmentation.get(colour)]
+    if not used:
+        return "images as they are"
+    return f"the same random {', '.join(used)}"
