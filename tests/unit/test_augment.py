@@ -143,6 +143,15 @@ def test_shear_slides_rows_by_at_most_its_angle():
         torch.testing.assert_close(homography, expected, rtol=0, atol=1e-3)
 
 
+def test_a_shear_comes_on_top_of_the_rotation():
+    moved = augment(ramps(30), only(rotation=180, shear=20), generator())
+    maps = torch.stack([fitted_homography(place)[0] for place in places(moved)])
+    along, across = maps[:, :2, 0], maps[:, :2, 1]
+    torch.testing.assert_close(along.norm(dim=1), torch.ones(30).double(), rtol=0, atol=1e-3)
+    assert along[:, 0].min() < -0.5 and along[:, 0].max() > 0.5
+    assert (along * across).sum(1).abs().max() > 0.2
+
+
 def test_a_resized_crop_has_its_area_and_ratio_and_lies_inside():
     crop = only(crop_area=(0.5, 0.7), crop_aspect=1.3)
     maps = torch.stack(

@@ -93,6 +93,14 @@ def write_model(folder, name, labels):
         )
         history = pd.DataFrame({"epoch": [1, 2, 3], "validation_accuracy": 0.5, "train_loss": 1.0})
         history.to_csv(folder / f"models/{name}/seed-{seed}/history.csv", index=False)
+        write(
+            folder / f"equivariance/{name}/seed-{seed}.json",
+            {
+                **{"model": name, "group": group, "seed": seed, "angles": [0.0, 90.0, 180.0]},
+                **{"error": [0.0, 1 / order, 1 / order], "accuracy": [0.5, 0.4, 0.3]},
+                "reflected": {"error": 1 / order, "accuracy": 0.4},
+            },
+        )
         for condition in CONDITIONS:
             logits = generator.normal(size=(len(labels), 3)) + order / 4 * np.eye(3)[labels]
             path = folder / f"predictions/{name}/seed-{seed}/{condition}.npz"
@@ -201,6 +209,7 @@ def draw(folder, root):
             "--histories",
             *paths(folder, "models/*/*/history.csv"),
         ],
+        "equivariance.svg": ["--audits", *paths(folder, "equivariance/*/*.json")],
         "confusion.svg": metrics,
         "reliability.svg": metrics,
         "class_histogram.svg": [*split, *classes],
@@ -287,7 +296,7 @@ def test_an_unknown_reference_is_refused(study, root):
 
 def test_report_is_one_page_that_needs_nothing_else(study, root):
     html, page = report(study, root)
-    assert page.tags.count("img") == 8
+    assert page.tags.count("img") == 9
     assert all(re.match(r"data:image/|#", address) for address in page.addresses)
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
     assert "@import" not in html
@@ -307,7 +316,7 @@ def test_report_names_every_model_condition_class_and_provenance(study, root):
         mean = metrics["models"][name]["conditions"]["rotated"]["accuracy"]["mean"]
         assert f"{100 * mean:.1f} ±" in text
     assert "2 pairs lie within 67 arcsec." in text
-    assert [f"Figure {k}." in text for k in range(1, 9)] == [True] * 8
+    assert [f"Figure {k}." in text for k in range(1, 10)] == [True] * 9
 
 
 def test_leak_warning_appears_only_for_a_leaky_split(study, root, tmp_path):

@@ -38,6 +38,7 @@ def scaled(config: Mapping[str, Any]) -> dict[str, Any]:
     train["batch_size"] = max(LEAST_BATCH, round(scale * train["batch_size"]))
     simulated["per_class"] = max(LEAST_PER_CLASS, round(scale * simulated["per_class"]))
     simulated["size"] = max(LEAST_SIZE, round(scale * simulated["size"]))
+    evaluate["angle_images"] = max(LEAST_BATCH, round(scale * evaluate["angle_images"]))
     evaluate["bootstrap"] = max(LEAST_RESAMPLES, round(scale * evaluate["bootstrap"]))
     network["width"] *= scale
     network["input_size"] = _exact_size(network, scale * network["input_size"])

@@ -3,6 +3,9 @@
 TABLES = ("accuracy", "per_class", "comparisons")
 PREDICTIONS = f"{RESULTS}/predictions/{{model}}/seed-{{seed}}"
 
+ALL_AUDITS = expand(
+    f"{RESULTS}/equivariance/{{model}}/seed-{{seed}}.json", model=MODELS, seed=SEEDS
+)
 ALL_PREDICTIONS = expand(
     f"{PREDICTIONS}/{{condition}}.npz", model=MODELS, seed=SEEDS, condition=CONDITIONS
 )
@@ -40,6 +43,36 @@ rule predict:
         "python {input.script} --model {input.model} --split {input.split}"
         " --device {params.device} --threads {threads}"
         " --conditions {input.conditions} --output-folder $(dirname {output.logits[0]}) 2>&1 | tee {log}"
+
+
+rule equivariance:
+    input:
+        script="workflow/scripts/evaluate/equivariance.py",
+        modules=modules("evaluate/equivariance.py"),
+        env=COMPUTE_ENV,
+        model=f"{RUN}/model.safetensors",
+        images=IMAGES,
+        split=SPLIT_CSV,
+    output:
+        audit=f"{RESULTS}/equivariance/{{model}}/seed-{{seed}}.json",
+    log:
+        f"{LOGS}/equivariance/{{model}}/seed-{{seed}}.log",
+    conda:
+        "../../envs/compute.yaml"
+    threads: config["train"]["threads"]
+    resources:
+        gpu=int(config["train"]["device"] == "cuda"),
+    params:
+        step=config["evaluate"]["angle_step"],
+        images=config["evaluate"]["angle_images"],
+        seed=config["evaluate"]["seed"],
+        device=config["train"]["device"],
+    message:
+        "Turn test images and see how {wildcards.model}, seed {wildcards.seed}, follows."
+    shell:
+        "python {input.script} --model {input.model} --images {input.images} --split {input.split}"
+        " --step {params.step} --at-most {params.images} --seed {params.seed}"
+        " --device {params.device} --threads {threads} --output {output.audit} 2>&1 | tee {log}"
 
 
 rule measure:

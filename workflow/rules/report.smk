@@ -26,6 +26,28 @@ rule plot_accuracy_by_order:
         " --output {output.figure} 2>&1 | tee {log}"
 
 
+rule plot_equivariance:
+    input:
+        script="workflow/scripts/report/plot_equivariance.py",
+        modules=modules("report/plot_equivariance.py"),
+        env=REPORT_ENV,
+        audits=ALL_AUDITS,
+    output:
+        figure=report(
+            f"{FIGURES}/equivariance.svg",
+            caption="../report/equivariance.rst",
+            category="Results",
+        ),
+    log:
+        f"{LOGS}/plot_equivariance.log",
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Plot how the networks follow when images turn."
+    shell:
+        "python {input.script} --audits {input.audits} --output {output.figure} 2>&1 | tee {log}"
+
+
 rule plot_training_curves:
     input:
         script="workflow/scripts/report/plot_training_curves.py",
@@ -204,6 +226,7 @@ FIGURE_FILES = [
     f"{FIGURES}/{name}"
     for name in (
         "accuracy_by_order.svg",
+        "equivariance.svg",
         "training_curves.svg",
         "confusion.svg",
         "reliability.svg",
@@ -251,6 +274,7 @@ RESULT_FILES = [
     *expand(f"{RUN}/history.csv", model=MODELS, seed=SEEDS),
     *expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
     *ALL_PREDICTIONS,
+    *ALL_AUDITS,
     *expand(f"{RESULTS}/measures/{{model}}.json", model=MODELS),
     f"{RESULTS}/metrics.json",
     *expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES),

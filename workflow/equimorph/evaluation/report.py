@@ -15,6 +15,7 @@ from equimorph.evaluation.summary import highlighted
 
 FIGURES = (
     "accuracy_by_order",
+    "equivariance",
     "training_curves",
     "confusion",
     "reliability",

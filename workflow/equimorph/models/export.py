@@ -102,7 +102,9 @@ class _Recorder(fx.Tracer):
 
     def record(self, network: nn.Module) -> fx.GraphModule:
         """Return the record of `network`, which is in evaluation mode, on plain modules."""
-        graph = self.trace(network)
+        # A copy: a graph remembers its tracer, and unpickling would need escnn again.
+        graph = fx.Graph()
+        graph.output(graph.graph_copy(self.trace(network), {}))
         parts: dict[str, Any] = {}
         for node in list(graph.nodes):
             if node.op == "call_module":
