@@ -4,8 +4,14 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from equimorph.app.describe import settle
+from equimorph.config import merged, read_yaml
+from equimorph.evaluation.equivariance import equivariance_error
+from equimorph.groups.names import parse_group
 from equimorph.models.registry import build, initialise
-from equimorph.models.specification import resolve
+from equimorph.models.specification import resolve, symmetry
+
+from ..conftest import ROOT
 
 GROUPS_WITH_90_DEGREES = ["C4", "C8", "C16", "D4", "D8", "D16"]
 
@@ -91,7 +97,33 @@ def test_the_published_head_is_not_invariant(network_defaults):
     assert largest_change(network, images, images.rot90(1, (2, 3))) > 1e-2
 
 
-@pytest.mark.parametrize("size", [65, 129])
-def test_exact_at_the_presets_sizes(size, network_defaults):
-    network, images = prepared("D4", {**network_defaults, "input_size": size}, trained=False)
-    assert largest_change(network, images, images.rot90(1, (2, 3))) <= 1e-4
+def preset_models(root):
+    """Yield each model of a preset, or of the default study, whose group holds turns by 90 degrees.
+
+    Its size is the preset's, its widths are small.
+    """
+    for preset in (None, "images", "galaxy10", "pandya2023", "cbfocal-ecnn", "deepcnn5"):
+        config = read_yaml(root / "config.yaml")
+        if preset:
+            config = merged(config, read_yaml(root / f"workflow/presets/{preset}.yaml"))
+        network = {**config["network"], "width": 0.1, "match": "fields", "features": 1}
+        for name in config["train"]["models"]:
+            specification = resolve(name, config["models"], network)
+            group, order = symmetry(specification)
+            if group and order and parse_group(group).rotations % 4 == 0:
+                yield pytest.param(specification, id=f"{preset or 'demo'}-{name}")
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["random", "trained"])
+@pytest.mark.parametrize("specification", preset_models(ROOT))
+def test_exact_at_the_size_of_each_preset(specification, trained):
+    network = build(specification, 10)
+    initialise(network, torch.Generator().manual_seed(3))
+    images = galaxies(specification["input_size"], count=3)
+    if trained:
+        train_a_little(network, images)
+    settle(network, images)
+    errors = equivariance_error(network, images, [90, 180, 270])
+    assert errors.max() <= 1e-4
+    if parse_group(specification["group"]).reflections:
+        assert equivariance_error(network, images, [0, 90], reflect=True).max() <= 1e-4
