@@ -26,6 +26,8 @@ from equimorph.models.head import GreyLevels, circular_mask
 from equimorph.models.pretrained import digest_in_name
 from tests.unit.test_download import Server, serve
 
+from .networks import random_images, spoil
+
 NEEDS_TIMM = pytest.mark.skipif(
     importlib.util.find_spec("timm") is None, reason="timm is not installed"
 )
@@ -43,22 +45,10 @@ PARAMETERS = {
 }
 
 
-def images(size=33, count=2):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
-
-
 def initialised(name, trainable="all", seed=0):
     network = Backbone(name, None, trainable, 33, 10)
     network.initialise(torch.Generator().manual_seed(seed))
     return network
-
-
-def spoil(network):
-    """Overwrite all that `initialise` must set."""
-    with torch.no_grad():
-        for tensor in network.state_dict().values():
-            tensor.fill_(7)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -73,7 +63,7 @@ def test_parameters_and_those_of_the_head(name):
 def test_logits_at_small_sizes(name, size):
     with torch.device("meta"):
         network = Backbone(name, None, "all", size, 7)
-    assert network(images(size).to("meta")).shape == (2, 7)
+    assert network(random_images(size).to("meta")).shape == (2, 7)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +108,7 @@ def test_biases_of_drawn_convolutions_are_zero():
 def train_a_step(network):
     network.train()
     optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
-    network(images(count=4)).square().sum().backward()
+    network(random_images(33, 4)).square().sum().backward()
     optimiser.step()
 
 
@@ -216,7 +206,7 @@ def test_a_trained_checkpoint_needs_no_published_weights(monkeypatch, tmp_path):
     load_learned_state(loaded, learned_state(trained))
     assert not list(tmp_path.iterdir())
     with torch.no_grad():
-        assert torch.equal(loaded(images()), trained(images()))
+        assert torch.equal(loaded(random_images(33)), trained(random_images(33)))
 
 
 def test_dotted_names_of_densenets_file():
@@ -241,10 +231,10 @@ def test_weights_of_another_network_are_refused():
 
 def test_grey_levels_of_drawn_and_published_weights():
     mask = circular_mask(33)
-    drawn = Backbone("resnet18", None, "all", 33, 10).grey_levels(images())
-    assert torch.equal(drawn, (images().float() - 37.3) / 40.0 * mask)
-    seen = Backbone("resnet18", "imagenet", "all", 33, 10).grey_levels(images())
+    drawn = Backbone("resnet18", None, "all", 33, 10).grey_levels(random_images(33))
+    assert torch.equal(drawn, (random_images(33).float() - 37.3) / 40.0 * mask)
+    seen = Backbone("resnet18", "imagenet", "all", 33, 10).grey_levels(random_images(33))
     mean, scale = (torch.tensor(s)[:, None, None] for s in (IMAGENET_MEAN, IMAGENET_SCALE))
-    torch.testing.assert_close(seen, (images() - mean) / scale * mask)
+    torch.testing.assert_close(seen, (random_images(33) - mean) / scale * mask)
     assert seen[0, :, 16, 16].tolist() != drawn[0, :, 16, 16].tolist()
     assert not GreyLevels(33, IMAGENET_MEAN, IMAGENET_SCALE).state_dict()

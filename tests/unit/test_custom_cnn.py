@@ -9,23 +9,13 @@ from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.custom_cnn import CustomCNN
 from equimorph.models.registry import initialise
 
-
-def images(size, count=2):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
+from .networks import random_images, spoil
 
 
 def initialised(seed, size=94):
     network = CustomCNN(size, 10)
     initialise(network, torch.Generator().manual_seed(seed))
     return network
-
-
-def spoil(network):
-    """Overwrite all that `initialise` must set."""
-    with torch.no_grad():
-        for tensor in network.state_dict().values():
-            tensor.fill_(7)
 
 
 def test_published_parameters_at_224_px():
@@ -38,13 +28,13 @@ def test_published_parameters_at_224_px():
 def test_logits_at_sizes_that_pools_round_down(size):
     network = CustomCNN(size, 7)
     with torch.no_grad():
-        assert network(images(size)).shape == (2, 7)
+        assert network(random_images(size)).shape == (2, 7)
 
 
 def test_the_map_is_as_large_as_the_plan_says():
     network = CustomCNN(129, 10)
     with torch.no_grad():
-        maps = network.blocks(network.grey_levels(images(129, 1)))
+        maps = network.blocks(network.grey_levels(random_images(129, 1)))
     assert maps.flatten(1).shape[1] == network.classifier[0].in_features == 4 * 64
 
 
@@ -69,7 +59,7 @@ def test_biases_start_at_zero_and_everything_learns():
     network = initialised(0)
     layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     assert not any(layer.bias.any() for layer in layers)
-    network(images(94)).square().sum().backward()
+    network(random_images(94)).square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad.isfinite().all() and parameter.grad.any(), name
 

@@ -8,23 +8,13 @@ from equimorph.errors import InputError
 from equimorph.models.counting import count_parameters
 from equimorph.models.deepcnn5 import DeepCNN5
 
-
-def images(size, count=2):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
+from .networks import random_images, spoil
 
 
 def initialised(seed):
     network = DeepCNN5(32, 10)
     network.initialise(torch.Generator().manual_seed(seed))
     return network
-
-
-def spoil(network):
-    """Overwrite all that `initialise` must set."""
-    with torch.no_grad():
-        for tensor in network.state_dict().values():
-            tensor.fill_(7)
 
 
 def test_published_parameters_at_256_px():
@@ -38,7 +28,7 @@ def test_published_parameters_at_256_px():
 def test_logits_at_sizes_that_pools_round_down(size):
     network = DeepCNN5(size, 7).eval()
     with torch.no_grad():
-        assert network(images(size)).shape == (2, 7)
+        assert network(random_images(size)).shape == (2, 7)
 
 
 def test_too_small_images_are_refused():
@@ -73,6 +63,6 @@ def test_published_distributions():
 
 def test_every_parameter_learns():
     network = initialised(0)
-    network.train()(images(32, 4)).square().sum().backward()
+    network.train()(random_images(32, 4)).square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name

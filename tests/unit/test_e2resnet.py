@@ -12,7 +12,8 @@ from equimorph.models.counting import count_parameters
 from equimorph.models.e2resnet import E2ResNet
 from equimorph.models.registry import initialise
 from equimorph.models.steerable import weights_per_pair
-from tests.unit.test_equivariance import galaxies, largest_change, train_a_little
+
+from .networks import galaxies, largest_change, settled, train_a_little
 
 SIZE = 65
 SHORT = (1, 1, 1, 1)
@@ -24,25 +25,13 @@ def network(group, blocks=SHORT, bottleneck=False, base_width=2, size=SIZE):
     return built
 
 
-def with_statistics_of(images, built):
-    """Set the running statistics to the batch's: with those of the start it hardly reacts."""
-    for module in built.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.momentum = 1.0
-    built.train()
-    with torch.no_grad():
-        built(images)
-        assert built.eval()(images).std(dim=0).max() > 0.02
-    return built
-
-
 @cache
 def prepared(group, bottleneck, trained):
     images = galaxies(SIZE)
     built = network(group, (1, 2, 1, 1) if bottleneck else SHORT, bottleneck)
     if trained:
         train_a_little(built, images)
-    return with_statistics_of(images, built), images
+    return settled(built, images), images
 
 
 @pytest.mark.parametrize("trained", [False, True], ids=["random", "trained"])
@@ -73,7 +62,7 @@ def test_without_a_group_every_move_changes_the_logits():
 @pytest.mark.parametrize("size", [33, 129, 255])
 def test_exact_at_other_sizes_that_are_allowed(size):
     images = galaxies(size, count=4)
-    built = with_statistics_of(images, network("D4", size=size))
+    built = settled(network("D4", size=size), images)
     assert largest_change(built, images, images.rot90(1, (2, 3))) <= 1e-4
 
 

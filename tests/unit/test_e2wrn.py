@@ -12,7 +12,8 @@ from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.counting import count_parameters
 from equimorph.models.e2wrn import E2WideResNet
 from equimorph.models.registry import initialise
-from tests.unit.test_equivariance import galaxies, largest_change, train_a_little
+
+from .networks import galaxies, largest_change, settled, train_a_little
 
 SIZE = 33
 TURNS = {f"turn {90 * turns}": lambda x, turns=turns: x.rot90(turns, (2, 3)) for turns in (1, 2, 3)}
@@ -31,24 +32,12 @@ def network(groups, **arguments):
     return built
 
 
-def with_statistics_of(images, built):
-    """Set the running statistics to the batch's: with those of the start it hardly reacts."""
-    for module in built.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.momentum = 1.0
-    built.train()
-    with torch.no_grad():
-        built(images)
-        assert built.eval()(images).std(dim=0).max() > 0.02
-    return built
-
-
 @cache
 def prepared(groups, trained):
     built, images = network(groups), galaxies(SIZE, count=4)
     if trained:
         train_a_little(built, images)
-    return with_statistics_of(images, built), images
+    return settled(built, images), images
 
 
 @pytest.mark.parametrize("trained", [False, True], ids=["random", "trained"])
@@ -96,7 +85,7 @@ def test_each_stage_keeps_its_own_group():
 @pytest.mark.parametrize(("size", "stem_stride"), [(65, 2), (63, 2), (35, 1)])
 def test_exact_at_other_sizes_that_are_allowed(size, stem_stride):
     images = galaxies(size, count=4)
-    built = with_statistics_of(images, network("C4 C4 C4", size=size, stem_stride=stem_stride))
+    built = settled(network("C4 C4 C4", size=size, stem_stride=stem_stride), images)
     assert largest_change(built, images, images.rot90(1, (2, 3))) <= 1e-4
 
 

@@ -2,9 +2,7 @@
 
 import pytest
 import torch
-from torch.nn.functional import cross_entropy
 
-from equimorph.app.describe import settle
 from equimorph.config import merged, read_yaml
 from equimorph.evaluation.equivariance import equivariance_error
 from equimorph.groups.names import parse_group
@@ -12,31 +10,9 @@ from equimorph.models.registry import build, initialise
 from equimorph.models.specification import resolve, symmetry
 
 from ..conftest import ROOT
+from .networks import galaxies, largest_change, settled, train_a_little
 
 GROUPS_WITH_90_DEGREES = ["C4", "C8", "C16", "D4", "D8", "D16"]
-
-
-def galaxies(size, count=6):
-    """Smooth random images: a network at random weights reacts to them by more than rounding."""
-    generator = torch.Generator().manual_seed(5)
-    coarse = torch.rand(count, 3, 9, 9, generator=generator) * 255
-    return torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 255)
-
-
-def train_a_little(network, images):
-    labels = torch.arange(len(images)) % 10
-    optimiser = torch.optim.AdamW(network.parameters(), lr=0.003)
-    network.train()
-    for _ in range(4):
-        optimiser.zero_grad()
-        cross_entropy(network(images), labels).backward()
-        optimiser.step()
-
-
-def largest_change(network, images, moved):
-    network.eval()
-    with torch.no_grad():
-        return (network(images) - network(moved)).abs().max().item()
 
 
 def prepared(name, defaults, trained):
@@ -45,15 +21,7 @@ def prepared(name, defaults, trained):
     images = galaxies(defaults["input_size"])
     if trained:
         train_a_little(network, images)
-    # The batch's own statistics: with those of the start the logits would hardly react at all.
-    for module in network.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.momentum = 1.0
-    network.train()
-    with torch.no_grad():
-        network(images)
-        assert network.eval()(images).std(dim=0).max() > 0.05
-    return network, images
+    return settled(network, images, least=0.05), images
 
 
 @pytest.mark.parametrize("trained", [False, True], ids=["random", "trained"])
@@ -122,7 +90,7 @@ def test_exact_at_the_size_of_each_preset(specification, trained):
     images = galaxies(specification["input_size"], count=3)
     if trained:
         train_a_little(network, images)
-    settle(network, images)
+    settled(network, images)
     errors = equivariance_error(network, images, [90, 180, 270])
     assert errors.max() <= 1e-4
     if parse_group(specification["group"]).reflections:

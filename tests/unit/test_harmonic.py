@@ -12,7 +12,8 @@ from equimorph.models.counting import count_parameters
 from equimorph.models.harmonic import FieldBatchNorm, HarmonicGCNN, continuous_plane
 from equimorph.models.registry import initialise
 from equimorph.models.widths import Trunk
-from tests.unit.test_equivariance import galaxies, largest_change, train_a_little
+
+from .networks import galaxies, largest_change, settled, train_a_little
 
 SIZE = 65
 # The pools of S1, one block before each.
@@ -22,18 +23,6 @@ SMALL = Trunk((2, 2, 3, 3, 4), pool_after=(1, 2, 3, 4, 5))
 def network(group, trunk=SMALL, band_limit=3, samples=16, size=SIZE):
     built = HarmonicGCNN(group, trunk, band_limit, samples, size, 10)
     initialise(built, torch.Generator().manual_seed(3))
-    return built
-
-
-def with_statistics_of(images, built):
-    """Set the running statistics to the batch's: with those of the start it hardly reacts."""
-    for module in built.modules():
-        if hasattr(module, "momentum"):
-            module.momentum = 1.0
-    built.train()
-    with torch.no_grad():
-        built(images)
-        assert built.eval()(images).std(dim=0).max() > 0.05
     return built
 
 
@@ -54,7 +43,7 @@ def prepared(group, trained):
     built, images = network(group), galaxies(SIZE)
     if trained:
         train_a_little(built, images)
-    return with_statistics_of(images, built), images
+    return settled(built, images), images
 
 
 @pytest.mark.parametrize("trained", [False, True], ids=["random", "trained"])
@@ -77,7 +66,7 @@ def test_o2_alone_knows_reflections(axis, trained):
 @pytest.mark.parametrize("size", [129, 255])
 def test_exact_at_the_sizes_of_the_presets(size):
     images = galaxies(size, count=4)
-    built = with_statistics_of(images, network("O2", size=size))
+    built = settled(network("O2", size=size), images)
     assert largest_change(built, images, images.rot90(1, (2, 3))) <= 1e-4
 
 

@@ -72,12 +72,6 @@ def test_it_is_finite_for_p_to_0_and_to_1(gamma, scale):
         assert (gradient.abs().max() > 0.3) != right
 
 
-def test_the_focus_is_exact_near_p_1():
-    logits, targets = torch.tensor([[20.0, 0.0]]), torch.tensor([[1.0, 0.0]])
-    expected = focal_loss(logits.double(), targets.double(), 0.5)
-    torch.testing.assert_close(focal_loss(logits, targets, 0.5).double(), expected)
-
-
 def test_a_well_known_image_counts_for_less():
     logits = torch.tensor([[3.0, 0.0], [0.2, 0.0]])
     targets = one_hot(torch.tensor([0, 0]), 2).float()

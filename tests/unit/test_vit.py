@@ -8,25 +8,15 @@ from equimorph.errors import InputError
 from equimorph.models.counting import count_parameters
 from equimorph.models.vit import VisionTransformer, _Attention
 
+from .networks import random_images, spoil
+
 SMALL = {"patch": 13, "dim": 32, "heads": 4, "mlp": 48, "layers": 2, "dropout": 0.1}
-
-
-def images(count=2, size=65):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
 
 
 def initialised(seed, **arguments):
     network = VisionTransformer(**{**SMALL, **arguments}, input_size=65, classes=10)
     network.initialise(torch.Generator().manual_seed(seed))
     return network
-
-
-def spoil(network):
-    """Overwrite all that `initialise` must set."""
-    with torch.no_grad():
-        for tensor in network.state_dict().values():
-            tensor.fill_(7)
 
 
 def test_published_parameters():
@@ -37,7 +27,7 @@ def test_published_parameters():
 
 def test_logits_of_a_small_one():
     network = VisionTransformer(**SMALL, input_size=65, classes=7)
-    assert network(images()).shape == (2, 7)
+    assert network(random_images(65)).shape == (2, 7)
 
 
 def test_other_patches_are_refused_with_those_that_work():
@@ -106,7 +96,7 @@ def test_positions_tell_patches_apart():
     """Without them the class token sees a set: exchanged patches change nothing."""
     network = initialised(0).eval()
     network.grey_levels.mask.fill_(1)
-    picture = images()
+    picture = random_images(65)
     moved = picture.roll(13, 3)  # by one patch
     with torch.no_grad():
         assert (network(picture) - network(moved)).abs().max() > 1e-4
@@ -116,7 +106,7 @@ def test_positions_tell_patches_apart():
 
 def test_everything_learns():
     network = initialised(0).train()
-    network(images(4)).square().sum().backward()
+    network(random_images(65, 4)).square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad.isfinite().all() and parameter.grad.any(), name
 
@@ -129,5 +119,5 @@ def test_every_dense_layer_is_called_in_evaluation():
     for module in dense:
         module.register_forward_hook(lambda module, _inputs, _output: called.append(module))
     with torch.no_grad():
-        network(images())
+        network(random_images(65))
     assert len(called) == len(dense) == 2 * 4 + 2 and set(called) == set(dense)

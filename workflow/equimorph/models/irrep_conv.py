@@ -56,11 +56,15 @@ class IrrepConv(enn.R2Conv):
     def _find_products(self) -> tuple[Product, Product] | None:
         """Return the sparse convolution and its adjoint, or None where there is none."""
         expansion = self.basisexpansion
-        one_kind = len(set(self.in_type.representations)) == len(set(self.out_type.representations)) == 1
+        one_kind = (
+            len(set(self.in_type.representations)) == len(set(self.out_type.representations)) == 1
+        )
         if not one_kind or self.groups != 1 or self.dilation != 1:
             return None
         (pair,) = expansion._representations_pairs
-        kernels = getattr(expansion, f"block_expansion_{expansion._escape_pair(pair)}").sampled_basis
+        kernels = getattr(
+            expansion, f"block_expansion_{expansion._escape_pair(pair)}"
+        ).sampled_basis
         if id(kernels) not in _ROUTES:
             ends = self.in_type.representations[0], self.out_type.representations[0]
             try:

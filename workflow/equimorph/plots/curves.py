@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from equimorph.plots.style import FAMILY_COLOURS, FAMILY_LABELS, WIDTH, family, shade, styled
+from equimorph.plots.style import FAMILY_LABELS, WIDTH, families_of, line_styles, styled
 
 _MEASURES = {"validation_accuracy": "validation accuracy", "train_loss": "training loss"}
 
@@ -21,7 +21,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
             networks), seed, epoch, validation_accuracy, train_loss.
     """
     models = history.drop_duplicates("model").set_index("model")["group"]
-    families = {m: family(None if pd.isna(group) else group) for m, group in models.items()}
+    families, styles = families_of(models), line_styles(models)
     columns = [f for f in ("cyclic", "dihedral") if f in families.values()] or ["plain"]
     with styled():
         figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
@@ -30,9 +30,8 @@ def training_curves(history: pd.DataFrame) -> Figure:
             shown = [m for m, f in families.items() if f in ("plain", name)]
             for row, measure in enumerate(_MEASURES):
                 for model in shown:
-                    colour, dashes = _line_style(model, families)
                     rows = history[history["model"] == model]
-                    _draw_curve(grid[row, column], rows, measure, model, colour, dashes)
+                    _draw_curve(grid[row, column], rows, measure, styles[model])
                 if column == 0:
                     grid[row, column].set_ylabel(_MEASURES[measure])
             grid[0, column].set_title(FAMILY_LABELS[name])
@@ -41,24 +40,14 @@ def training_curves(history: pd.DataFrame) -> Figure:
     return figure
 
 
-def _line_style(model: str, families: dict[str, str]) -> tuple[str, str]:
-    """Return colour and dashes: darker for larger groups, dashed for plain networks."""
-    name = families[model]
-    siblings = [m for m, f in families.items() if f == name]
-    weight = 1.0 if name == "plain" else 0.35 + 0.65 * (siblings.index(model) + 1) / len(siblings)
-    return shade(FAMILY_COLOURS[name], weight), "--" if name == "plain" else "-"
-
-
-def _draw_curve(
-    axes: Axes, history: pd.DataFrame, measure: str, model: str, colour: str, dashes: str
-) -> None:
+def _draw_curve(axes: Axes, history: pd.DataFrame, measure: str, style: dict[str, str]) -> None:
     by_epoch = history.pivot(index="epoch", columns="seed", values=measure).dropna()
     axes.fill_between(
         by_epoch.index,
         by_epoch.min(axis=1),
         by_epoch.max(axis=1),
-        color=colour,
+        color=style["color"],
         alpha=0.15,
         linewidth=0,
     )
-    axes.plot(by_epoch.index, by_epoch.mean(axis=1), color=colour, linestyle=dashes, label=model)
+    axes.plot(by_epoch.index, by_epoch.mean(axis=1), **style)

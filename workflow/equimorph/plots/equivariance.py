@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from equimorph.plots.style import FAMILY_COLOURS, FAMILY_LABELS, WIDTH, family, shade, styled
+from equimorph.plots.style import FAMILY_LABELS, WIDTH, families_of, line_styles, styled
 
 _MEASURES = {"error": "relative error of the logits", "accuracy": "accuracy"}
 # Rounding of float32: smaller errors, and that of no rotation, which is 0, are drawn here.
@@ -27,7 +27,7 @@ def error_against_angle(audits: pd.DataFrame) -> Figure:
             that of the mirror image), error, accuracy.
     """
     models = audits.drop_duplicates("model").set_index("model")["group"]
-    families = {m: family(None if pd.isna(group) else group) for m, group in models.items()}
+    families, styles = families_of(models), line_styles(models)
     columns = [f for f in ("cyclic", "dihedral") if f in families.values()] or ["plain"]
     with styled():
         figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
@@ -37,8 +37,7 @@ def error_against_angle(audits: pd.DataFrame) -> Figure:
             for row, (measure, label) in enumerate(_MEASURES.items()):
                 axes = grid[row, column]
                 for model in shown:
-                    style = _line_style(model, families)
-                    _draw_model(axes, audits[audits["model"] == model], measure, style)
+                    _draw_model(axes, audits[audits["model"] == model], measure, styles[model])
                 if column == 0:
                     axes.set_ylabel(label)
             grid[0, column].set_yscale("log")
@@ -48,18 +47,6 @@ def error_against_angle(audits: pd.DataFrame) -> Figure:
             grid[1, column].set_ylim(0, 1)
             grid[1, column].legend(loc="lower left", ncols=3)
     return figure
-
-
-def _line_style(model: str, families: dict[str, str]) -> dict[str, str]:
-    """Return label, colour and dashes: darker for later models of a family, dashed for plain."""
-    name = families[model]
-    siblings = [m for m, f in families.items() if f == name]
-    weight = 1.0 if name == "plain" else 0.35 + 0.65 * (siblings.index(model) + 1) / len(siblings)
-    return {
-        "label": model,
-        "color": shade(FAMILY_COLOURS[name], weight),
-        "linestyle": "--" if name == "plain" else "-",
-    }
 
 
 def _draw_model(axes: Axes, audits: pd.DataFrame, measure: str, style: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
@@ -79,6 +80,33 @@ def family(group: str | None) -> str:
         return "plain"
     reflects = last == "O2" if last in CONTINUOUS_GROUPS else parse_group(last).reflections
     return "dihedral" if reflects else "cyclic"
+
+
+def line_styles(models: pd.Series) -> dict[str, dict[str, str]]:
+    """Return label, colour and dashes of each model's line, by name.
+
+    Later models of a family are darker, plain networks dashed.
+
+    Args:
+        models: group of each model (None or NaN for plain networks), indexed by name.
+    """
+    families = families_of(models)
+    styles = {}
+    for model, name in families.items():
+        siblings = [m for m, f in families.items() if f == name]
+        share = (siblings.index(model) + 1) / len(siblings)
+        weight = 1.0 if name == "plain" else 0.35 + 0.65 * share
+        styles[model] = {
+            "label": model,
+            "color": shade(FAMILY_COLOURS[name], weight),
+            "linestyle": "--" if name == "plain" else "-",
+        }
+    return styles
+
+
+def families_of(models: pd.Series) -> dict[str, str]:
+    """Return the family of each model, by name; `models` holds their groups."""
+    return {model: family(None if pd.isna(group) else group) for model, group in models.items()}
 
 
 def class_colours(count: int) -> list[str]:

@@ -72,8 +72,8 @@ def focal_loss(
         weights: (classes,), or None for ones.
     """
     log_p = log_softmax(logits, dim=1)
-    # expm1 keeps 1 - p exact near p = 1; the clamp keeps the slope of a root finite at p = 1.
-    rest = (-torch.expm1(log_p)).clamp_min(torch.finfo(logits.dtype).tiny)
+    # The clamp keeps the slope of (1 - p)^gamma finite at p = 1 where gamma < 1.
+    rest = (1 - log_p.exp()).clamp_min(torch.finfo(logits.dtype).tiny)
     losses = -targets * rest**gamma * log_p
     if weights is not None:
         losses = losses * weights
