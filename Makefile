@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PRESET ?=
 VENV := .venv
-CONFIG := $(if $(PRESET),--configfile workflow/presets/$(PRESET).yaml)
+CONFIG := $(if $(PRESET),--configfile $(PRESET:%=workflow/presets/%.yaml))
 
 # Jobs call `python`: the one of the virtual environment.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -13,7 +13,8 @@ export MPLBACKEND := Agg
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
-	@echo 'PRESET=images make results   runs workflow/presets/images.yaml, any preset likewise'
+	@echo 'PRESET=images make results   runs workflow/presets/images.yaml, any preset likewise;'
+	@echo '                             several, such as PRESET="images extensions/architectures", are merged'
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \

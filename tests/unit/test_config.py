@@ -5,7 +5,7 @@ import copy
 import pytest
 import yaml
 
-from equimorph.config import check_config, read_yaml
+from equimorph.config import check_config, merged, read_yaml
 from equimorph.errors import InputError
 
 
@@ -122,10 +122,18 @@ def test_every_key_of_the_schema_is_described(schema):
 
 
 def test_every_preset_is_good(root, schema, config):
-    from snakemake.utils import update_config
+    presets = root / "workflow/presets"
+    for preset in sorted(presets.glob("*.yaml")):
+        study = merged(config, read_yaml(preset))
+        check_config(study, schema, [preset])
+        assert study["study"] == preset.stem
 
-    for preset in sorted((root / "workflow/presets").glob("*.yaml")):
-        merged = copy.deepcopy(config)
-        update_config(merged, read_yaml(preset))
-        check_config(merged, schema, [preset])
-        assert merged["study"] == preset.stem
+
+def test_extensions_add_models_to_a_preset(root, schema, config):
+    presets = root / "workflow/presets"
+    images = merged(config, read_yaml(presets / "images.yaml"))
+    for extension in sorted((presets / "extensions").glob("*.yaml")):
+        study = merged(images, read_yaml(extension))
+        check_config(study, schema)
+        assert study["study"] == "images"
+        assert set(images["train"]["models"]) < set(study["train"]["models"])
