@@ -53,7 +53,7 @@ def contact_sheet(
     images: list[list[NDArray]],
     row_labels: list[str],
     column_labels: list[str] | None = None,
-    cell: int = 72,
+    cell: int = 65,
 ) -> Figure:
     """Draw a mosaic at one screen pixel per image pixel, with names beside its rows.
 
