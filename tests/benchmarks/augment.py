@@ -38,17 +38,20 @@ def per_image(resize: bool) -> transforms.Compose:
     )
 
 
-def seconds(function: Callable[[], torch.Tensor], shape: tuple[int, ...]) -> float:
-    """Return how long one call takes, and check what it makes."""
-    start = time.perf_counter()
+def seconds(function: Callable[[], torch.Tensor], shape: tuple[int, ...]) -> np.ndarray:
+    """Return the wall and CPU seconds of one call, and check what it makes."""
+    start = time.perf_counter(), time.process_time()
     batch = function()
-    elapsed = time.perf_counter() - start
+    end = time.perf_counter(), time.process_time()
     assert batch.shape == shape and batch.dtype == torch.float32
-    return elapsed
+    return np.subtract(end, start)
 
 
 def main() -> None:
-    """Print images/s and ratios, each the best of several interleaved repeats."""
+    """Print rates and ratios, each the best of several interleaved repeats.
+
+    CPU seconds tell where other jobs take the machine's time.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=128, help="images in a batch")
     parser.add_argument("--repeats", type=int, default=5, help="of each measurement")
@@ -68,17 +71,18 @@ def main() -> None:
     print(f"torch {torch.__version__}, torchvision {torchvision.__version__}")
     for threads in sorted({1, default_threads}):
         torch.set_num_threads(threads)
-        best = dict.fromkeys(ways, float("inf"))
+        best = dict.fromkeys(ways, np.full(2, np.inf))
         for _ in range(arguments.repeats):
             for name, way in ways.items():
-                best[name] = min(best[name], seconds(way, (count, 3, 255, 255)))
-        print(f"{threads} threads, best of {arguments.repeats}:", end=" ")
+                best[name] = np.minimum(best[name], seconds(way, (count, 3, 255, 255)))
+        print(f"threads {threads}, best of {arguments.repeats}")
         for name, elapsed in best.items():
+            (wall, cpu), (ratio, cpu_ratio) = count / elapsed, elapsed / best["batched"]
             print(
-                f"{name} {count / elapsed:.0f} images/s ({elapsed / best['batched']:.2f} x)",
-                end="; ",
+                f"  {name}: {wall:.0f} images/s, batched is {ratio:.2f} x; "
+                f"{cpu:.0f} images per CPU second, batched is {cpu_ratio:.2f} x",
+                flush=True,
             )
-        print(flush=True)
 
 
 if __name__ == "__main__":

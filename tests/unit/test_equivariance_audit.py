@@ -235,3 +235,17 @@ def test_figure_shows_means_over_seeds_and_closes_the_circle():
     np.testing.assert_allclose([line.get_ydata()[0] for line in mirror], [2.7, 0.54, 0.27])
     accuracy = [line.get_ydata() for line in cyclic_accuracy.lines]
     np.testing.assert_allclose(np.concatenate(accuracy), 0.55)
+
+
+def test_a_network_that_tells_no_images_apart_has_no_error():
+    class Constant(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.logits = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+
+        def forward(self, images):
+            return self.logits.expand(len(images), 2)
+
+    found = audit(Constant(), torch.rand(3, 3, 9, 9), torch.tensor([0, 1, 1]), [0, 90])
+    assert found["error"] == [None, None] and found["reflected"]["error"] is None
+    assert found["accuracy"] == [pytest.approx(2 / 3)] * 2

@@ -59,6 +59,15 @@ RECIPES = {
 }
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tensors as small as these are slower on two threads, and far slower beside other jobs."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
@@ -366,6 +375,7 @@ def test_a_recipe_is_read_from_plain_values():
         ({"balancing": "both"}, "train.balancing 'both': allowed are none, weighted, over, under"),
         ({"loss": Loss(class_weights="rare")}, "train.loss.class_weights 'rare': allowed are none"),
         ({"precision": "float16"}, "train.precision 'float16': allowed are float32, bfloat16"),
+        ({"augmentation": replace(ANY, crop_area=(1.0, 0.8))}, "crop_area 1.0, 0.8: allowed are"),
     ],
 )
 def test_what_a_recipe_cannot_be(changes, message):

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-WEIGHTS, BATCHES = 0, 1
+WEIGHTS, BATCHES, LAYERS = 0, 1, 2  # LAYERS: dropout
 
 
 def stream(seed: int, purpose: int) -> torch.Generator:

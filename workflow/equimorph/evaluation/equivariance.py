@@ -75,22 +75,21 @@ def audit(
         angles_degrees: of the rotations, anticlockwise.
 
     Returns:
-        ready for JSON: angles, error and accuracy of each, reflected: {error, accuracy}.
-
-    Raises:
-        InputError: the logits of all images are the same.
+        ready for JSON: angles, error and accuracy of each, reflected: {error, accuracy}. The errors
+        are None for a network that gives all images the same logits, as a failed training may.
     """
     still = _logits(network, images)
     turned = logits_against_angle(network, images, angles_degrees)
     reflected = logits_against_angle(network, images, [0], reflect=True)
+    try:
+        *errors, mirrored = relative_error(torch.cat([turned, reflected]), still).tolist()
+    except InputError:
+        errors, mirrored = [None] * len(turned), None
     return {
         "angles": list(angles_degrees),
-        "error": relative_error(turned, still).tolist(),
+        "error": errors,
         "accuracy": _accuracy(turned, labels).tolist(),
-        "reflected": {
-            "error": relative_error(reflected, still).item(),
-            "accuracy": _accuracy(reflected, labels).item(),
-        },
+        "reflected": {"error": mirrored, "accuracy": _accuracy(reflected, labels).item()},
     }
 
 

@@ -2,7 +2,8 @@
 
 escnn computes a basis from Clebsch-Gordan coefficients, seconds to minutes of work for a dihedral
 group, and lists its elements anew for every layer. Here a process has each basis once, and a later
-process reads it from `$EQUIMORPH_CACHE`, else from `~/.cache/equimorph/bases`.
+process reads it from `$EQUIMORPH_CACHE`, else from `~/.cache/equimorph/bases`. What lies there may
+be deleted at any time.
 """
 
 import hashlib

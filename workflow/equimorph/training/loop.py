@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from equimorph.errors import TrainingError
 from equimorph.models.checkpoint import learned_state, load_learned_state
-from equimorph.seeds import BATCHES, stream
+from equimorph.seeds import BATCHES, LAYERS, stream
 from equimorph.training.augment import augment, mixup
 from equimorph.training.averaging import Average
 from equimorph.training.balancing import epoch_length, epoch_order
@@ -22,8 +22,6 @@ from equimorph.training.losses import Criterion
 from equimorph.training.optimisers import Scheduler, make_optimiser
 from equimorph.training.recipe import Recipe
 from equimorph.training.resume import load_state, save_state
-
-LAYERS = 2  # purpose of a random stream, beside those of equimorph.seeds
 
 
 @dataclass(frozen=True)

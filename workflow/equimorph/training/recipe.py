@@ -63,6 +63,12 @@ class Recipe:
         _check("train.balancing", self.balancing, BALANCING)
         if isinstance(self.loss.class_weights, str):
             _check("train.loss.class_weights", self.loss.class_weights, CLASS_WEIGHTS)
+        least, largest = self.augmentation.crop_area
+        if not 0 < least <= largest <= 1:
+            raise InputError(
+                f"train.augmentation.crop_area {least}, {largest}: allowed are a least and a"
+                " largest share, 0 < least <= largest <= 1."
+            )
 
 
 def read_recipe(settings: Mapping[str, Any]) -> Recipe:

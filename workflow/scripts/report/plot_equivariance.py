@@ -18,7 +18,8 @@ def rows(audit: dict[str, Any]) -> pd.DataFrame:
     )
     mirrored = pd.DataFrame([{"angle": 0.0, **audit["reflected"]}])
     table = pd.concat([turned.assign(reflected=False), mirrored.assign(reflected=True)])
-    return table.assign(**{key: audit[key] for key in ("model", "group", "seed")})
+    measures = table[["error", "accuracy"]].astype(float)  # an error of null is NaN, and not drawn
+    return table.assign(**measures, **{key: audit[key] for key in ("model", "group", "seed")})
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -98,7 +98,6 @@ def main(argv: list[str] | None = None) -> None:
 
     best = outcome.history[outcome.best_epoch - 1]
     group, order = symmetry(specification)
-    seen = len(outcome.history) * (len(training) // recipe.batch_size) * recipe.batch_size
     metadata = {**job, "model": arguments.model}
     save_checkpoint(arguments.output_model, outcome.best_state, metadata)
     write_text(arguments.output_history, pd.DataFrame(outcome.history).to_csv(index=False))
@@ -113,7 +112,7 @@ def main(argv: list[str] | None = None) -> None:
             "macs": count_macs(network, size),
             "input_size": size,
             "train_seconds": outcome.seconds,
-            "images_per_second": seen / outcome.seconds,
+            "images_per_second": outcome.images / outcome.seconds,
             "peak_memory_bytes": peak_memory(device),
             "epochs": len(outcome.history),
             "best_epoch": outcome.best_epoch,
