@@ -384,12 +384,16 @@ def test_what_a_recipe_cannot_be(changes, message):
 
 
 def long_run(resume=None, threads=None):
-    """Train for about two seconds, in this process or in one that is going to be killed."""
+    """Train for about two seconds, in this process or, slower, in one that is going to be killed.
+
+    There each epoch waits, so that a busy machine does not finish the run before its signal comes.
+    """
     if threads:
         torch.set_num_threads(threads)
     model = network("CNN")
     chosen = recipe(epochs=60, patience=60, ema=0.99)
-    progress = train(model, blobs(64, 0), blobs(20, 1), chosen, 3, resume)
+    wait = (lambda row: time.sleep(0.2)) if threads else (lambda row: None)
+    progress = train(model, blobs(64, 0), blobs(20, 1), chosen, 3, resume, wait)
     return learned_state(model), progress
 
 

@@ -46,9 +46,8 @@ def network_input(
     inside = slice(margin, side - margin)
     result = torch.empty(len(images), 3, size, size, dtype=torch.uint8)
     for start in range(0, len(images), block):
-        taken = torch.from_numpy(
-            np.ascontiguousarray(images[start : start + block, inside, inside])
-        )
+        # A copy: memory-mapped images are read-only, which torch warns about.
+        taken = torch.from_numpy(np.array(images[start : start + block, inside, inside]))
         taken = taken.permute(0, 3, 1, 2)
         if taken.shape[-1] != size:
             taken = interpolate(
