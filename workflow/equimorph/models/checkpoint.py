@@ -16,7 +16,8 @@ from equimorph.errors import InputError
 from equimorph.io import atomic_path
 from equimorph.models.registry import build
 
-FORMAT = "equimorph-1"
+# 2: kernel bases have signs of their own; escnn's depend on the CPU, so 1 computes something else.
+FORMAT = "equimorph-2"
 _RUNNING = ("running_mean", "running_var", "num_batches_tracked")
 
 
