@@ -1,0 +1,364 @@
+"""The kernels of a steerable convolution in the basis of irreducible representations.
+
+There every basis kernel of escnn has one small block, between one irrep of the input and one of
+the output, and each entry of it is a multiple of one stencil: a ring times cos or sin of m theta.
+This module reads the blocks and turns them into a `Route`: which sums of stencils of which
+components make the features, and which weights mix them. Derivation: docs/irrep-convolution.md.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+# escnn samples its kernels in float32: entries differ from the ideal ones by up to 1e-6.
+NOISE = 1e-5
+
+
+class NotSparse(Exception):
+    """The basis kernels lack the structure that this module needs."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One row of a representation in its irrep basis.
+
+    Attributes:
+        irrep: type of the irrep, as escnn names it.
+        copy: which of the equal irreps of the representation.
+        row: row inside the irrep.
+    """
+
+    irrep: tuple
+    copy: int
+    row: int
+
+
+@dataclass(frozen=True, order=True)
+class Term:
+    """A stencil applied to a component of the input, with a sign."""
+
+    stencil: int
+    component: int
+    sign: int
+
+    def times(self, sign: int) -> "Term":
+        """Return the term with its sign multiplied."""
+        return Term(self.stencil, self.component, sign * self.sign)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Features that one tensor operation computes.
+
+    Attributes:
+        features: rows of the feature tensor.
+        terms: (stencil, components, sign) of the one or two summands; one component per feature.
+    """
+
+    features: slice
+    terms: tuple[tuple[int, slice, int], ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The matrix product that makes all copies of one irrep of the output.
+
+    Attributes:
+        features: first of its rows of the feature tensor; there are repeats * slots.
+        outputs: first of its rows of the output in the irrep basis; there are repeats * rows.
+        repeats: how often the same matrix is applied: the dimension of a real-type irrep, else 1.
+        weight: (rows, slots) basis kernel whose weight couples them.
+        scale: (rows, slots) factor on that weight.
+    """
+
+    features: int
+    outputs: int
+    repeats: int
+    weight: torch.Tensor
+    scale: torch.Tensor
+
+    @property
+    def rows(self) -> int:
+        """Output components per repeat."""
+        return self.weight.shape[0]
+
+    @property
+    def slots(self) -> int:
+        """Features per repeat."""
+        return self.weight.shape[1]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A convolution between two fields in sparse form.
+
+    Attributes:
+        stencils: (H, k, k), each even or odd along each axis.
+        to_irreps: (n_in, n_in) from the input field to the components that `runs` counts.
+        from_irreps: (n_out, at most n_out) from the outputs of `blocks` to the output field.
+        features: number of features per input field.
+        runs: how the features follow from the components.
+        blocks: how the outputs follow from the features.
+    """
+
+    stencils: torch.Tensor
+    to_irreps: torch.Tensor
+    from_irreps: torch.Tensor
+    features: int
+    runs: tuple[Run, ...]
+    blocks: tuple[Block, ...]
+
+    @property
+    def mixing(self) -> int:
+        """Multiply-adds of the blocks per pair of fields and pixel."""
+        return sum(block.repeats * block.rows * block.slots for block in self.blocks)
+
+
+def components(representation) -> list[Component]:
+    """Return the components of escnn's `representation`, in the order of its change of basis."""
+    copies: dict[tuple, int] = defaultdict(int)
+    found = []
+    for irrep in representation.irreps:
+        size = representation.group.irrep(*irrep).size
+        found += [Component(irrep, copies[irrep], row) for row in range(size)]
+        copies[irrep] += 1
+    return found
+
+
+def routes(kernels: torch.Tensor, source, target) -> tuple[Route, Route]:
+    """Find the sparse form of a convolution and of its adjoint, which backpropagates.
+
+    Args:
+        kernels: (B, n_out, n_in, k * k) basis kernels of a pair of fields, as escnn samples them.
+        source: escnn's representation of the input field.
+        target: of the output field.
+
+    Raises:
+        NotSparse: the kernels are not multiples of stencils in the irrep basis.
+    """
+    into = torch.from_numpy(target.change_of_basis).double()
+    out_of = torch.from_numpy(source.change_of_basis).double()
+    blocks = torch.einsum("ro,brcp,ci->boip", into, kernels.double(), out_of)
+    stencils, entries, scales = _read(blocks)
+    forth = _route(entries, scales, stencils, source, target)
+    back = _route(_adjoint(entries, stencils), scales, stencils, target, source)
+    return forth, back
+
+
+# One basis kernel: output component -> the terms that add up to it.
+Entries = dict[int, tuple[Term, ...]]
+
+
+def _read(blocks: torch.Tensor) -> tuple[torch.Tensor, list[Entries], list[float]]:
+    """Express each basis kernel, (n_out, n_in, k * k), by stencils, signs and one scale."""
+    stencils: list[torch.Tensor] = []
+    kernels, scales = [], []
+    for block in blocks:
+        where = (block.abs().amax(dim=2) > NOISE).nonzero().tolist()
+        entries = [_symmetric(block[output, component]) for output, component in where]
+        # cos and sin of one frequency differ in size on the grid: one scale keeps their ratio.
+        known = (_match(entry, stencils) for entry in entries)
+        scale = next((abs(factor) for _, factor in filter(None, known)), None)
+        scale = scale or max(entry.abs().max().item() for entry in entries)
+        terms = defaultdict(list)
+        for (output, component), entry in zip(where, entries, strict=True):
+            if _match(entry, stencils) is None:
+                stencils.append(entry / scale)
+            index, factor = _match(entry, stencils)
+            if abs(abs(factor) / scale - 1) > NOISE:
+                raise NotSparse("the entries of a basis kernel differ in size")
+            terms[output].append(Term(index, component, 1 if factor > 0 else -1))
+        kernels.append({output: tuple(sorted(found)) for output, found in terms.items()})
+        scales.append(scale)
+    return torch.stack(stencils), kernels, scales
+
+
+def _match(entry: torch.Tensor, stencils: list[torch.Tensor]) -> tuple[int, float] | None:
+    """Return the stencil that `entry` is a multiple of, and the factor."""
+    for index, stencil in enumerate(stencils):
+        factor = (entry * stencil).sum() / stencil.square().sum()
+        if (entry - factor * stencil).abs().max() < NOISE * entry.abs().max():
+            return index, factor.item()
+    return None
+
+
+def _symmetric(entry: torch.Tensor) -> torch.Tensor:
+    """Return the (k * k) entry as (k, k), exactly even or odd along each axis.
+
+    Raises:
+        NotSparse: it is neither.
+    """
+    side = round(entry.numel() ** 0.5)
+    stencil = entry.reshape(side, side)
+    for axis in (0, 1):
+        halves = [(stencil + sign * stencil.flip(axis)) / 2 for sign in (1, -1)]
+        stencil = max(halves, key=lambda half: half.abs().max())
+    if (stencil - entry.reshape(side, side)).abs().max() > NOISE * stencil.abs().max():
+        raise NotSparse("an entry of a basis kernel has no parity")
+    return torch.where(stencil.abs() < NOISE * stencil.abs().max(), 0, stencil)
+
+
+def _adjoint(entries: Sequence[Entries], stencils: torch.Tensor) -> list[Entries]:
+    """Transpose every kernel in the components and reflect it at its centre."""
+    flipped = stencils.flip(1, 2)
+    parity = [1 if torch.equal(a, b) else -1 for a, b in zip(stencils, flipped, strict=True)]
+    adjoint = []
+    for kernel in entries:
+        terms = defaultdict(list)
+        for output, row in kernel.items():
+            for term in row:
+                sign = term.sign * parity[term.stencil]
+                terms[term.component].append(Term(term.stencil, output, sign))
+        adjoint.append({output: tuple(sorted(found)) for output, found in terms.items()})
+    return adjoint
+
+
+def _route(
+    entries: Sequence[Entries], scales: Sequence[float], stencils: torch.Tensor, source, target
+) -> Route:
+    """Collect the features of every irrep of `target` and the weights that mix them."""
+    positions: dict[tuple, list[list[int]]] = defaultdict(list)
+    for position, component in enumerate(components(target)):
+        copies = positions[component.irrep]
+        if component.copy == len(copies):
+            copies.append([])
+        copies[component.copy].append(position)
+
+    features: list[tuple[Term, ...]] = []
+    outputs: list[int] = []
+    blocks = []
+    for copies in positions.values():
+        slots, weight, scale = _couple(copies, entries, scales)
+        if not slots:
+            continue
+        repeats = len(slots[0])
+        blocks.append(Block(len(features), len(outputs), repeats, weight, scale))
+        features += [slot[repeat] for repeat in range(repeats) for slot in slots]
+        if repeats > 1:
+            outputs += [copy[row] for row in range(repeats) for copy in copies]
+        else:
+            outputs += [position for copy in copies for position in copy]
+
+    # All first rows, then all second rows: equal steps from one frequency to the next.
+    inputs = components(source)
+    order = sorted(range(len(inputs)), key=lambda i: (inputs[i].row, i))
+    place = {component: place for place, component in enumerate(order)}
+    return Route(
+        stencils,
+        torch.from_numpy(source.change_of_basis).double().T[order],
+        torch.from_numpy(target.change_of_basis).double()[:, outputs],
+        len(features),
+        tuple(_runs(features, place)),
+        tuple(blocks),
+    )
+
+
+# The features of one slot, one per repeat.
+Slot = tuple[tuple[Term, ...], ...]
+
+
+def _couple(
+    copies: Sequence[Sequence[int]], entries: Sequence[Entries], scales: Sequence[float]
+) -> tuple[list[Slot], torch.Tensor, torch.Tensor]:
+    """Find the features that reach one irrep and the weights that couple them to its copies.
+
+    An irrep of real type needs one matrix for all its rows (Schur's lemma): row r of every copy is
+    the same mixture of features, each taken in its own row r. One of complex type mixes the rows.
+
+    Returns:
+        the slots, sorted; the index of the weight and the factor on it, each (rows, slots).
+    """
+    shared: dict[Slot, list[tuple[int, int, float]]] = defaultdict(list)
+    single: dict[Slot, list[tuple[int, int, float]]] = defaultdict(list)
+    for copy, rows in enumerate(copies):
+        for index, kernel in enumerate(entries):
+            if rows[0] not in kernel and not any(row in kernel for row in rows):
+                continue
+            features = tuple(kernel.get(row, ()) for row in rows)
+            sign, slot = _leading(features)
+            shared[slot].append((copy, index, sign * scales[index]))
+            for row, feature in enumerate(features):
+                sign, slot = _leading((feature,))
+                single[slot].append((copy * len(rows) + row, index, sign * scales[index]))
+    dimension = len(copies[0])
+    if dimension > 1 and len(shared) * dimension == len(single):
+        return _tables(shared, len(copies))
+    return _tables(single, len(copies) * dimension)
+
+
+def _leading(features: Slot) -> tuple[int, Slot]:
+    """Divide a slot by the sign of its first term."""
+    sign = features[0][0].sign
+    return sign, tuple(tuple(term.times(sign) for term in feature) for feature in features)
+
+
+def _tables(
+    couplings: dict[Slot, list[tuple[int, int, float]]], rows: int
+) -> tuple[list[Slot], torch.Tensor, torch.Tensor]:
+    slots = sorted(couplings)
+    weight = torch.zeros(rows, len(slots), dtype=torch.long)
+    scale = torch.zeros(rows, len(slots), dtype=torch.float64)
+    for column, slot in enumerate(slots):
+        for row, index, factor in couplings[slot]:
+            if scale[row, column] != 0:
+                raise NotSparse("two weights share one entry of the mixing matrix")
+            weight[row, column], scale[row, column] = index, factor
+    return slots, weight, scale
+
+
+def _runs(features: Sequence[tuple[Term, ...]], place: dict[int, int]) -> list[Run]:
+    """Group the features into as few tensor operations as equal steps allow."""
+    kinds = defaultdict(list)
+    for row, terms in enumerate(features):
+        if len(terms) > 2:
+            raise NotSparse("a feature is the sum of more than two terms")
+        # The positive term first: torch.add takes a sign for its second summand only.
+        terms = sorted(terms, key=lambda term: (-term.sign, term.stencil))
+        kind = tuple((term.stencil, term.sign) for term in terms)
+        kinds[kind].append((row, *(place[term.component] for term in terms)))
+    return [
+        Run(
+            steps[0],
+            tuple((h, where, s) for (h, s), where in zip(kind, steps[1:], strict=True)),
+        )
+        for kind, points in kinds.items()
+        for steps in _progressions(points)
+    ]
+
+
+def _progressions(points: Sequence[tuple[int, ...]]) -> list[tuple[slice, ...]]:
+    """Split integer points into arithmetic progressions, greedily, the longest first."""
+    left = set(points)
+    found = []
+    while left:
+        best = max(
+            (
+                _extend(start, tuple(b - a for a, b in zip(start, second, strict=True)), left)
+                for start in left
+                for second in left
+                if second > start
+            ),
+            key=len,
+            default=[min(left)],
+        )
+        left -= set(best)
+        found.append(tuple(_slice(axis) for axis in zip(*best, strict=True)))
+    return found
+
+
+def _extend(
+    start: tuple[int, ...], step: tuple[int, ...], points: set[tuple[int, ...]]
+) -> list[tuple[int, ...]]:
+    if min(step) <= 0:
+        return [start]
+    run = [start]
+    while (following := tuple(a + b for a, b in zip(run[-1], step, strict=True))) in points:
+        run.append(following)
+    return run
+
+
+def _slice(axis: Sequence[int]) -> slice:
+    step = axis[1] - axis[0] if len(axis) > 1 else 1
+    return slice(axis[0], axis[-1] + 1, step)

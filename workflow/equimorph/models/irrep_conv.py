@@ -1,0 +1,230 @@
+"""A steerable convolution that computes escnn's function in the irrep basis, where it is sparse."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from equimorph.errors import InputError
+from equimorph.groups.escnn import enn
+from equimorph.models.irrep_basis import NotSparse, routes
+from equimorph.models.irrep_cost import CPU_RATES, Call, dense_seconds, sparse_seconds
+from equimorph.models.irrep_product import SparseConvolution, SparseSteerable
+
+METHODS = ("auto", "sparse", "dense")
+_EXPANDED = ("filter", "expanded_bias")
+
+# A convolution and its adjoint, by the samples of the basis kernels, which layers share.
+_FOUND: dict[int, tuple[torch.Tensor, tuple[SparseConvolution, SparseConvolution] | None]] = {}
+
+
+class IrrepConv(enn.R2Conv):
+    """escnn's R2Conv, computed in the irrep basis where that is faster.
+
+    Arguments, parameters, initialisation and state dict are R2Conv's. A layer that the sparse form
+    does not cover (fields of several kinds, groups, dilation) runs escnn's own code. In evaluation
+    mode nothing is expanded before it is needed.
+
+    Attributes:
+        method: `auto` asks a cost model at every call; `sparse` and `dense` (escnn's code) force.
+        sparse: the convolution and its adjoint in sparse form, None where there is none.
+    """
+
+    def __init__(self, *args: Any, method: str = "auto", **kwargs: Any):
+        """Take R2Conv's arguments and `method`.
+
+        Raises:
+            InputError: no such method.
+        """
+        super().__init__(*args, **kwargs)
+        self.prepare(method)
+
+    @classmethod
+    def adopt(cls, conv: enn.R2Conv, method: str = "auto") -> "IrrepConv":
+        """Turn an R2Conv in place into an IrrepConv with the same parameters.
+
+        Raises:
+            InputError: no such method.
+        """
+        conv.__class__ = cls
+        conv.prepare(method)
+        return conv
+
+    def prepare(self, method: str) -> None:
+        """Find the sparse form; the last step of a constructor.
+
+        Raises:
+            InputError: no such method.
+        """
+        if method not in METHODS:
+            raise InputError(f"method {method!r}: allowed are {', '.join(METHODS)}.")
+        self.method = method
+        self.sparse = self._find_sparse()
+        self._kept: dict[str, tuple[tuple, Any]] = {}
+        self._forget()
+
+    def _find_sparse(self) -> tuple[SparseConvolution, SparseConvolution] | None:
+        ends = [set(field_type.representations) for field_type in (self.in_type, self.out_type)]
+        if any(len(kinds) > 1 for kinds in ends) or self.groups != 1 or self.dilation != 1:
+            return None
+        expansion = self.basisexpansion
+        (pair,) = expansion._representations_pairs
+        block = getattr(expansion, f"block_expansion_{expansion._escape_pair(pair)}")
+        kernels = block.sampled_basis
+        if id(kernels) not in _FOUND:
+            try:
+                found = routes(kernels.cpu(), *(kind for kinds in ends for kind in kinds))
+            except NotSparse:
+                sparse = None
+            else:
+                sparse = SparseConvolution(found[0]), SparseConvolution(found[1])
+            _FOUND[id(kernels)] = kernels, sparse
+        return _FOUND[id(kernels)][1]
+
+    def train(self, mode: bool = True) -> "IrrepConv":
+        """Set the mode; unlike R2Conv's, this expands nothing."""
+        self._forget()
+        return nn.Module.train(self, mode)
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        for name in _EXPANDED:
+            self._buffers.pop(name, None)
+            self.__dict__.pop(name, None)
+
+    def __getattr__(self, name: str) -> Any:
+        """Expand `filter` and `expanded_bias`, which R2Conv has in evaluation mode, on demand."""
+        if name in _EXPANDED and not self.training:
+            return self._keep("expanded", self.expand_parameters)[_EXPANDED.index(name)]
+        return super().__getattr__(name)
+
+    def _keep(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what `make` returned for the present parameters."""
+        state = tuple((p.data_ptr(), p._version) for p in self.parameters(recurse=False))
+        if name not in self._kept or self._kept[name][0] != state:
+            # A tensor made in inference mode could not take part in a later backward pass.
+            with torch.inference_mode(False), torch.no_grad():
+                self._kept[name] = state, make()
+        return self._kept[name][1]
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if not self.training:
+            destination[prefix + "filter"] = self.filter
+            if self.bias is not None:
+                destination[prefix + "expanded_bias"] = self.expanded_bias
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        for name in _EXPANDED:
+            state_dict.pop(prefix + name, None)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def is_sparse(
+        self, shape: Sequence[int], dtype: torch.dtype, device: str, gradients: bool
+    ) -> bool:
+        """Tell whether an input would be convolved in the irrep basis.
+
+        Args:
+            shape: (B, C, H, W) of the input.
+            dtype: in which to compute.
+            device: type of the device; there are measurements for `cpu` alone.
+            gradients: whether a backward pass follows.
+        """
+        if self.sparse is None or self.method != "auto":
+            return self.sparse is not None and self.method == "sparse"
+        if device != "cpu" or dtype not in CPU_RATES:
+            return False
+        batch, _, height, width = shape
+        call = Call(
+            fields=(len(self.in_type), len(self.out_type)),
+            sizes=(
+                self.in_type.size // len(self.in_type),
+                self.out_type.size // len(self.out_type),
+            ),
+            kernel_size=self.kernel_size,
+            weights=self.weights.numel() // (len(self.in_type) * len(self.out_type)),
+            input_pixels=batch * height * width,
+            stride=self.stride,
+            gradients=gradients,
+            expanded=not self.training,
+        )
+        rates = CPU_RATES[dtype]
+        return sparse_seconds(call, *self.sparse, rates) < dense_seconds(call, rates)
+
+    def forward(self, input: enn.GeometricTensor) -> enn.GeometricTensor:
+        """Convolve."""
+        tensor, dtype, device = input.tensor, input.tensor.dtype, input.tensor.device.type
+        if torch.is_autocast_enabled(device):
+            dtype = torch.get_autocast_dtype(device)
+        if not self.is_sparse(tensor.shape, dtype, device, torch.is_grad_enabled()):
+            return super().forward(input)
+        assert input.type == self.in_type
+        tensor, padding = self._pad(tensor.to(dtype))
+        fields = tensor.unflatten(1, (len(self.in_type), -1))
+        weights = self.weights.view(len(self.out_type), len(self.in_type), -1)
+        forth, back = self.sparse
+        if torch.is_grad_enabled():
+            output = SparseSteerable.apply(fields, weights, forth, back, padding, self.stride)
+        else:
+            matrices = self._keep(f"matrices {dtype}", lambda: forth.matrices(weights, dtype))
+            output = forth.convolve(fields, matrices, padding, self.stride)
+        output = output.flatten(1, 2)
+        if self.bias is not None:
+            output = output + (self.bias_expansion @ self.bias).to(dtype)[:, None, None]
+        return enn.GeometricTensor(output, self.out_type, coords=None)
+
+    def _pad(self, tensor: torch.Tensor) -> tuple[torch.Tensor, int]:
+        """Pad as the sparse convolution cannot; return the padding that is left to it."""
+        width = self.padding
+        if self.padding_mode == "zeros" and isinstance(width, int) and width < self.kernel_size:
+            return tensor, width
+        vertical, horizontal = (width, width) if isinstance(width, int) else width
+        sides = (horizontal, horizontal, vertical, vertical)
+        mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
+        return nn.functional.pad(tensor, sides, mode), 0
+
+
+def use_irrep_convolutions(network: nn.Module, method: str = "auto") -> nn.Module:
+    """Turn every R2Conv of a network, in place, into an IrrepConv; return the network."""
+    for module in network.modules():
+        if isinstance(module, enn.R2Conv):
+            IrrepConv.adopt(module, method)
+    return network
+
+
+def chosen_methods(
+    network: nn.Module, input_size: int, batch: int, gradients: bool
+) -> dict[str, str]:
+    """Tell how each IrrepConv of a network on the CPU computes, `sparse` or `dense`, by its name.
+
+    Args:
+        network: takes (B, 3, input_size, input_size).
+        input_size: side of the images in px.
+        batch: images at a time.
+        gradients: whether a backward pass follows.
+    """
+    methods: dict[str, str] = {}
+
+    def note(name: str) -> Callable[[IrrepConv, tuple], None]:
+        def hook(conv: IrrepConv, inputs: tuple) -> None:
+            _, *shape = inputs[0].tensor.shape
+            sparse = conv.is_sparse((batch, *shape), torch.float32, "cpu", gradients)
+            methods[name] = "sparse" if sparse else "dense"
+
+        return hook
+
+    hooks = [
+        module.register_forward_pre_hook(note(name))
+        for name, module in network.named_modules()
+        if isinstance(module, IrrepConv)
+    ]
+    was_training = network.training
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, 3, input_size, input_size))
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return methods
