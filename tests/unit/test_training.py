@@ -390,6 +390,8 @@ def long_run(resume=None, threads=None):
     """
     if threads:
         torch.set_num_threads(threads)
+        # A shell starts background jobs with Ctrl-C ignored, and children inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     model = network("CNN")
     chosen = recipe(epochs=60, patience=60, ema=0.99)
     wait = (lambda row: time.sleep(0.2)) if threads else (lambda row: None)
