@@ -12,6 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from equimorph.models.irrep_cost import expanded_only
+from equimorph.models.irrep_product import scratch
+
 
 def count_parameters(network: nn.Module) -> int:
     """Number of trainable parameters."""
@@ -21,17 +24,25 @@ def count_parameters(network: nn.Module) -> int:
 def count_macs(network: nn.Module, input_size: int) -> int:
     """Multiply-adds of all convolutions and matrix products for one image, in evaluation mode.
 
-    What is computed counts: a steerable convolution as the dense one that it expands to (the
-    expansion is done once and left out), blurred pooling as the convolution that it is, attention
-    with the products of queries, keys and values.
+    A steerable convolution counts as the dense one that it expands to (the expansion is done once
+    and left out), also where it runs in the irrep basis with fewer; blurred pooling as the
+    convolution that it is, attention with the products of queries, keys and values.
 
     Args:
         network: takes (B, 3, input_size, input_size).
         input_size: side of the images in px.
     """
+    image = _black_images(network, 1, input_size)
     counter = FlopCounterMode(display=False)
-    with _in_mode(network, training=False), torch.no_grad(), _plain_attention(), counter:
-        network(_black_images(network, 1, input_size))
+    with (
+        _in_mode(network, training=False),
+        torch.no_grad(),
+        _plain_attention(),
+        expanded_only(),
+    ):
+        network(image)  # now filters are expanded
+        with counter:
+            network(image)
     return counter.get_total_flops() // 2
 
 
@@ -52,9 +63,13 @@ def peak_activation_memory(
         batch: images per step, at least 2 in training: batch norm needs several.
         training: a forward and a backward pass, instead of a forward pass without gradients.
     """
+    scratch.buffers.clear()  # memory that sparse convolutions keep counts from the first one on
     images = _black_images(network, batch, input_size).requires_grad_(training)
     with _in_mode(network, training), _unchanged(network):
         live = _LiveBytes([images, *network.parameters(), *network.buffers()])
+        if not training:
+            with torch.no_grad():
+                network(images)  # now filters are expanded
         with torch.set_grad_enabled(training), live:
             logits = network(images)
             if training:

@@ -9,7 +9,7 @@ from torch import nn
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.models.irrep_basis import NotSparse, routes
-from equimorph.models.irrep_cost import CPU_RATES, Call, dense_seconds, sparse_seconds
+from equimorph.models.irrep_cost import Call, dense_seconds, rates, sparse_seconds
 from equimorph.models.irrep_product import SparseConvolution, SparseSteerable
 
 METHODS = ("auto", "sparse", "dense")
@@ -128,12 +128,13 @@ class IrrepConv(enn.R2Conv):
         Args:
             shape: (B, C, H, W) of the input.
             dtype: in which to compute.
-            device: type of the device; there are measurements for `cpu` alone.
+            device: type of the device; on others than the CPU the dense form runs.
             gradients: whether a backward pass follows.
         """
         if self.sparse is None or self.method != "auto":
             return self.sparse is not None and self.method == "sparse"
-        if device != "cpu" or dtype not in CPU_RATES:
+        measured = rates(dtype, device)
+        if measured is None:
             return False
         batch, _, height, width = shape
         call = Call(
@@ -149,13 +150,12 @@ class IrrepConv(enn.R2Conv):
             gradients=gradients,
             expanded=not self.training,
         )
-        rates = CPU_RATES[dtype]
-        return sparse_seconds(call, *self.sparse, rates) < dense_seconds(call, rates)
+        return sparse_seconds(call, *self.sparse, measured) < dense_seconds(call, measured)
 
     def forward(self, input: enn.GeometricTensor) -> enn.GeometricTensor:
         """Convolve."""
         tensor, dtype, device = input.tensor, input.tensor.dtype, input.tensor.device.type
-        if torch.is_autocast_enabled(device):
+        if device != "meta" and torch.is_autocast_enabled(device):
             dtype = torch.get_autocast_dtype(device)
         if not self.is_sparse(tensor.shape, dtype, device, torch.is_grad_enabled()):
             return super().forward(input)
@@ -196,10 +196,10 @@ def use_irrep_convolutions(network: nn.Module, method: str = "auto") -> nn.Modul
 def chosen_methods(
     network: nn.Module, input_size: int, batch: int, gradients: bool
 ) -> dict[str, str]:
-    """Tell how each IrrepConv of a network on the CPU computes, `sparse` or `dense`, by its name.
+    """Tell how each IrrepConv of a network computes on the CPU, `sparse` or `dense`, by its name.
 
     Args:
-        network: takes (B, 3, input_size, input_size).
+        network: takes (B, 3, input_size, input_size); where it lies does not matter.
         input_size: side of the images in px.
         batch: images at a time.
         gradients: whether a backward pass follows.
@@ -222,7 +222,8 @@ def chosen_methods(
     was_training = network.training
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, 3, input_size, input_size))
+            device = next(network.parameters()).device
+            network.eval()(torch.zeros(1, 3, input_size, input_size, device=device))
     finally:
         network.train(was_training)
         for hook in hooks:

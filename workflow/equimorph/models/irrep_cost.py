@@ -1,5 +1,8 @@
 """Predict whether a steerable convolution is faster in the irrep basis or expanded."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +34,29 @@ CPU_RATES = {
     torch.float32: Rates(0.020, 0.021, 0.28, 0.8, 2500.0),
     torch.bfloat16: Rates(0.0095, 0.0105, 0.33, 0.8, 2500.0),
 }
+
+_EXPANDED_ONLY = ContextVar("expanded only", default=False)
+
+
+@contextmanager
+def expanded_only() -> Iterator[None]:
+    """Let convolutions inside the block that are free to choose run as the dense ones."""
+    token = _EXPANDED_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _EXPANDED_ONLY.reset(token)
+
+
+def rates(dtype: torch.dtype, device: str) -> Rates | None:
+    """Return what is known about computing in `dtype`, None where the dense form is to run.
+
+    Args:
+        dtype: in which to compute.
+        device: its type; `meta`, where tensors are shapes alone, counts as the CPU.
+    """
+    known = device in ("cpu", "meta") and not _EXPANDED_ONLY.get()
+    return CPU_RATES.get(dtype) if known else None
 
 
 @dataclass(frozen=True)

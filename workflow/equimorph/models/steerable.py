@@ -12,6 +12,7 @@ from torch import nn
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import Group
 from equimorph.models.basis_cache import KernelBasis, kernel_basis
+from equimorph.models.irrep_conv import IrrepConv
 
 _managers = enn.modules.basismanager
 
@@ -106,11 +107,11 @@ def _piece(rows: torch.Tensor) -> tuple[int, int, int]:
     return start, stop, stop - start
 
 
-class SteerableConv(enn.R2Conv):
-    """escnn's planar convolution without bias, its weights left at zero, quick to build.
+class SteerableConv(IrrepConv):
+    """A planar steerable convolution without bias, its weights left at zero, quick to build.
 
     The basis comes from `basis_cache`. The filter, which takes gigabytes in S1's D16 network, is
-    there in evaluation mode alone.
+    there in evaluation mode alone, and only where something asks for it.
     """
 
     def __init__(
@@ -136,11 +137,7 @@ class SteerableConv(enn.R2Conv):
                 f"no kernel of {kernel_size} px maps {in_type} to {out_type} at these frequencies."
             )
         self.weights = nn.Parameter(torch.zeros(self._basisexpansion.dimension()))
-
-    def train(self, mode: bool = True) -> "SteerableConv":
-        """Set the mode; evaluation keeps the filter, as a constant, until training starts again."""
-        with torch.no_grad():
-            return super().train(mode)
+        self.prepare("auto")
 
 
 def steerable_conv(
