@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from equimorph.device import open_device, peak_memory
+from equimorph.device import open_device, peak_memory, within_memory
 from equimorph.errors import InputError
 
 
@@ -22,3 +22,16 @@ def test_peak_memory_grows_with_what_is_held():
     held = torch.ones(before + 2**27, dtype=torch.uint8)
     assert peak_memory(torch.device("cpu")) >= before + 2**26
     assert held[-1] == 1
+
+
+def test_too_little_memory_is_said_with_advice():
+    message = "the machine's memory is not enough. Lower it."
+    with pytest.raises(InputError, match=message), within_memory("Lower it."):
+        torch.empty(2**60, dtype=torch.uint8)
+    with pytest.raises(InputError, match="the GPU's memory"), within_memory("Lower it."):
+        raise torch.OutOfMemoryError("as CUDA says it")
+
+
+def test_other_errors_pass_through():
+    with pytest.raises(RuntimeError, match="mat1 and mat2"), within_memory("Lower it."):
+        torch.zeros(2, 3) @ torch.zeros(2, 3)

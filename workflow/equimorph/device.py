@@ -2,6 +2,8 @@
 
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -29,3 +31,23 @@ def peak_memory(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+@contextmanager
+def within_memory(advice: str) -> Iterator[None]:
+    """Turn running out of memory inside the block, the GPU's or the machine's, into one sentence.
+
+    Args:
+        advice: what asks for less memory.
+
+    Raises:
+        InputError: there was not enough; the message ends with the advice.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        # On the CPU torch raises a plain RuntimeError.
+        if type(error) is RuntimeError and "can't allocate memory" not in str(error):
+            raise
+        kind = "the GPU's" if isinstance(error, torch.OutOfMemoryError) else "the machine's"
+        raise InputError(f"{kind} memory is not enough. {advice}") from error
