@@ -324,6 +324,16 @@ def test_networks_train_alike():
     assert largest_difference(*states) < 1e-4
 
 
+def test_training_goes_on_after_inference():
+    conv = ours(escnns("D4", fields=(8, 8)))
+    x = maps(conv)
+    irrep_product.scratch.buffers.clear()
+    with torch.inference_mode():
+        expected = convolve(conv.eval(), x)
+    found, *_ = outputs_and_gradients(conv.train(), x)
+    assert largest_difference(found, expected) < 1e-5
+
+
 def test_networks_stay_invariant():
     _, network = networks("D8")
     network.eval()

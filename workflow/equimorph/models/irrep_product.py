@@ -31,7 +31,9 @@ class Scratch(threading.local):
         count = torch.Size(shape).numel()
         key = name, like.dtype, like.device
         if key not in self.buffers or self.buffers[key].numel() < count:
-            self.buffers[key] = torch.empty(count, dtype=like.dtype, device=like.device)
+            # A tensor made in inference mode could not be written to outside of it.
+            with torch.inference_mode(False):
+                self.buffers[key] = torch.empty(count, dtype=like.dtype, device=like.device)
         return self.buffers[key][:count].view(shape)
 
 
