@@ -24,7 +24,7 @@ from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.counting import count_parameters
 from equimorph.models.head import GreyLevels, circular_mask
 from equimorph.models.pretrained import digest_in_name
-from tests.unit.test_download import Server, serve
+from tests.servers import Server, serve
 
 from .networks import random_images, spoil
 

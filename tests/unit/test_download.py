@@ -2,108 +2,19 @@
 
 import hashlib
 import os
-import re
-import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from equimorph.data.download import BLOCK_BYTES, HDF5_SIGNATURE, FileFormat, download
+from equimorph.data.download import BLOCK_BYTES, FileFormat, download
 from equimorph.errors import InputError
+from tests.servers import CONTENT, Server, closed_port_url, serve
 
-CONTENT = HDF5_SIGNATURE + np.random.default_rng(0).bytes(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/data/download.py"
-
-
-class Server(ThreadingHTTPServer):
-    """Serves one content at any path, with the faults it is told to have.
-
-    Attributes:
-        url: address of the file.
-        ranges: the Range header of each request so far, None where there was none.
-    """
-
-    daemon_threads = True
-
-    def __init__(
-        self,
-        content: bytes = CONTENT,
-        *,
-        resumes: bool = True,  # honours Range
-        shift: int = 0,  # answers a Range from so many bytes earlier
-        drops: tuple[int, ...] = (),  # the first answers end after so many bytes of the body
-        statuses: tuple[int, ...] = (),  # the first answers have these statuses
-        content_type: str = "application/octet-stream",
-        length: int | None = None,  # the Content-Length it claims
-        sends_length: bool = True,
-        stalls: float = 0.0,  # seconds of silence in the middle of the body
-    ):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/file.h5"
-        self.ranges: list[str | None] = []
-        self.content, self.resumes, self.shift = content, resumes, shift
-        self.drops, self.statuses, self.stalls = list(drops), list(statuses), stalls
-        self.content_type, self.length, self.sends_length = content_type, length, sends_length
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        server = self.server
-        asked = self.headers["Range"]
-        server.ranges.append(asked)
-        if server.statuses:
-            self.send_error(server.statuses.pop(0))
-            return
-        start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and server.resumes else 0
-        total = len(server.content)
-        if start and start >= total:
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{total}")
-            self.end_headers()
-            return
-        if start:
-            start -= server.shift
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
-        else:
-            self.send_response(200)
-        body = server.content[start:]
-        self.send_header("Content-Type", server.content_type)
-        if server.sends_length:
-            self.send_header("Content-Length", str(server.length or len(body)))
-        self.end_headers()
-        if server.drops:
-            self.wfile.write(body[: server.drops.pop(0)])
-            return
-        self.wfile.write(body[: len(body) // 2])
-        if server.stalls:
-            self.wfile.flush()
-            time.sleep(server.stalls)
-        self.wfile.write(body[len(body) // 2 :])
-
-    def log_message(self, *arguments):
-        pass
-
-
-@contextmanager
-def serve(*servers: Server) -> Iterator[None]:
-    for server in servers:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield
-    finally:
-        for server in servers:
-            server.shutdown()
-            server.server_close()
 
 
 def fetch(
@@ -134,12 +45,6 @@ def part(target) -> Path:
 def assert_complete(target: Path):
     assert target.read_bytes() == CONTENT
     assert os.listdir(target.parent) == [target.name]
-
-
-def closed_port_url() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}/file.h5"
 
 
 @pytest.mark.parametrize("size", [None, len(CONTENT)])

@@ -14,7 +14,7 @@ from equimorph.models.pretrained import (
     fetch_weights,
     load_weights,
 )
-from tests.unit.test_download import Server, closed_port_url, serve
+from tests.servers import Server, closed_port_url, serve
 
 WEIGHTS = {"fc.weight": torch.arange(6.0).reshape(2, 3), "fc.bias": torch.ones(2)}
 
