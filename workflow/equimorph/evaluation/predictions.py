@@ -1,7 +1,6 @@
 """Stored predictions: one `.npz` per model, seed and condition."""
 
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +34,9 @@ def read_predictions(path: str | Path) -> Predictions:
     try:
         with np.load(path, allow_pickle=False) as file:
             return Predictions(file["index"], file["label"], file["logits"])
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # damaged archives raise many kinds
         raise InputError(
             f"{path}: not a file of predictions; it must be an npz with the keys index, label "
             f"and logits ({error})."

@@ -172,7 +172,7 @@ def _key(
     _, rings, sigma, frequency = _planar.compute_basis_params(kernel_size, frequencies_cutoff)
     return digest(
         {
-            "format": FORMAT,
+            "rule": digest(FORMAT, [__file__]),
             "versions": {package: version(package) for package in _PACKAGES},
             "space": space.name,
             "source": _description(source),

@@ -105,7 +105,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise InputError(f"{path}: not a readable safetensors file ({error}).") from error
     if FORMAT not in header:
         raise InputError(f"{path}: not a model of equimorph (format {FORMAT} is expected).")
-    metadata = json.loads(header[FORMAT])
-    network = build(metadata["specification"], len(metadata["classes"]))
+    try:
+        metadata = json.loads(header[FORMAT])
+        specification, classes = metadata["specification"], len(metadata["classes"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: its header is damaged ({error!r}).") from error
+    network = build(specification, classes)
     load_learned_state(network, state)
     return Checkpoint(network.eval(), metadata)

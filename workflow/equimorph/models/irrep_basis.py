@@ -136,10 +136,13 @@ def routes(kernels: torch.Tensor, source, target) -> tuple[Route, Route]:
         target: of the output field.
 
     Raises:
-        NotSparse: the kernels are not multiples of stencils in the irrep basis.
+        NotSparse: the kernels are not multiples of stencils in the irrep basis, or a change of
+            basis is not orthogonal.
     """
-    into = torch.from_numpy(target.change_of_basis).double()
-    out_of = torch.from_numpy(source.change_of_basis).double()
+    into, out_of = (torch.from_numpy(end.change_of_basis).double() for end in (target, source))
+    for change in (into, out_of):
+        if not torch.allclose(change.T @ change, torch.eye(len(change)).double(), atol=NOISE):
+            raise NotSparse("a change of basis is not orthogonal")
     blocks = torch.einsum("ro,brcp,ci->boip", into, kernels.double(), out_of)
     stencils, entries, scales = _read(blocks)
     forth = _route(entries, scales, stencils, source, target)
@@ -165,7 +168,9 @@ def _read(blocks: torch.Tensor) -> tuple[torch.Tensor, list[Entries], list[float
         terms = defaultdict(list)
         for (output, component), entry in zip(where, entries, strict=True):
             if _match(entry, stencils) is None:
-                stencils.append(entry / scale)
+                # Exactly 1 at the largest entry, if no rounding hinders: one factor less to apply.
+                size = entry.abs().max().item()
+                stencils.append(entry / (size if abs(size / scale - 1) < NOISE else scale))
             index, factor = _match(entry, stencils)
             if abs(abs(factor) / scale - 1) > NOISE:
                 raise NotSparse("the entries of a basis kernel differ in size")

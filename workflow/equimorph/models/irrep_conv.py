@@ -1,22 +1,24 @@
 """A steerable convolution that computes escnn's function in the irrep basis, where it is sparse."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.models.irrep_basis import NotSparse, routes
-from equimorph.models.irrep_cost import Call, dense_seconds, rates, sparse_seconds
+from equimorph.models.irrep_cost import MARGIN, Call, dense_seconds, rates, sparse_seconds
 from equimorph.models.irrep_product import SparseConvolution, SparseSteerable
 
 METHODS = ("auto", "sparse", "dense")
 _EXPANDED = ("filter", "expanded_bias")
 
-# A convolution and its adjoint, by the samples of the basis kernels, which layers share.
-_FOUND: dict[int, tuple[torch.Tensor, tuple[SparseConvolution, SparseConvolution] | None]] = {}
+# A convolution and its adjoint, by a digest of the basis kernels and of the fields.
+_FOUND: dict[bytes, tuple[SparseConvolution, SparseConvolution] | None] = {}
 
 
 class IrrepConv(enn.R2Conv):
@@ -47,7 +49,8 @@ class IrrepConv(enn.R2Conv):
         Raises:
             InputError: no such method.
         """
-        conv.__class__ = cls
+        if not isinstance(conv, cls):
+            conv.__class__ = cls
         conv.prepare(method)
         return conv
 
@@ -61,7 +64,7 @@ class IrrepConv(enn.R2Conv):
             raise InputError(f"method {method!r}: allowed are {', '.join(METHODS)}.")
         self.method = method
         self.sparse = self._find_sparse()
-        self._kept: dict[str, tuple[tuple, Any]] = {}
+        self._kept: dict[str, tuple[tuple, list[torch.Tensor], Any]] = {}
         self._forget()
 
     def _find_sparse(self) -> tuple[SparseConvolution, SparseConvolution] | None:
@@ -71,16 +74,16 @@ class IrrepConv(enn.R2Conv):
         expansion = self.basisexpansion
         (pair,) = expansion._representations_pairs
         block = getattr(expansion, f"block_expansion_{expansion._escape_pair(pair)}")
-        kernels = block.sampled_basis
-        if id(kernels) not in _FOUND:
+        kernels, (source,), (target,) = block.sampled_basis.cpu(), *ends
+        key = _digest(kernels, source, target)
+        if key not in _FOUND:
             try:
-                found = routes(kernels.cpu(), *(kind for kinds in ends for kind in kinds))
+                forth, back = routes(kernels, source, target)
             except NotSparse:
-                sparse = None
+                _FOUND[key] = None
             else:
-                sparse = SparseConvolution(found[0]), SparseConvolution(found[1])
-            _FOUND[id(kernels)] = kernels, sparse
-        return _FOUND[id(kernels)][1]
+                _FOUND[key] = SparseConvolution(forth), SparseConvolution(back)
+        return _FOUND[key]
 
     def train(self, mode: bool = True) -> "IrrepConv":
         """Set the mode; unlike R2Conv's, this expands nothing."""
@@ -93,6 +96,10 @@ class IrrepConv(enn.R2Conv):
             self._buffers.pop(name, None)
             self.__dict__.pop(name, None)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what can be computed again: a copy's parameters have a history of their own."""
+        return {**self.__dict__, "_kept": {}}
+
     def __getattr__(self, name: str) -> Any:
         """Expand `filter` and `expanded_bias`, which R2Conv has in evaluation mode, on demand."""
         if name in _EXPANDED and not self.training:
@@ -101,12 +108,17 @@ class IrrepConv(enn.R2Conv):
 
     def _keep(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what `make` returned for the present parameters."""
-        state = tuple((p.data_ptr(), p._version) for p in self.parameters(recurse=False))
-        if name not in self._kept or self._kept[name][0] != state:
+        parameters = [p.detach() for p in self.parameters(recurse=False)]
+        if any(map(_has_no_history, parameters)):
+            return make()
+        state = tuple((p.data_ptr(), p._version) for p in parameters)
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != state:
             # A tensor made in inference mode could not take part in a later backward pass.
             with torch.inference_mode(False), torch.no_grad():
-                self._kept[name] = state, make()
-        return self._kept[name][1]
+                # With the parameters, so that no others come to lie at their addresses.
+                kept = self._kept[name] = state, parameters, make()
+        return kept[-1]
 
     def _save_to_state_dict(self, destination, prefix, keep_vars):
         super()._save_to_state_dict(destination, prefix, keep_vars)
@@ -150,15 +162,18 @@ class IrrepConv(enn.R2Conv):
             gradients=gradients,
             expanded=not self.training,
         )
-        return sparse_seconds(call, *self.sparse, measured) < dense_seconds(call, measured)
+        return MARGIN * sparse_seconds(call, *self.sparse, measured) < dense_seconds(call, measured)
 
     def forward(self, input: enn.GeometricTensor) -> enn.GeometricTensor:
         """Convolve."""
-        tensor, dtype, device = input.tensor, input.tensor.dtype, input.tensor.device.type
-        if device != "meta" and torch.is_autocast_enabled(device):
-            dtype = torch.get_autocast_dtype(device)
-        if not self.is_sparse(tensor.shape, dtype, device, torch.is_grad_enabled()):
-            return super().forward(input)
+        tensor, device = input.tensor, input.tensor.device.type
+        dtype = _precision(tensor)
+        if (
+            not self.is_sparse(tensor.shape, dtype, device, torch.is_grad_enabled())
+            or self._is_too_small(tensor)
+            or any(map(_is_transformed, (tensor, *self.parameters(recurse=False))))
+        ):
+            return self._convolve_densely(input)
         assert input.type == self.in_type
         tensor, padding = self._pad(tensor.to(dtype))
         fields = tensor.unflatten(1, (len(self.in_type), -1))
@@ -174,6 +189,27 @@ class IrrepConv(enn.R2Conv):
             output = output + (self.bias_expansion @ self.bias).to(dtype)[:, None, None]
         return enn.GeometricTensor(output, self.out_type, coords=None)
 
+    def _convolve_densely(self, input: enn.GeometricTensor) -> enn.GeometricTensor:
+        """Do what R2Conv does; the weights get their gradients in evaluation mode too."""
+        parameters = self.parameters(recurse=False)
+        learns = torch.is_grad_enabled() and any(p.requires_grad for p in parameters)
+        if self.training or not learns:
+            return super().forward(input)
+        assert input.type == self.in_type
+        kernel, bias = self.expand_parameters()
+        tensor, padding = self._pad(input.tensor)
+        output = nn.functional.conv2d(
+            tensor, kernel, bias, self.stride, padding, self.dilation, self.groups
+        )
+        return enn.GeometricTensor(output, self.out_type, coords=None)
+
+    def _is_too_small(self, tensor: torch.Tensor) -> bool:
+        """Tell whether not one pixel comes out, of which escnn's code complains."""
+        width = self.padding
+        both = (width, width) if isinstance(width, int) else width
+        sides = (n + 2 * p for n, p in zip(tensor.shape[2:], both, strict=True))
+        return min(sides) < self.kernel_size
+
     def _pad(self, tensor: torch.Tensor) -> tuple[torch.Tensor, int]:
         """Pad as the sparse convolution cannot; return the padding that is left to it."""
         width = self.padding
@@ -185,10 +221,41 @@ class IrrepConv(enn.R2Conv):
         return nn.functional.pad(tensor, sides, mode), 0
 
 
+def _digest(kernels: torch.Tensor, source: Any, target: Any) -> bytes:
+    """Identify what a sparse form depends on."""
+    known = kernels.shape, kernels.dtype, source.irreps, target.irreps
+    total = hashlib.sha256(repr(known).encode())
+    total.update(kernels.clone(memory_format=torch.contiguous_format).view(torch.uint8).numpy())
+    for change_of_basis in (source.change_of_basis, target.change_of_basis):
+        total.update(np.ascontiguousarray(change_of_basis))
+    return total.digest()
+
+
+def _precision(tensor: torch.Tensor) -> torch.dtype:
+    """Return the type in which a convolution of `tensor` computes, which autocast may change."""
+    device = tensor.device.type
+    if device == "meta" or tensor.dtype == torch.float64 or not torch.is_autocast_enabled(device):
+        return tensor.dtype
+    return torch.get_autocast_dtype(device)
+
+
+def _is_transformed(tensor: torch.Tensor) -> bool:
+    """Tell whether torch.func follows a tensor, through what only escnn's code goes with it."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+
+
+def _has_no_history(tensor: torch.Tensor) -> bool:
+    """Tell whether one cannot know if a tensor has changed."""
+    return tensor.is_inference() or _is_transformed(tensor)
+
+
 def use_irrep_convolutions(network: nn.Module, method: str = "auto") -> nn.Module:
-    """Turn every R2Conv of a network, in place, into an IrrepConv; return the network."""
+    """Turn every R2Conv of a network, in place, into an IrrepConv; return the network.
+
+    Subclasses, which may have a forward pass of their own, stay as they are.
+    """
     for module in network.modules():
-        if isinstance(module, enn.R2Conv):
+        if type(module) is enn.R2Conv or isinstance(module, IrrepConv):
             IrrepConv.adopt(module, method)
     return network
 

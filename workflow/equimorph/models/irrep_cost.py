@@ -35,6 +35,11 @@ CPU_RATES = {
     torch.bfloat16: Rates(0.0095, 0.0105, 0.33, 0.8, 2500.0),
 }
 
+# So much faster must the sparse form look. The rates are those of one thread; on two, its many
+# small operations gain less than one large convolution does: networks of C2, C4 and D2, predicted
+# at 1 to 3 times escnn's speed, measured 0.6 to 1.0 (tests/benchmarks/steerable_conv.py).
+MARGIN = 3.0
+
 _EXPANDED_ONLY = ContextVar("expanded only", default=False)
 
 

@@ -332,12 +332,12 @@ class SparseConvolution:
     ) -> torch.Tensor:
         """Carry gradients of the adjoint's transposed matrices back to `weights`."""
         channels_out, channels_in, kernels = weights.shape
-        by_kernel = weights.new_zeros(kernels, channels_out, channels_in)
+        by_kernel = matrices[0].new_zeros(kernels, channels_out, channels_in)
         for block, matrix in zip(self.route.blocks, matrices, strict=True):
             parts = matrix.view(block.slots, channels_out, block.rows, channels_in)
-            parts = parts.permute(2, 0, 1, 3) * block.scale.to(weights)[..., None, None]
-            by_kernel.index_add_(0, block.weight.flatten().to(weights.device), parts.flatten(0, 1))
-        return by_kernel.flatten(1).t().contiguous().view_as(weights)
+            parts = parts.permute(2, 0, 1, 3) * block.scale.to(matrix)[..., None, None]
+            by_kernel.index_add_(0, block.weight.flatten().to(matrix.device), parts.flatten(0, 1))
+        return by_kernel.flatten(1).t().to(weights.dtype).contiguous().view_as(weights)
 
     def tile_length(self, channels: int, like: torch.Tensor) -> int:
         """Number of pixels whose features fill the memory for them."""
@@ -413,7 +413,8 @@ class SparseConvolution:
         opposite = self.kernel_size - 1 - padding
         frame = Frame(batch, *extents, self.kernel_size, opposite, stride)
         matrices = self.adjoint_matrices(weights, fields.dtype)
-        sums = [torch.zeros_like(matrix, dtype=weights.dtype) for matrix in matrices]
+        exact = torch.promote_types(weights.dtype, torch.float32)
+        sums = [torch.zeros_like(matrix, dtype=exact) for matrix in matrices]
         of_fields = torch.empty_like(fields) if needs[0] else None
         for tile in frame.tiles(self.tile_length(gradient.shape[1], gradient)):
             features = self.features(gradient, frame, tile)
