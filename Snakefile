@@ -8,6 +8,9 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 configfile: "config.yaml"
 
 
+AS_WRITTEN = config  # common.smk goes on with the config shrunk by `scale`
+
+
 include: "workflow/rules/common.smk"
 
 
@@ -29,6 +32,7 @@ include: "workflow/rules/robustness.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/search.smk"
 
 
 localrules:

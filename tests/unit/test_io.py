@@ -46,3 +46,13 @@ def test_run_prints_one_sentence_and_exits_with_1(capsys):
         run(fail)
     assert exit_.value.code == 1
     assert capsys.readouterr().err == "error: key: allowed is a.\n"
+
+
+def test_ctrl_c_is_one_line_and_the_exit_status_of_a_shell(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as exit_:
+        run(interrupted)
+    assert exit_.value.code == 130
+    assert capsys.readouterr().err == "error: interrupted.\n"

@@ -1,14 +1,16 @@
 """The training loop with every recipe, and resuming it."""
 
-import multiprocessing
+import ctypes
+import math
+import mmap
 import os
 import random
 import signal
 import subprocess
-import time
-import warnings
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -25,6 +27,7 @@ from equimorph.training.losses import Loss
 from equimorph.training.optimisers import Schedule
 from equimorph.training.recipe import read_recipe
 from equimorph.training.resume import load_state, save_state
+from tests.jobs import RECIPE, TRUNK, Job, blobs, train_script
 
 ANY = Augmentation(rotation=180, flip=0.5, scale=1.2, shift=0.05, brightness=0.1)
 # Every option at least once, and every schedule with something to remember.
@@ -72,50 +75,12 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def blobs(count, seed, size=33):
-    """Two classes: a round blob and an elongated one, at any angle."""
-    draw = generator(seed)
-    labels = torch.arange(count) % 2
-    angle = torch.rand(count, 1, 1, generator=draw) * torch.pi
-    axis = torch.linspace(-3, 3, size)
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    u, v = x * angle.cos() + y * angle.sin(), y * angle.cos() - x * angle.sin()
-    narrow = torch.where(labels == 1, 3.0, 1.0)[:, None, None]
-    images = 200 * torch.exp(-(u**2) - (narrow * v) ** 2) + 10
-    noise = 5 * torch.randn(count, size, size, generator=draw)
-    grey = (images + noise).clamp(0, 255).to(torch.uint8)
-    return Labelled(grey[:, None].expand(-1, 3, -1, -1).contiguous(), labels)
-
-
 def recipe(**changes):
-    settings = {
-        "epochs": 5,
-        "batch_size": 16,
-        "learning_rate": 0.01,
-        "weight_decay": 0.01,
-        "label_smoothing": 0.1,
-        "patience": 5,
-        "precision": "float32",
-        "augmentation": ANY,
-    }
-    return Recipe(**{**settings, **changes})
+    return Recipe(**{**RECIPE, "epochs": 5, "patience": 5, "augmentation": ANY, **changes})
 
 
 def network(name="C4", seed=0):
-    specification = {
-        "input_size": 33,
-        "crop": 1.0,
-        "fields": [2, 4, 6],
-        "pool_after": [2, 3],
-        "kernel_size": 3,
-        "stem_kernel_size": 3,
-        "stem_stride": 2,
-        "width": 1.0,
-        "match": "fields",
-        "features": 4,
-        "head": "pool",
-    }
-    model = build(resolve(name, {"CNN": {"architecture": "cnn"}}, specification), 2)
+    model = build(resolve(name, {"CNN": {"architecture": "cnn"}}, TRUNK), 2)
     initialise(model, generator(seed))
     return model
 
@@ -155,6 +120,37 @@ def test_early_stopping():
     training.labels[:] = torch.randint(0, 2, (64,), generator=generator(9))
     progress = train(network(), training, validation, recipe(epochs=40, patience=2), 0)
     assert len(progress.history) == progress.best_epoch + 2 < 40
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_only_the_least_improvement_counts_for_patience(interrupted, tmp_path):
+    """Against the epochs of the same training without early stopping, also when it is resumed."""
+    training, validation = blobs(64, 0), blobs(40, 1)
+    wanted = {"epochs": 24, "learning_rate": 0.002, "schedule": Schedule("constant")}
+    chosen = recipe(**wanted, patience=24)
+    losses = [
+        row["validation_loss"] for row in train(network(), training, validation, chosen, 0).history
+    ]
+    least, patience = 0.03, 3
+    counted, reference, last = 0, math.inf, None
+    for epoch, loss in enumerate(losses, start=1):
+        if loss < reference - least:
+            counted, reference = epoch, loss
+        if epoch - counted == patience:
+            last = epoch
+            break
+    lowest = losses.index(min(losses[:last])) + 1
+    assert last and last < 24  # it stops early,
+    assert lowest > counted  # though the loss still fell, by less than counts
+
+    chosen = recipe(**wanted, patience=patience, least_improvement=least)
+    resume = (tmp_path / "state.pt", "digest")
+    if interrupted:
+        with pytest.raises(KeyboardInterrupt):
+            train(network(), training, validation, chosen, 0, resume, interrupt)
+    progress = train(network(), training, validation, chosen, 0, resume)
+    assert [row["validation_loss"] for row in progress.history] == losses[:last]
+    assert (progress.best_epoch, progress.counted_epoch) == (lowest, counted)
 
 
 def test_a_loss_that_is_not_finite_stops_the_job():
@@ -383,51 +379,6 @@ def test_what_a_recipe_cannot_be(changes, message):
         recipe(**changes)
 
 
-def long_run(resume=None, threads=None):
-    """Train for about two seconds, in this process or, slower, in one that is going to be killed.
-
-    There each epoch waits, so that a busy machine does not finish the run before its signal comes.
-    """
-    if threads:
-        torch.set_num_threads(threads)
-        # A shell starts background jobs with Ctrl-C ignored, and children inherit that.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    model = network("CNN")
-    chosen = recipe(epochs=60, patience=60, ema=0.99)
-    wait = (lambda row: time.sleep(0.2)) if threads else (lambda row: None)
-    progress = train(model, blobs(64, 0), blobs(20, 1), chosen, 3, resume, wait)
-    return learned_state(model), progress
-
-
-def test_killed_at_any_moment_it_resumes_bit_equal(tmp_path):
-    expected_state, expected = long_run()
-    resume = (tmp_path / "state.pt", "digest")
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["equimorph.training.loop", "equimorph.models.registry"])
-    draw, epochs = random.Random(5), [0]
-    for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        child = processes.Process(target=long_run, args=(resume, torch.get_num_threads()))
-        child.start()
-        deadline = time.monotonic() + 120
-        while child.is_alive() and time.monotonic() < deadline:
-            state = load_state(*resume)
-            if state and len(state["progress"]["history"]) >= epochs[-1] + 3:
-                break
-            time.sleep(0.01)
-        time.sleep(draw.uniform(0, 0.05))
-        os.kill(child.pid, kind)
-        child.join(60)
-        assert child.exitcode not in (0, None)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            state = load_state(*resume)
-        epochs.append(len(state["progress"]["history"]))
-    assert 3 <= epochs[1] < epochs[2] < epochs[3] < 60
-    state, progress = long_run(resume)
-    assert equal(state, expected_state) and equal(progress.best_state, expected.best_state)
-    assert timeless(progress) == timeless(expected)
-
-
 def test_a_full_disk_keeps_the_last_state_and_says_so(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -447,6 +398,15 @@ def test_a_full_disk_keeps_the_last_state_and_says_so(tmp_path):
         subprocess.run(["umount", str(disk)], check=True)
 
 
+def test_a_state_half_written_is_removed_by_the_next_run(tmp_path):
+    path = tmp_path / "state.pt"
+    save_state(path, "a", {"x": torch.ones(2)})
+    (tmp_path / ".state.pt.123.tmp").write_bytes(b"half")
+    (tmp_path / ".state.pt2.123.tmp").write_bytes(b"of another file")
+    assert torch.equal(load_state(path, "a")["x"], torch.ones(2))
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".state.pt2.123.tmp", "state.pt"]
+
+
 def test_resume_files_of_other_jobs_and_damaged_ones_are_ignored(tmp_path):
     path = tmp_path / "state.pt"
     assert load_state(path, "a") is None
@@ -463,3 +423,55 @@ def test_resume_files_of_other_jobs_and_damaged_ones_are_ignored(tmp_path):
         path.write_bytes(content)
         with pytest.warns(UserWarning, match="not readable, training starts anew"):
             assert load_state(path, "a") is None
+
+
+def test_the_test_set_changes_nothing(tmp_path):
+    """Other test images and labels, under the same hashes: the same model to the bit."""
+    runs = []
+    for name in ("as it is", "other"):
+        job = Job(tmp_path / name, "D4", epochs=2, patience=2)
+        if name == "other":
+            images = np.load(job.images)
+            images[:20] = np.random.default_rng(0).integers(256, size=images[:20].shape)
+            np.save(job.images, images)
+            split = pd.read_csv(job.split)
+            split.loc[split["subset"] == "test", "label"] ^= 1
+            split.to_csv(job.split, index=False)
+        assert job.finish() == 0, job.log.read_text()
+        runs.append(job)
+    assert runs[0].images.read_bytes() != runs[1].images.read_bytes()
+    assert runs[0].model.read_bytes() == runs[1].model.read_bytes()
+    assert runs[0].read_history().equals(runs[1].read_history())
+
+
+class Forbid:
+    """Make some rows of the images unreadable: who reads one dies of it."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __call__(self):
+        """Change the script's way to open images."""
+        opened = train_script.open_images
+        train_script.open_images = lambda path: self.forbid(opened(path))
+
+    def forbid(self, images):
+        """Protect the pages that hold these rows alone."""
+        start, row = images.ctypes.data, images.strides[0]
+        first = -(-(start + self.rows.start * row) // mmap.PAGESIZE) * mmap.PAGESIZE
+        last = (start + self.rows.stop * row) // mmap.PAGESIZE * mmap.PAGESIZE
+        assert last - first > 0.8 * len(self.rows) * row
+        libc = ctypes.CDLL(None, use_errno=True)
+        none = 0  # PROT_NONE
+        assert libc.mprotect(ctypes.c_void_p(first), ctypes.c_size_t(last - first), none) == 0
+        return images
+
+
+def test_training_never_reads_a_test_image(tmp_path):
+    """The pages of the test images may not be read; those of another subset may not be either."""
+    job = Job(tmp_path, epochs=1, patience=1)  # 20 test, 20 validation, 64 training images
+    for rows in (range(20, 40), range(40, 104)):
+        assert job.finish(Forbid(rows)) == -signal.SIGSEGV
+    assert not job.model.exists()
+    assert job.finish(Forbid(range(20))) == 0, job.log.read_text()
+    assert job.model.exists()

@@ -17,6 +17,7 @@ from equimorph.groups.names import is_group_name, parse_group
 from equimorph.models.specification import base_trunk, matched_in_macs, resolve
 from equimorph.models.widths import exact_sizes
 from equimorph.robustness.conditions import check_spec
+from equimorph.search.space import read_space, searched_model, single_study, with_value
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -86,6 +87,7 @@ def check_config(
         except InputError as error:
             message = str(error).replace("config: train", f"config: train.overrides.{name}", 1)
             raise InputError(message) from error
+    _check_search(config, schema)
 
 
 def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
@@ -220,6 +222,33 @@ def _check_overrides(train: Mapping[str, Any]) -> None:
                 f"config: train.overrides.{name}: unknown key {', '.join(unknown)}; allowed are "
                 f"{', '.join(allowed)}."
             )
+
+
+def _check_search(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Check that the search's model can be built and each range holds allowed values alone."""
+    name = searched_model(config)
+    try:
+        _check_specification(resolve(name, config["models"], config["network"]))
+    except InputError as error:
+        raise InputError(f"config: search.model: {error}") from error
+    single = single_study(config)
+    for key, span in read_space(config["search"]["space"]).items():
+        changed = [with_value(single, key, value) for value in span.probes()]
+        try:
+            for study in changed:
+                _check_schema(study, schema)
+            if key.startswith("network."):
+                networks = [resolve(name, one["models"], one["network"]) for one in changed]
+                for network in networks:
+                    _check_specification(network)
+                if networks[0] == networks[1]:
+                    raise InputError(
+                        f"{name} does not depend on it: it is no argument of its architecture, or "
+                        "its own entry sets it."
+                    )
+        except InputError as error:
+            message = str(error).removeprefix("config: ")
+            raise InputError(f"config: search.space.{key}: {message}") from error
 
 
 def _check_specification(specification: Mapping[str, Any]) -> None:

@@ -1,9 +1,13 @@
 """Files that are whole or absent: atomic writes, digests, and a script's way to end."""
 
+import errno
+import glob
 import hashlib
 import json
 import os
+import re
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,15 +16,18 @@ from typing import Any
 
 from equimorph.errors import InputError, TrainingError
 
+INTERRUPTED = 128 + signal.SIGINT  # what a shell reports of a command that Ctrl-C ended
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it into place if the block succeeds.
 
-    A full disk is reported as such: torch raises RuntimeError there, not OSError.
+    A full disk is reported as such, whatever the library that writes makes of it.
 
     Raises:
-        InputError: the disk is full; the message names the file and the free space.
+        InputError: there is no space; the message names the file, the reason and the free space.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,13 +35,31 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
+    except Exception as error:
         free = shutil.disk_usage(path.parent).free
-        if free < 2**20:
-            raise InputError(f"{path}: the disk is full ({free} bytes free).") from error
+        if reason := _no_space(error, free):
+            raise InputError(f"{path}: {reason} ({free} bytes free).") from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _no_space(error: Exception, free: int) -> str | None:
+    """Return why there is no space to write, None if that is not what the error says."""
+    number = error.errno if isinstance(error, OSError) else None
+    if match := re.search(r"\(os error (\d+)\)", str(error)):  # safetensors' own exception
+        number = int(match[1])
+    # h5py and torch give no number.
+    if number == errno.ENOSPC or (free < 2**20 and isinstance(error, (OSError, RuntimeError))):
+        return "the disk is full"
+    return "a quota or a limit on the size of files is reached" if number in NO_SPACE else None
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove what killed processes left of `atomic_path(path)`; none may be writing it now."""
+    path = Path(path)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -70,9 +95,15 @@ def sha256_of(path: str | Path, block: int = 2**20) -> str:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a script's `main`; turn the errors meant for the user into one sentence and exit 1."""
+    """Run a script's `main`; turn the errors meant for the user into one sentence and exit 1.
+
+    Ctrl-C ends in one line too, and in the exit status of a shell's command that it ended.
+    """
     try:
         main()
     except (InputError, TrainingError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("error: interrupted.", file=sys.stderr)
+        sys.exit(INTERRUPTED)

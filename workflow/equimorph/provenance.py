@@ -52,6 +52,11 @@ def hardware(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
     return {"cpu": model, "cores": os.cpu_count(), "device": device, "threads": threads}
 
 
+def stamp(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
+    """Return what a result says of its making: commit, dirty, versions, hardware."""
+    return {**commit(), "versions": versions(), "hardware": hardware(device, threads)}
+
+
 def digest(value: Any, files: Iterable[str | Path] = ()) -> str:
     """Return the SHA-256 of a JSON value and of the contents of files, in their order."""
     total = hashlib.sha256(json.dumps(value, sort_keys=True).encode())

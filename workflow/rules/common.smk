@@ -3,10 +3,12 @@ import csv
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 from equimorph.config import check_config
 from equimorph.data.classes import GALAXY10_COUNTS
@@ -27,7 +29,19 @@ def check_study():
         raise WorkflowError(str(error)) from None
 
 
+def check_conda():
+    """Say what to do where jobs shall run in conda environments and there is no conda."""
+    methods = workflow.deployment_settings.deployment_method
+    if DeploymentMethod.CONDA in methods and not shutil.which("conda"):
+        raise WorkflowError(
+            "--use-conda needs conda 24.7.1 or newer on PATH: install Miniforge "
+            "(https://conda-forge.org/download), or leave --use-conda out and run in the "
+            "environment that `make install` creates."
+        )
+
+
 check_study()
+check_conda()
 config = scaled(config)
 
 STUDY = config["study"]
@@ -90,6 +104,10 @@ def recipe(wildcards):
     return as_json({**shared, **config["train"]["overrides"].get(wildcards.model, {})})
 
 
+# Formatted into the command and no param: switching a record on re-runs no training.
+TRACK = as_json({"study": STUDY, "folder": "work/tracking", **config["track"]})
+
+
 def condition_json(wildcards):
     """What is done to the test images, JSON; `clean` is nothing."""
     return as_json(config["conditions"].get(wildcards.condition, {"kind": "none"}))
@@ -114,9 +132,13 @@ def image_digest(wildcards):
         raise WorkflowError(
             f"{manifest}: there is no such file; needed are columns path, label."
         )
-    with open(manifest, encoding="utf-8-sig", newline="") as file:
-        paths = [row.get("path") or "" for row in csv.DictReader(file)]
-    images = [folder / path for path in paths if (folder / path).is_file()]
+    try:
+        with open(manifest, encoding="utf-8-sig", newline="") as file:
+            paths = [row.get("path") or "" for row in csv.DictReader(file)]
+        images = [folder / path for path in paths if (folder / path).is_file()]
+    except (OSError, ValueError, csv.Error) as error:
+        # import_images tells what is wrong, row by row; here a digest is enough.
+        return digest(type(error).__name__, [manifest])
     return digest(paths, [manifest, *images])
 
 

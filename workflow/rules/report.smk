@@ -258,7 +258,9 @@ rule report:
     conda:
         "../../envs/report.yaml"
     params:
-        config=as_json(config),
+        config=as_json(
+            {k: v for k, v in config.items() if k not in ("search", "track")}
+        ),
     message:
         "Write the report."
     shell:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from equimorph.training.averaging import Average
 from equimorph.training.balancing import epoch_length, epoch_order
 from equimorph.training.losses import Criterion
 from equimorph.training.optimisers import Scheduler, make_optimiser
+from equimorph.training.parallel import ALONE, Processes
 from equimorph.training.recipe import Recipe
 from equimorph.training.resume import load_state, save_state
 
@@ -49,6 +51,9 @@ class Progress:
         best_epoch: the one with the lowest validation loss; 0 before the first.
         best_loss: its validation loss.
         best_state: what the network, or its average, had learned by then.
+        counted_epoch: the last one whose validation loss counts for patience: it lies lower than
+            `counted_loss` was by more than the recipe's least improvement.
+        counted_loss: its validation loss.
         seconds: spent on training and validation.
         images: trained on, counted each time.
     """
@@ -57,6 +62,8 @@ class Progress:
     best_epoch: int = 0
     best_loss: float = math.inf
     best_state: dict[str, torch.Tensor] = field(default_factory=dict)
+    counted_epoch: int = 0
+    counted_loss: float = math.inf
     seconds: float = 0.0
     images: int = 0
 
@@ -69,6 +76,7 @@ def train(
     seed: int,
     resume: tuple[Path, str] | None = None,
     report: Callable[[dict[str, float]], None] = lambda row: None,
+    processes: Processes = ALONE,
 ) -> Progress:
     """Train `network` in place and return the state of its best epoch on the validation set.
 
@@ -82,8 +90,11 @@ def train(
         seed: of shuffling and augmentation.
         resume: file for the state of an unfinished run, and the digest that it must carry.
         report: called with each epoch's row of the history.
+        processes: those that share each batch; all call this function with the same arguments, and
+            the first reads and writes the file.
 
     Raises:
+        InputError: the processes cannot share the batch equally, or the disk is full.
         TrainingError: the loss is not finite; the message names epoch and learning rate.
     """
     generator = stream(seed, BATCHES)
@@ -95,6 +106,7 @@ def train(
         raise TrainingError(
             f"batch_size {recipe.batch_size}: larger than the training set ({length})."
         )
+    mine = processes.share(recipe.batch_size)
     classes = predict_logits(network, training.images[:1]).shape[1]
     criterion = Criterion(recipe.loss, recipe.label_smoothing, training.labels, classes)
     optimiser = make_optimiser(
@@ -106,8 +118,9 @@ def train(
     )
     schedule = Scheduler(optimiser, recipe.schedule, steps, recipe.epochs)
     average = Average(network, recipe.ema)
+    processes.synchronise(network)
     progress = Progress()
-    saved = load_state(*resume) if resume else None
+    saved = processes.from_first(lambda: load_state(*resume)) if resume else None
     if saved:
         progress = Progress(**saved["progress"])
         load_learned_state(network, saved["network"])
@@ -117,7 +130,7 @@ def train(
         generator.set_state(saved["generator"])
 
     for epoch in range(len(progress.history) + 1, recipe.epochs + 1):
-        if epoch - progress.best_epoch > recipe.patience:
+        if epoch - progress.counted_epoch > recipe.patience:
             break
         started = time.perf_counter()
         network.train()
@@ -128,16 +141,18 @@ def train(
         order = epoch_order(recipe.balancing, training_labels, generator)
         for batch in order[: steps * recipe.batch_size].split(recipe.batch_size):
             batch = batch.to(device)
+            # Every process maps the whole batch: draws stay alike, and mixup needs all of it.
             images = augment(training.images[batch], recipe.augmentation, generator)
             labels = targets = training.labels[batch]
             if recipe.mixup:
                 probabilities = one_hot(labels, classes).float()
                 images, targets = mixup(images, probabilities, recipe.mixup, generator)
             with _autocast(device, recipe.precision):
-                logits = network(images)
-            loss = criterion(logits.float(), targets)
+                logits = network(images[mine])
+            loss = criterion(logits.float(), targets[mine])
             optimiser.zero_grad()
             loss.backward()
+            processes.average_gradients(network)
             if recipe.clip:
                 nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
             optimiser.step()
@@ -145,18 +160,20 @@ def train(
             average.update()
             # Sums stay on the device: reading them here would make every step wait.
             loss_sum += loss.detach()
-            correct += (logits.detach().argmax(1) == labels).sum()
+            correct += (logits.detach().argmax(1) == labels[mine]).sum()
         rate = schedule.rate
         with average.in_place():
-            validated = _validate(network, validation, recipe)
+            validated = _validate(network, validation, recipe, processes)
             if validated["validation_loss"] < progress.best_loss:
                 progress.best_epoch, progress.best_loss = epoch, validated["validation_loss"]
                 progress.best_state = {k: v.clone() for k, v in learned_state(network).items()}
+            if validated["validation_loss"] < progress.counted_loss - recipe.least_improvement:
+                progress.counted_epoch, progress.counted_loss = epoch, validated["validation_loss"]
         row = {
             "epoch": epoch,
             "lr": rate,
-            "train_loss": loss_sum.item() / steps,
-            "train_accuracy": correct.item() / (steps * recipe.batch_size),
+            "train_loss": processes.total(loss_sum).item() / (processes.count * steps),
+            "train_accuracy": processes.total(correct).item() / (steps * recipe.batch_size),
             **validated,
         }
         for kind in ("train_loss", "validation_loss"):
@@ -171,7 +188,7 @@ def train(
         progress.seconds += row["seconds"]
         progress.history.append(row)
         report(row)
-        if resume:
+        if resume and processes.is_first:
             state = {
                 "progress": vars(progress),
                 "network": learned_state(network),
@@ -196,9 +213,11 @@ def predict_logits(network: nn.Module, images: torch.Tensor, batch_size: int = 1
         return torch.cat([network(batch.to(device)) for batch in batches]).float()
 
 
-def _validate(network: nn.Module, validation: Labelled, recipe: Recipe) -> dict[str, float]:
+def _validate(
+    network: nn.Module, validation: Labelled, recipe: Recipe, processes: Processes
+) -> dict[str, float]:
     with _autocast(validation.images.device, recipe.precision):
-        logits = predict_logits(network, validation.images)
+        logits = processes.map_rows(partial(predict_logits, network), validation.images)
     labels, predicted = validation.labels.cpu(), logits.argmax(1).cpu()
     return {
         "validation_loss": cross_entropy(logits, validation.labels).item(),

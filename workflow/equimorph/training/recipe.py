@@ -36,6 +36,8 @@ class Recipe:
         mixup: alpha of the Beta distribution of the shares in which images are mixed; None for
             images as they are.
         balancing: `none`, `weighted`, `over` or `under`; see `balancing.epoch_order`.
+        least_improvement: decrease of the validation loss, since the last one that counted, that
+            counts for `patience`; the epoch that is kept is the lowest in any case.
     """
 
     epochs: int
@@ -54,6 +56,7 @@ class Recipe:
     loss: Loss = field(default_factory=Loss)
     mixup: float | None = None
     balancing: str = "none"
+    least_improvement: float = 0.0
 
     def __post_init__(self):
         _check("train.precision", self.precision, PRECISIONS)

@@ -1,5 +1,6 @@
 """The state of an unfinished training, for the next run of the same job."""
 
+import io
 import warnings
 import zipfile
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import torch
 
 from equimorph.errors import InputError
-from equimorph.io import atomic_path
+from equimorph.io import atomic_path, remove_leftovers
 
 
 def save_state(path: str | Path, digest: str, state: dict[str, Any]) -> None:
@@ -17,9 +18,12 @@ def save_state(path: str | Path, digest: str, state: dict[str, Any]) -> None:
     Raises:
         InputError: the disk is full; the state saved before is still whole.
     """
+    # By way of memory: where torch writes the file, its error does not tell the reason.
+    buffer = io.BytesIO()
+    torch.save({"digest": digest, "state": state}, buffer)
     try:
         with atomic_path(path) as temporary:
-            torch.save({"digest": digest, "state": state}, temporary)
+            temporary.write_bytes(buffer.getbuffer())
     except InputError as error:
         kept = "the epoch before is kept" if Path(path).exists() else "no epoch is saved yet"
         raise InputError(f"{error} Of this training, {kept}.") from error
@@ -28,8 +32,10 @@ def save_state(path: str | Path, digest: str, state: dict[str, Any]) -> None:
 def load_state(path: str | Path, digest: str) -> dict[str, Any] | None:
     """Return the saved state, or None where there is none that belongs to this very job.
 
-    A damaged file, or one from another config or other sources, is ignored with a warning.
+    A damaged file, or one from another config or other sources, is ignored with a warning. What a
+    killed run left of a state half written is removed.
     """
+    remove_leftovers(path)
     if not Path(path).exists():
         return None
     try:

@@ -10,6 +10,7 @@ from equimorph.errors import InputError
 from equimorph.evaluation.predictions import by_condition, model_and_seed
 from equimorph.evaluation.summary import best_equivariant, compare_with
 from equimorph.io import atomic_path, read_json, run, write_json
+from equimorph.provenance import stamp
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -69,6 +70,7 @@ def main(argv: list[str] | None = None) -> None:
         "comparisons": comparisons(
             measures, arguments.predictions, arguments.reference, first["bootstrap"]
         ),
+        **stamp(),
     }
     write_json(arguments.output, metrics)
     for name, table in tables(metrics).items():
@@ -98,7 +100,7 @@ def check_measures(
 
 def model_record(record: dict[str, Any]) -> dict[str, Any]:
     """Return a model's part of the metrics: its measures without what all models share."""
-    shared = ("model", "split_sha256", "classes", "bootstrap", "test_images")
+    shared = ("model", "split_sha256", "classes", "bootstrap", "test_images", *stamp())
     return {key: value for key, value in record.items() if key not in shared}
 
 

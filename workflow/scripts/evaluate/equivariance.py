@@ -13,6 +13,7 @@ from equimorph.evaluation.equivariance import audit
 from equimorph.io import run, write_json
 from equimorph.models.checkpoint import load_checkpoint
 from equimorph.models.specification import symmetry
+from equimorph.provenance import stamp
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -57,6 +58,7 @@ def main(argv: list[str] | None = None) -> None:
             "images": len(chosen),
             "images_seed": arguments.seed,
             **measured,
+            **stamp(str(device)),
         },
     )
 

@@ -9,6 +9,7 @@ from equimorph.errors import InputError
 from equimorph.evaluation.predictions import by_condition
 from equimorph.evaluation.summary import summarise_condition, summarise_runs
 from equimorph.io import read_json, run, write_json
+from equimorph.provenance import stamp
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -60,6 +61,7 @@ def main(argv: list[str] | None = None) -> None:
             "bootstrap": {"draws": arguments.bootstrap, "seed": arguments.seed},
             "test_images": len(next(iter(next(iter(conditions.values())).values())).index),
             "conditions": measured,
+            **stamp(),
         },
     )
 

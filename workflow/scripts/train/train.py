@@ -1,25 +1,36 @@
-"""Train one model with one seed; write its weights, history and provenance."""
+"""Train one model with one seed; write its weights, history and provenance.
+
+Under `torchrun --nproc-per-node N` the processes share each batch; results are those of one process
+up to rounding.
+"""
 
 import argparse
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
+from torch import nn
 
 from equimorph.data.split import read_split
 from equimorph.data.tensors import network_input, open_images
-from equimorph.device import DEVICES, open_device, peak_memory
-from equimorph.io import read_json, run, write_json, write_text
+from equimorph.device import DEVICES, open_device, peak_memory, within_memory
+from equimorph.errors import InputError
+from equimorph.io import read_json, remove_leftovers, run, write_json, write_text
 from equimorph.models.checkpoint import save_checkpoint
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.registry import build, initialise
 from equimorph.models.specification import symmetry
 from equimorph.progress import progress
-from equimorph.provenance import commit, digest, hardware, versions
+from equimorph.provenance import digest, stamp
 from equimorph.seeds import WEIGHTS, stream
 from equimorph.sources import local_modules
-from equimorph.training.loop import Labelled, train
+from equimorph.tracking.tracker import open_tracker
+from equimorph.training.loop import Labelled, Progress, train
+from equimorph.training.parallel import Processes, join
 from equimorph.training.recipe import read_recipe
 
 
@@ -35,9 +46,10 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--recipe", required=True, help="training parameters, JSON")
     parser.add_argument("--class-names", required=True, nargs="+", help="names in label order")
     parser.add_argument("--seed", required=True, type=int, help="seed of weights and batches")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
     parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
     parser.add_argument("--resume", required=True, help="state of an unfinished training")
+    parser.add_argument("--track", default={}, type=json.loads, help="records to keep, JSON")
     parser.add_argument("--output-model", required=True, help="weights (.safetensors)")
     parser.add_argument("--output-history", required=True, help="one row per epoch (.csv)")
     parser.add_argument("--output-run", required=True, help="provenance and counts (.json)")
@@ -56,16 +68,36 @@ def load_subset(
     return Labelled(images.to(device), torch.tensor(labels, dtype=torch.int64, device=device))
 
 
+@contextmanager
+def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[dict[str, float]], None]]:
+    """Yield what shows an epoch's row in a progress bar; without a title, nowhere."""
+    if title is None:
+        yield lambda row: None
+        return
+    with progress(epochs, title, "epochs") as bar:
+
+        def report(row: dict[str, float]) -> None:
+            summary = f"loss {row['train_loss']:.3f}, validation {row['validation_accuracy']:.3f}"
+            bar.set_postfix_str(summary, refresh=False)
+            bar.update(row["epoch"] - bar.n)
+
+        yield report
+
+
 def main(argv: list[str] | None = None) -> None:
     """Train as the command line says."""
     arguments = parse_arguments(argv)
     torch.set_num_threads(arguments.threads)
     device = open_device(arguments.device)
+    with join(device) as processes:
+        train_model(arguments, device, processes)
+
+
+def train_model(arguments: argparse.Namespace, device: torch.device, processes: Processes) -> None:
+    """Train; the first process writes the files."""
     specification = json.loads(arguments.specification)
     settings = json.loads(arguments.recipe)
     classes = arguments.class_names
-    split = read_json(arguments.split_json)
-    size = specification["input_size"]
 
     network = build(specification, len(classes))
     initialise(network, stream(arguments.seed, WEIGHTS))
@@ -76,30 +108,52 @@ def main(argv: list[str] | None = None) -> None:
         "specification": specification,
         "recipe": settings,
         "seed": arguments.seed,
-        "split_sha256": split["sha256"],
+        "split_sha256": read_json(arguments.split_json)["sha256"],
         "data_sha256": read_json(arguments.verified_json)["sha256"],
         "classes": classes,
         "device": str(device),
         "threads": arguments.threads,
+        "processes": processes.count,
     }
     identity = digest(job, [__file__, *local_modules(__file__, root)])
 
     training = load_subset(arguments, "train", specification, device)
     validation = load_subset(arguments, "validation", specification, device)
-    with progress(recipe.epochs, f"{arguments.model} seed {arguments.seed}", "epochs") as bar:
+    resume = (Path(arguments.resume), identity)
+    records = arguments.track if processes.is_first else {}
+    tracker = open_tracker(records, arguments.model, job, identity, resume[0].exists())
+    advice = f"Lower train.batch_size (now {recipe.batch_size})."
+    title = f"{arguments.model} seed {arguments.seed}" if processes.is_first else None
+    with within_memory(advice), tracker, epoch_bar(title, recipe.epochs) as bar:
+        report = tracker.following(bar)
+        outcome = train(
+            network, training, validation, recipe, arguments.seed, resume, report, processes
+        )
+    if not processes.is_first:
+        return
+    try:
+        write_results(arguments, network, job, identity, outcome, device)
+    except InputError as error:
+        raise InputError(f"{error} The training is kept in {arguments.resume}.") from error
+    tracker.finish(arguments.output_model, arguments.output_history, arguments.output_run)
+    Path(arguments.resume).unlink(missing_ok=True)
 
-        def report(row: dict[str, float]) -> None:
-            summary = f"loss {row['train_loss']:.3f}, validation {row['validation_accuracy']:.3f}"
-            bar.set_postfix_str(summary, refresh=False)
-            bar.update(row["epoch"] - bar.n)
 
-        resume = (Path(arguments.resume), identity)
-        outcome = train(network, training, validation, recipe, arguments.seed, resume, report)
-
+def write_results(
+    arguments: argparse.Namespace,
+    network: nn.Module,
+    job: dict[str, Any],
+    identity: str,
+    outcome: Progress,
+    device: torch.device,
+) -> None:
+    """Write weights, history and provenance."""
+    specification, size = job["specification"], job["specification"]["input_size"]
     best = outcome.history[outcome.best_epoch - 1]
     group, order = symmetry(specification)
-    metadata = {**job, "model": arguments.model}
-    save_checkpoint(arguments.output_model, outcome.best_state, metadata)
+    for path in (arguments.output_model, arguments.output_history, arguments.output_run):
+        remove_leftovers(path)
+    save_checkpoint(arguments.output_model, outcome.best_state, {**job, "model": arguments.model})
     write_text(arguments.output_history, pd.DataFrame(outcome.history).to_csv(index=False))
     write_json(
         arguments.output_run,
@@ -120,12 +174,9 @@ def main(argv: list[str] | None = None) -> None:
             "validation_loss": best["validation_loss"],
             **job,
             "job_sha256": identity,
-            **commit(),
-            "versions": versions(),
-            "hardware": hardware(str(device), arguments.threads),
+            **stamp(str(device), arguments.threads),
         },
     )
-    Path(arguments.resume).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

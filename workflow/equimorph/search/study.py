@@ -1,0 +1,264 @@
+"""A search as an Optuna study in an SQLite file: what is tried, what is stopped, what is kept.
+
+One process at a time opens the file. Each of N trials has a number from 1 to N, and its random
+draws depend on the seed, that number and the trials that ended before it alone. A trial that was
+cut off is repeated with the same draws, so a killed search with one worker ends like one that was
+not.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equimorph.errors import InputError
+from equimorph.search.space import Range
+from equimorph.search.trial import Outcome
+
+try:
+    import optuna
+    from optuna.distributions import (
+        BaseDistribution,
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+    from optuna.trial import TrialState
+except ModuleNotFoundError as error:
+    raise InputError(
+        f"search: the package {error.name} is missing; pip install 'equimorph[search]' brings it."
+    ) from error
+
+SAMPLERS = ("tpe", "random")
+PRUNERS = ("median", "none")
+_ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+# Seconds to wait while another program, such as optuna-dashboard, reads the file.
+_PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial under way.
+
+    Attributes:
+        number: from 1 to the number of trials.
+        values: of the searched keys.
+        handle: Optuna's own.
+    """
+
+    number: int
+    values: dict[str, Any]
+    handle: optuna.Trial
+
+    @property
+    def described(self) -> str:
+        """The values as a text."""
+        return describe_values(self.values)
+
+
+def describe_values(values: Mapping[str, Any]) -> str:
+    """Return values as a text for people."""
+    shown = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in values.items()}
+    return ", ".join(f"{key} {value}" for key, value in shown.items())
+
+
+@contextmanager
+def locked(path: str | Path) -> Iterator[None]:
+    """Hold the search's file for this process alone; the lock goes with the process.
+
+    Raises:
+        InputError: another process, which the message names, holds it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_suffix(".lock"), "a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise InputError(
+                f"{path}: another search, process {file.read().strip() or 'unknown'}, is at work "
+                "on it; wait until it ends, or end it."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+class Search:
+    """Hands out trials until all of them have ended."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        name: str,
+        job: Mapping[str, Any],
+        digest: str,
+        space: Mapping[str, Range],
+        settings: Mapping[str, Any],
+    ):
+        """Open the search, or begin it; the file must be `locked`.
+
+        Trials that were under way when an earlier run was killed are marked as failed, and their
+        numbers are free again. A study with another digest is left as it is.
+
+        Args:
+            path: SQLite file.
+            name: of the study.
+            job: what the losses depend on, for the log and for later comparison.
+            digest: of the job; only trials with the same digest are continued.
+            space: range of each searched key.
+            settings: `trials`, `seed`, `sampler` and `pruner` of the config's `search`.
+
+        Raises:
+            InputError: the file is no Optuna database.
+        """
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.path, self.settings = Path(path), settings
+        self.distributions = {key: _distribution(span) for key, span in space.items()}
+        self.log: list[str] = []
+        try:
+            storage = optuna.storages.RDBStorage(
+                f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": _PATIENCE}}
+            )
+            self.study = self._open(storage, name, job, digest)
+        except Exception as error:  # a damaged file raises whatever SQLite, SQLAlchemy or Optuna do
+            raise InputError(
+                f"{path}: not a search that can be read ({str(error).splitlines()[0]}); move it "
+                "away to search anew."
+            ) from error
+
+    def _open(
+        self, storage: Any, name: str, job: Mapping[str, Any], digest: str
+    ) -> optuna.study.Study:
+        before = optuna.get_all_study_summaries(storage)
+        full_name = f"{name}-{digest[:16]}"
+        study = optuna.create_study(
+            study_name=full_name,
+            storage=storage,
+            load_if_exists=True,
+            direction="minimize",
+            pruner=_pruner(self.settings["pruner"]),
+        )
+        if full_name not in [one.study_name for one in before]:
+            study.set_user_attr("job", dict(job))
+            if before:
+                changed = ", ".join(_changed(before[-1].user_attrs.get("job", {}), job))
+                self.log.append(
+                    f"{self.path}: begins the new study {full_name}, because {changed} changed; "
+                    f"the trials of {before[-1].study_name} are kept, but have no part in it."
+                )
+        stale = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        for trial in stale:
+            study.tell(trial.number, state=TrialState.FAIL)
+        done = self._numbers(study, _ENDED)
+        if done or stale:
+            cut = f", {len(stale)} cut off and repeated" if stale else ""
+            self.log.append(
+                f"{self.path}: goes on with {full_name}: {len(done)} of "
+                f"{self.settings['trials']} trials ended{cut}."
+            )
+        return study
+
+    def _numbers(self, study: optuna.study.Study, states: Sequence[TrialState]) -> set[int]:
+        """Return the numbers of the wanted trials that are in one of the states."""
+        trials = study.get_trials(deepcopy=False, states=tuple(states))
+        wanted = range(1, self.settings["trials"] + 1)
+        return {t.user_attrs["number"] for t in trials if t.user_attrs.get("number") in wanted}
+
+    def ask(self) -> Trial | None:
+        """Return the next trial, None if all have been handed out."""
+        taken = self._numbers(self.study, (*_ENDED, TrialState.RUNNING))
+        free = sorted(set(range(1, self.settings["trials"] + 1)) - taken)
+        if not free:
+            return None
+        number = free[0]
+        self.study.sampler = _sampler(self.settings["sampler"], self.settings["seed"], number)
+        handle = self.study.ask(self.distributions)
+        handle.set_user_attr("number", number)
+        return Trial(number, {key: handle.params[key] for key in self.distributions}, handle)
+
+    def go_on(self, trial: Trial, epoch: int, loss: float) -> bool:
+        """Note the lowest validation loss up to an epoch; return whether to train on."""
+        trial.handle.report(loss, epoch)
+        return not trial.handle.should_prune()
+
+    def tell(self, trial: Trial, outcome: Outcome) -> None:
+        """Note how a trial has ended."""
+        for key in ("state", "losses", "best_epochs", "epochs", "reason", "seconds"):
+            trial.handle.set_user_attr(key, getattr(outcome, key))
+        if outcome.state == "completed":
+            self.study.tell(trial.handle, float(np.mean(outcome.losses)))
+        else:
+            self.study.tell(trial.handle, state=TrialState.PRUNED)
+
+    def give_up(self, trial: Trial) -> None:
+        """Note that a trial was cut off; its number is free again."""
+        self.study.tell(trial.handle, state=TrialState.FAIL, skip_if_finished=True)
+
+    def results(self) -> list[dict[str, Any]]:
+        """Return what every ended trial has reached, by its number.
+
+        Each has `trial`, `state`, `validation_loss` (the mean over seeds; of a trial that was
+        stopped, the lowest so far, or None), `best_epochs`, `epochs`, `seconds`, `reason`,
+        `values` and `curve`, the lowest validation loss up to each epoch.
+        """
+        wanted = self._numbers(self.study, _ENDED)
+        results = []
+        for trial in self.study.get_trials(deepcopy=False, states=_ENDED):
+            if trial.user_attrs["number"] not in wanted:
+                continue
+            curve = [trial.intermediate_values[e] for e in sorted(trial.intermediate_values)]
+            loss = trial.value if trial.state == TrialState.COMPLETE else min(curve, default=None)
+            kept = ("state", "best_epochs", "epochs", "seconds", "reason")
+            results.append(
+                {
+                    "trial": trial.user_attrs["number"],
+                    "validation_loss": loss,
+                    **{key: trial.user_attrs[key] for key in kept},
+                    "values": {key: trial.params[key] for key in self.distributions},
+                    "curve": curve,
+                }
+            )
+        return sorted(results, key=lambda result: result["trial"])
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return the keys in which two jobs differ."""
+    keys = []
+    for key in sorted({*old, *new}):
+        one, other = old.get(key), new.get(key)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            keys += _changed(one, other, f"{prefix}{key}.")
+        elif one != other:
+            keys.append(f"{prefix}{key}")
+    return keys
+
+
+def _distribution(span: Range) -> BaseDistribution:
+    if span.choices:
+        return CategoricalDistribution(span.choices)
+    kind = IntDistribution if span.whole else FloatDistribution
+    return kind(span.low, span.high, log=span.log)
+
+
+def _sampler(settings: Mapping[str, Any], seed: int, number: int) -> optuna.samplers.BaseSampler:
+    drawn = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    if settings["kind"] == "random":
+        return optuna.samplers.RandomSampler(seed=drawn)
+    return optuna.samplers.TPESampler(seed=drawn, n_startup_trials=settings["startup"])
+
+
+def _pruner(settings: Mapping[str, Any]) -> optuna.pruners.BasePruner:
+    if settings["kind"] == "none":
+        return optuna.pruners.NopPruner()
+    # One trial alone is no median: at least one must have ended.
+    return optuna.pruners.MedianPruner(
+        n_startup_trials=max(1, settings["startup"]), n_warmup_steps=settings["warmup"]
+    )

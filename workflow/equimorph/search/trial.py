@@ -1,0 +1,141 @@
+"""One trial: the model trained with the trial's values, judged on the validation set alone."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from equimorph.data.split import read_split
+from equimorph.data.tensors import network_input, open_images
+from equimorph.device import open_device, within_memory
+from equimorph.errors import TrainingError
+from equimorph.models.registry import build, initialise
+from equimorph.search.space import resolve_trial
+from equimorph.seeds import WEIGHTS, stream
+from equimorph.training.loop import Labelled, Progress, train
+from equimorph.training.recipe import Recipe, read_recipe
+
+
+class Pruned(Exception):
+    """The trial is not worth going on with."""
+
+
+@dataclass
+class Outcome:
+    """How a trial ended.
+
+    Attributes:
+        state: `completed`, `pruned`, or `untrainable` where no loss can be had.
+        losses: lowest validation loss of each seed that was trained to its end.
+        best_epochs: when.
+        epochs: that the first seed was trained for.
+        reason: why a trial is untrainable.
+        seconds: spent on it.
+    """
+
+    state: str = "completed"
+    losses: list[float] = field(default_factory=list)
+    best_epochs: list[int] = field(default_factory=list)
+    epochs: int = 0
+    reason: str = ""
+    seconds: float = 0.0
+
+    @property
+    def described(self) -> str:
+        """The end as a text."""
+        losses = ", ".join(f"{loss:.4f}" for loss in self.losses)
+        reached = f"validation loss {losses}" if self.state == "completed" else self.reason
+        return f"{self.state} after epoch {self.epochs}{reached and ', '}{reached}"
+
+
+class Trainer:
+    """Trains trials on one set of images; subsets that were read are kept."""
+
+    def __init__(
+        self,
+        images: str | Path,
+        split: str | Path,
+        part: Mapping[str, Any],
+        seeds: Sequence[int],
+        classes: int,
+        device: str = "cpu",
+    ):
+        """Note what all trials share.
+
+        Args:
+            images: memory-mapped images (.npy).
+            split: subset, index, label of each galaxy (.csv); the test set is not touched.
+            part: what trainings depend on, from `space.training_part`.
+            seeds: one training each; their losses are averaged.
+            classes: number of classes.
+            device: where to compute.
+        """
+        self.images, self.split, self.part = images, split, part
+        self.seeds, self.classes, self.device = seeds, classes, open_device(device)
+        self.subsets: dict[tuple, Labelled] = {}
+
+    def run(self, values: Mapping[str, Any], go_on: Callable[[int, float], bool]) -> Outcome:
+        """Train once per seed.
+
+        Args:
+            values: of the searched keys.
+            go_on: called after each epoch of the first seed with the epoch and the lowest
+                validation loss so far; False stops the trial.
+
+        Raises:
+            InputError: memory is not enough.
+        """
+        started, outcome, lowest = time.perf_counter(), Outcome(), math.inf
+        specification, settings = resolve_trial(self.part, values)
+        recipe = read_recipe(settings)
+
+        def watched(row: dict[str, float]) -> None:
+            nonlocal lowest
+            outcome.epochs, lowest = int(row["epoch"]), min(lowest, row["validation_loss"])
+            if not go_on(outcome.epochs, lowest):
+                raise Pruned
+
+        with within_memory("Narrow search.space, or lower search.workers."):
+            try:
+                for seed in self.seeds:
+                    first = seed == self.seeds[0]
+                    report = watched if first else lambda row: None
+                    progress = self._train(specification, recipe, seed, report)
+                    outcome.losses.append(progress.best_loss)
+                    outcome.best_epochs.append(progress.best_epoch)
+                    # A training that ended early keeps its loss while others train on.
+                    for epoch in range(outcome.epochs + 1, recipe.epochs + 1) if first else ():
+                        go_on(epoch, lowest)
+            except Pruned:
+                outcome.state = "pruned"
+            except TrainingError as error:
+                outcome.state, outcome.reason = "untrainable", str(error)
+        outcome.seconds = time.perf_counter() - started
+        return outcome
+
+    def _train(
+        self,
+        specification: Mapping[str, Any],
+        recipe: Recipe,
+        seed: int,
+        report: Callable[[dict[str, float]], None],
+    ) -> Progress:
+        network = build(specification, self.classes)
+        initialise(network, stream(seed, WEIGHTS))
+        network.to(self.device)
+        training = self._subset("train", specification)
+        validation = self._subset("validation", specification)
+        return train(network, training, validation, recipe, seed, report=report)
+
+    def _subset(self, name: str, specification: Mapping[str, Any]) -> Labelled:
+        key = (name, specification["input_size"], specification["crop"])
+        if key not in self.subsets:
+            rows = read_split(self.split)[name]
+            labels = torch.tensor(read_split(self.split, column="label")[name], dtype=torch.int64)
+            images = network_input(open_images(self.images)[rows], *key[1:])
+            self.subsets[key] = Labelled(images.to(self.device), labels.to(self.device))
+        return self.subsets[key]

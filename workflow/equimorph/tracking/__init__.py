@@ -1,0 +1,1 @@
+"""Optional records of training in TensorBoard and MLflow; off, neither is imported."""
