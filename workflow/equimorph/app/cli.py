@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equimorph import __version__
+from equimorph.app import provenance
 from equimorph.config import merged, read_yaml
 from equimorph.errors import InputError
 from equimorph.io import run, write_json
@@ -29,6 +30,17 @@ def _score(arguments: argparse.Namespace) -> None:
     if arguments.output:
         write_json(arguments.output, {"study": arguments.study, "model": model, **result})
     print(as_text(model, result))
+
+
+def _provenance(arguments: argparse.Namespace) -> None:
+    found = provenance.trace(arguments.path)
+    print(json.dumps(found, indent=2) if arguments.json else provenance.as_text(found))
+    if found["problems"]:
+        lines = [
+            f"{arguments.path}: files on the way are not those that were recorded:",
+            *(f"  {problem}" for problem in found["problems"]),
+        ]
+        raise InputError("\n".join(lines))
 
 
 def _describe(arguments: argparse.Namespace) -> None:
@@ -97,6 +109,14 @@ def parser() -> argparse.ArgumentParser:
     describe.add_argument("--size", type=int, help="side of the images in px")
     describe.add_argument("--json", action="store_true", help="as JSON instead of a table")
     describe.set_defaults(command=_describe)
+    chain = commands.add_parser(
+        "provenance",
+        help="where a result comes from, back to the raw file",
+        description="Print the jobs from the raw file to a result, and check every digest.",
+    )
+    chain.add_argument("path", help="a file that the workflow made, or a folder of such files")
+    chain.add_argument("--json", action="store_true", help="as JSON, with everything")
+    chain.set_defaults(command=_provenance)
     return top
 
 

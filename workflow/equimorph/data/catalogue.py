@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from equimorph.data.raw import open_raw
+from equimorph.data.raw import open_raw, read_column
 from equimorph.errors import InputError
 from equimorph.io import atomic_path
 
@@ -26,8 +26,10 @@ def write_catalogue(raw: str | Path, catalogue: str | Path, class_names: Sequenc
         InputError: the raw file cannot be read, or a label has no name.
     """
     with open_raw(raw) as file:
-        labels = file["ans"][:]
-        numbers = [file[key][:].astype(np.float64).tolist() for key in CATALOGUE_COLUMNS[3:]]
+        labels = read_column(file, "ans")
+        numbers = [
+            read_column(file, key).astype(np.float64).tolist() for key in CATALOGUE_COLUMNS[3:]
+        ]
     if labels.max(initial=0) >= len(class_names):
         raise InputError(
             f"{raw}: key 'ans': label {labels.max()} has no name; the {len(class_names)} class "

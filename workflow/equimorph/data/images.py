@@ -5,13 +5,14 @@ import hashlib
 import io
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from equimorph.data.raw import RawArrays, check_n_classes
 from equimorph.errors import InputError
@@ -19,6 +20,9 @@ from equimorph.progress import progress
 
 MANIFEST = "manifest.csv"
 LISTED_PROBLEMS = 20
+MAX_FILE_BYTES = 2**29
+# By content, not by name. Pillow reads more kinds, and for one it starts another program.
+FORMATS = ("PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP", "PPM", "JPEG2000")
 OVERFLOW = "\n"  # no stripped column name equals it
 SKY_LIMITS = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0)}
 
@@ -76,7 +80,8 @@ def read_manifest(folder: str | Path, n_classes: int) -> list[ManifestRow]:
 def import_images(folder: str | Path, n_classes: int, pxscale: float = math.nan) -> RawArrays:
     """Read the images of a folder into arrays; they are held in memory.
 
-    Greyscale, palette and CMYK images become RGB; transparent ones are laid over black.
+    Greyscale, palette and CMYK images become RGB; transparent ones are laid over black. Those that
+    EXIF says to turn are turned, as every viewer shows them.
 
     Args:
         folder: folder of the images and their `manifest.csv` (see `read_manifest`).
@@ -224,25 +229,41 @@ def _degrees(name: str, cell: str) -> float:
 def _read_image(row: ManifestRow) -> np.ndarray:
     """Return an image as (H, W, 3) uint8, its digest checked."""
     try:
-        content = row.file.read_bytes()
+        size = row.file.stat().st_size
+        content = row.file.read_bytes() if size <= MAX_FILE_BYTES else b""
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})") from error
+    if size > MAX_FILE_BYTES:
+        raise InputError(f"has {size} bytes; allowed are at most {MAX_FILE_BYTES}")
     digest = hashlib.sha256(content).hexdigest()
     if row.sha256 and digest != row.sha256.lower():
         raise InputError(f"the sha256 is {digest}, the manifest says {row.sha256}")
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            # Pillow cuts 16-bit colour down to 8 bits in silence; only the decoder's name tells.
-            deep = image.mode in ("I", "F") or ";16" in f"{image.mode} {image.tile}"
-            pixels = None if deep else _to_rgb(image)
+        with warnings.catch_warnings():
+            # A small file may unpack to gigabytes: Pillow only warns below twice its limit.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                unfit = _unfit(image)
+                pixels = None if unfit else _to_rgb(image)
     except Exception as error:  # decoders raise many kinds, from SyntaxError to zlib.error
         raise InputError(f"not a readable image ({type(error).__name__}: {error})") from error
-    if pixels is None:
-        raise InputError("has more than 8 bits per channel; scale it to 8 bits first")
+    if unfit:
+        raise InputError(unfit)
     return pixels
 
 
+def _unfit(image: Image.Image) -> str | None:
+    """Return why a readable image cannot be used, None where it can."""
+    # Pillow cuts 16-bit colour down to 8 bits in silence; only the decoder's name tells.
+    if image.mode in ("I", "F") or ";16" in f"{image.mode} {image.tile}":
+        return "has more than 8 bits per channel; scale it to 8 bits first"
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        return f"has {frames} frames; allowed is one image per file"
+    return None
+
+
 def _to_rgb(image: Image.Image) -> np.ndarray:
+    image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)

@@ -360,5 +360,9 @@ def read_split(path: str | Path, column: str = "index") -> Split:
         raise InputError(
             f"{path}: unknown subset {unknown[0]!r}; allowed are {', '.join(SUBSETS)}."
         )
+    negative = (table[["index", "label"]] < 0).any(axis=1)
+    if negative.any():
+        row = int(negative.to_numpy().argmax())
+        raise InputError(f"{path}: row {row} has a negative index or label; allowed are 0 and up.")
     table = table.sort_values(["subset", "index"], kind="stable")
     return {s: table.loc[table["subset"] == s, column].to_numpy(np.int64) for s in SUBSETS}

@@ -17,12 +17,11 @@ def open_images(path: str | Path) -> np.ndarray:
     """
     try:
         images = np.load(path, mmap_mode="r")
-    except (OSError, ValueError) as error:
+        kind, shape = images.dtype, images.shape
+    except Exception as error:  # damaged headers raise many kinds, from EOFError to SyntaxError
         raise InputError(f"{path}: not a readable array of images ({error}).") from error
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        raise InputError(
-            f"{path}: holds {images.dtype} of shape {images.shape}; allowed is uint8 (N, H, W, 3)."
-        )
+    if kind != np.uint8 or len(shape) != 4 or shape[3] != 3:
+        raise InputError(f"{path}: holds {kind} of shape {shape}; allowed is uint8 (N, H, W, 3).")
     return images
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from equimorph.data.raw import RAW_KEYS, check_n_classes, open_raw
+from equimorph.data.raw import RAW_KEYS, check_n_classes, open_raw, read_column
 from equimorph.errors import InputError
 from equimorph.io import sha256_of
 
@@ -46,7 +46,7 @@ def verify(
     with open_raw(path) as file:
         _check_images(path, file["images"])
         _check_columns(path, file)
-        counts = _count_classes(path, file["ans"][:], n_classes)
+        counts = _count_classes(path, read_column(file, "ans"), n_classes)
         shape = file["images"].shape
     if class_counts is not None and counts != list(class_counts):
         raise InputError(
@@ -88,7 +88,7 @@ def _check_columns(path: Path, file: h5py.File) -> None:
                 f"{path}: key '{key}': the type is {file[key].dtype}, it must be float64 (float32 "
                 "is taken too)."
             )
-        values = file[key][:]
+        values = read_column(file, key)
         lowest, highest = RANGES.get(key, (-np.inf, np.inf))
         wrong = np.isinf(values) | (values < lowest) | (values > highest)
         if wrong.any():
@@ -97,7 +97,7 @@ def _check_columns(path: Path, file: h5py.File) -> None:
                 f"{path}: key '{key}': row {row} is {values[row]}; allowed are finite numbers from "
                 f"{lowest:g} to {highest:g}, and NaN for unknown."
             )
-    half = np.isnan(file["ra"][:]) != np.isnan(file["dec"][:])
+    half = np.isnan(read_column(file, "ra")) != np.isnan(read_column(file, "dec"))
     if half.any():
         raise InputError(
             f"{path}: keys 'ra' and 'dec': row {int(half.argmax())} has only one of the two; both "
