@@ -9,10 +9,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Plots are drawn without a screen.
 export MPLBACKEND := Agg
 
-.PHONY: help install results test lint lock clean
+.PHONY: help install results publish test test-all lint lock clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 	@echo 'PRESET=images make results   runs workflow/presets/images.yaml, any preset likewise;'
 	@echo '                             several, such as PRESET="images extensions/architectures", are merged'
 
@@ -31,6 +31,12 @@ results: install ## run the study and write results/<study>/report.html
 
 test: install ## run all tests
 	$(VENV)/bin/python -m pytest --cov=equimorph --cov-report=term --cov-fail-under=85
+
+test-all: install ## run all tests, also those that take long or download gigabytes
+	EQUIMORPH_TEST_ALL=1 $(VENV)/bin/python -m pytest
+
+publish: install ## refresh the published results in .dvc/store (docs/sharing.md)
+	$(VENV)/bin/python workflow/publish.py
 
 lint: install ## check style, formatting and the workflow
 	$(VENV)/bin/ruff check

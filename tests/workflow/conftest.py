@@ -107,7 +107,7 @@ def copy_project(root: Path, folder: Path) -> Project:
 @pytest.fixture(scope="session")
 def finished(root, tmp_path_factory) -> Project:
     """A project whose small study has run; tests must leave it as it is."""
-    project = copy_project(root, tmp_path_factory.mktemp("finished") / "a folder of ours")
+    project = copy_project(root, tmp_path_factory.mktemp("finished") / "a folder für 銀河")
     project.snakemake()
     return project
 

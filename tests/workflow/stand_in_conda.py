@@ -6,6 +6,7 @@ not prove that the environments can be solved.
 """
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -24,6 +25,20 @@ def install(folder: Path) -> Path:
     activate = '. "$1/bin/activate"\nexport CONDA_PREFIX="$1"\n'
     (programs / "activate").write_text(activate)
     return programs
+
+
+def on_path(environment: dict[str, str], folder: Path) -> dict[str, str]:
+    """Return an environment in which `conda` is the stand-in and PYTHONPATH helps nobody."""
+    programs = install(folder)
+    path = f"{programs}{os.pathsep}{environment['PATH']}"
+    return {**environment, "PATH": path, "PYTHONPATH": ""}
+
+
+def off_path(environment: dict[str, str]) -> dict[str, str]:
+    """Return an environment without conda, the real one included."""
+    folders = environment["PATH"].split(os.pathsep)
+    kept = [folder for folder in folders if not Path(folder, "conda").exists()]
+    return {**environment, "PATH": os.pathsep.join(kept)}
 
 
 def create(prefix: Path, file: Path) -> None:

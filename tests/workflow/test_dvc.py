@@ -1,31 +1,24 @@
 """DVC around Snakemake: clone, pull, nothing to do; one edit, exactly its jobs."""
 
-import os
+import hashlib
+import re
 import shutil
-from pathlib import Path
 
 import pytest
 
 from . import stand_in_conda
 from .conftest import Project
 
-DVC_CONFIG = """[core]
-    analytics = false
-    remote = published
-[cache]
-    type = "reflink,copy"
-['remote "published"']
-    url = store
-    verify = true
-"""
+METRICS = "results/demo/metrics.json"
 
 
 @pytest.fixture(scope="module")
-def published(finished, tmp_path_factory) -> Project:
+def published(root, finished, tmp_path_factory) -> Project:
     """The finished study, committed to git and pushed to a store inside the repository."""
     folder = tmp_path_factory.mktemp("published") / "repository"
     shutil.copytree(finished.folder, folder)
     project = Project(folder)
+    project.environment = stand_in_conda.off_path(project.environment)
     project.environment.update(
         GIT_AUTHOR_NAME="a",
         GIT_AUTHOR_EMAIL="a@b.c",
@@ -33,9 +26,9 @@ def published(finished, tmp_path_factory) -> Project:
         GIT_COMMITTER_EMAIL="a@b.c",
         DVC_NO_ANALYTICS="1",
     )
-    project.run("git", "init", "-q")
+    project.run("git", "init", "-q", "-b", "main")
     project.run("dvc", "init", "-q")
-    (folder / ".dvc/config").write_text(DVC_CONFIG)
+    shutil.copy2(root / ".dvc/config", folder / ".dvc/config")
     done = project.run("dvc", "repro")
     assert "Nothing to be done" in done.stdout
     project.run("dvc", "push", "-q")
@@ -54,10 +47,13 @@ def clone(published, tmp_path) -> Project:
     return project
 
 
-def test_clone_and_pull_leave_nothing_to_do(clone):
+def test_clone_and_pull_leave_nothing_to_do(clone, tmp_path):
+    """With conda, too: the environments' paths, which differ, are no reason to run anything."""
     clone.run("dvc", "pull", "-q")
-    assert clone.planned() == {}
     assert "up to date" in clone.run("dvc", "status").stdout
+    assert clone.planned() == {}
+    clone.environment = stand_in_conda.on_path(clone.environment, tmp_path / "conda")
+    assert clone.planned("--use-conda") == {}
 
 
 def test_then_one_changed_training_parameter_re_runs_the_trainings_and_what_follows(clone):
@@ -95,17 +91,94 @@ def test_files_without_their_records_are_refused(clone, path):
     assert "came without Snakemake's records" in done.stdout and "dvc pull" in done.stdout
 
 
-def test_repro_runs_in_conda_environments_where_conda_is_on_the_path(clone, tmp_path):
+def refused(project: Project) -> str:
+    """Run `dvc repro`, which must refuse; return the message."""
+    lock = (project.folder / "dvc.lock").read_text()
+    done = project.run("dvc", "repro", check=False)
+    assert done.returncode != 0 and "Job stats" not in done.stdout
+    assert (project.folder / "dvc.lock").read_text() == lock
+    return done.stdout
+
+
+def test_a_damaged_file_is_refused_until_checked_out(clone):
+    """DVC would record it as the stage's output; Snakemake would make everything from it."""
     clone.run("dvc", "pull", "-q")
-    clone.edit_config({"evaluate": {"bootstrap": 120}})
-    programs = stand_in_conda.install(tmp_path / "conda")
-    environment = dict(clone.environment)
-    clone.environment = {
-        **environment,
-        "PATH": f"{programs}{os.pathsep}{environment['PATH']}",
-        "PYTHONPATH": "",
-    }
+    path = "data/simulated/raw.h5"
+    file = clone.folder / path
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    said = refused(clone)
+    assert f"error: {path} differs" in said and "dvc checkout --force" in said
+    clone.run("dvc", "checkout", "-q", "--force")
+    assert file.read_bytes() == content
+    assert "up to date" in clone.run("dvc", "status").stdout
+
+
+def test_a_deleted_file_comes_back_and_an_edited_caption_re_runs_the_report_alone(clone):
+    """Both at once. What is kept is not even written anew, and the cache stays what it was."""
+    clone.run("dvc", "pull", "-q")
+    figure = clone.folder / "results/demo/figures/class_histogram.svg"
+    model = clone.folder / "results/demo/models/D4/seed-0/model.safetensors"
+    written = model.stat().st_mtime_ns
+    figure.unlink()
+    caption = clone.folder / "workflow/report/sky_map.rst"
+    caption.write_text("Edited here.\n")
     done = clone.run("dvc", "repro")
-    assert "Activating conda environment" in done.stdout
-    assert list(Path(clone.folder, ".snakemake/conda").glob("*/bin/python"))
-    assert clone.planned() == {}
+    assert figure.exists() and model.stat().st_mtime_ns == written
+    assert "Edited here." in (clone.folder / "results/demo/report.html").read_text()
+    stats = done.stdout.rsplit("Job stats:", 1)[1].split("total", 1)[0].split()
+    assert [word for word in stats if word.startswith(("plot", "train", "predict"))] == [
+        "plot_class_histogram"
+    ]
+    assert "up to date" in clone.run("dvc", "status").stdout
+    for file in (clone.folder / ".dvc/cache/files/md5").glob("*/*"):
+        digest = hashlib.md5(file.read_bytes()).hexdigest()
+        assert digest == f"{file.parent.name}{file.name}".removesuffix(".dir")
+
+
+@pytest.fixture(scope="module")
+def experiment(published, tmp_path_factory) -> tuple[Project, bytes, str]:
+    """A clone where `dvc exp run -S` has run, with conda on PATH.
+
+    Returns:
+        The clone, the metrics before, and what the command printed.
+    """
+    place = tmp_path_factory.mktemp("experiment")
+    published.run("git", "clone", "-q", str(published.folder), str(place / "clone"))
+    project = Project(place / "clone")
+    project.environment = stand_in_conda.on_path(published.environment, place / "conda")
+    project.run("dvc", "pull", "-q")
+    before = (project.folder / METRICS).read_bytes()
+    change = ("-S", "config.yaml:evaluate.reference=C2")
+    done = project.run("dvc", "exp", "run", "-n", "against-C2", *change)
+    return project, before, done.stdout
+
+
+def test_stages_run_in_conda_environments_where_conda_is_on_the_path(experiment):
+    project, _, said = experiment
+    activated = set(re.findall(r"Activating conda environment: (\S+)", said))
+    assert len(activated) == 2  # compute and report
+    assert all((project.folder / place / "bin/python").exists() for place in activated)
+    assert re.search(r"Running post-deploy script \S+\.post-deploy\.sh", said)  # escnn
+
+
+def test_an_experiment_becomes_a_branch_that_holds_results_and_records(experiment):
+    """`git checkout` and `dvc checkout` switch results and records together, one alone does not."""
+    clone, main, _ = experiment
+    metrics = clone.folder / METRICS
+    other = metrics.read_bytes()
+    assert other != main and clone.planned() == {}
+    clone.run("dvc", "exp", "branch", "-q", "against-C2", "other")
+
+    clone.run("git", "checkout", "-q", "--force", "main")
+    assert clone.planned()["compare"] == 1  # the other branch's results are not taken for main's
+    clone.run("dvc", "checkout", "-q", "results/demo")
+    clone.run("git", "checkout", "-q", "other")
+    assert "differs from what" in refused(clone)  # results of main, records of the other
+
+    clone.run("dvc", "checkout", "-q", "--force")
+    assert metrics.read_bytes() == other
+    assert "up to date" in clone.run("dvc", "status").stdout
+    clone.run("git", "checkout", "-q", "main")
+    clone.run("dvc", "checkout", "-q")
+    assert metrics.read_bytes() == main and clone.planned() == {}

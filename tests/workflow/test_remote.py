@@ -1,0 +1,159 @@
+"""Remotes: the store inside the repository, and an S3 bucket on a server that runs here."""
+
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from . import stand_in_conda
+from .conftest import Project
+
+BUCKET = "galaxies"
+REGION = "us-east-1"
+IDENTITY = {
+    "AWS_ACCESS_KEY_ID": "someone",
+    "AWS_SECRET_ACCESS_KEY": "something",
+    "AWS_DEFAULT_REGION": REGION,
+    "NO_PROXY": "127.0.0.1",
+    "DVC_NO_ANALYTICS": "1",
+    **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "a"),
+    **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "a@b.c"),
+}
+MODEL = "results/demo/models/D4/seed-0/model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def publish(root):
+    """The module behind `make publish`."""
+    sys.path.insert(0, str(root / "workflow"))
+    import publish
+
+    return publish
+
+
+def test_the_store_holds_what_the_lock_names_and_is_small(root, publish):
+    store = root / ".dvc/store"
+    files = {path for path in store.rglob("*") if path.is_file()}
+    assert files == publish.needed(root / "dvc.lock", store)
+    assert publish.size(store) <= publish.LARGEST == 25_000_000
+    for path in files:
+        digest = hashlib.md5(path.read_bytes()).hexdigest()
+        assert digest == f"{path.parent.name}{path.name}".removesuffix(".dir")
+
+
+@pytest.fixture(scope="module")
+def repository(root, finished, tmp_path_factory) -> Project:
+    """The finished study under git, its outputs in DVC's cache, nothing pushed."""
+    folder = tmp_path_factory.mktemp("remote") / "repository"
+    shutil.copytree(finished.folder, folder)
+    project = Project(folder)
+    project.environment = {**stand_in_conda.off_path(project.environment), **IDENTITY}
+    project.run("git", "init", "-q")
+    project.run("dvc", "init", "-q")
+    shutil.copy2(root / ".dvc/config", folder / ".dvc/config")
+    project.run("dvc", "commit", "-q", "--force")  # what `dvc repro` would record
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-qm", "study")
+    return project
+
+
+def clone_of(project: Project, folder: Path) -> Project:
+    """Return a clone that has pulled nothing."""
+    project.run("git", "clone", "-q", str(project.folder), str(folder))
+    clone = Project(folder)
+    clone.environment = project.environment
+    return clone
+
+
+def test_publish_refreshes_the_store_with_one_command(repository, publish, tmp_path):
+    """What has changed runs, what is new comes into the store, what was published before goes."""
+    project = clone_of(repository, tmp_path / "repository")
+    shutil.copytree(repository.folder / ".dvc/cache", project.folder / ".dvc/cache")
+    project.run("dvc", "checkout", "-q")
+    store = project.folder / ".dvc/store"
+    stale = store / "files/md5/ab/cdef"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("of an earlier study")
+    (project.folder / "workflow/report/sky_map.rst").write_text("Edited here.\n")
+
+    done = project.run("python", "workflow/publish.py")
+    assert "1 files of earlier results removed" in done.stdout and not stale.exists()
+    files = {path for path in store.rglob("*") if path.is_file()}
+    assert files == publish.needed(project.folder / "dvc.lock", store)
+    report = project.folder / "results/demo/report.html"
+    assert "Edited here." in report.read_text()
+    md5 = hashlib.md5(report.read_bytes()).hexdigest()
+    assert store / "files/md5" / md5[:2] / md5[2:] in files
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    """An S3 bucket on a server of our own, and the server's address."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+    session = boto3.session.Session(
+        aws_access_key_id=IDENTITY["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=IDENTITY["AWS_SECRET_ACCESS_KEY"],
+        region_name=REGION,
+    )
+    bucket = session.resource("s3", endpoint_url=address).Bucket(BUCKET)
+    bucket.create()
+    yield bucket, address
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def on_s3(repository, bucket, tmp_path_factory) -> Project:
+    """A clone with a second remote, as docs/sharing.md has it, and pushed to it."""
+    clone = clone_of(repository, tmp_path_factory.mktemp("s3") / "clone")
+    shutil.copytree(repository.folder / ".dvc/cache", clone.folder / ".dvc/cache")
+    for line in (
+        ("add", "--default", "lab", f"s3://{BUCKET}/equimorph"),
+        ("modify", "lab", "endpointurl", bucket[1]),
+        ("modify", "lab", "verify", "true"),
+    ):
+        clone.run("dvc", "remote", *line)
+    clone.run("dvc", "push", "-q")
+    clone.run("git", "commit", "-qam", "remote")
+    return clone
+
+
+@pytest.fixture
+def damaged(repository, bucket):
+    """A bit of one model's object on the server is wrong, its size is right."""
+    md5 = hashlib.md5((repository.folder / MODEL).read_bytes()).hexdigest()
+    thing = bucket[0].Object(f"equimorph/files/md5/{md5[:2]}/{md5[2:]}")
+    content = thing.get()["Body"].read()
+    thing.put(Body=content[:-1] + bytes([content[-1] ^ 1]))
+    yield
+    thing.put(Body=content)
+
+
+def test_a_damaged_object_is_not_pulled_and_can_be_replaced(on_s3, bucket, damaged, tmp_path):
+    """The remote's `verify`: the objects are hashed as they arrive."""
+    clone = clone_of(on_s3, tmp_path / "clone")
+    done = clone.run("dvc", "pull", check=False)
+    assert done.returncode != 0
+    assert "Checkout failed for following targets:\nresults/demo" in done.stdout
+    assert not (clone.folder / MODEL).exists()
+    # DVC takes the objects of a listing that is there for present, so all of them go.
+    bucket[0].objects.all().delete()
+    on_s3.run("dvc", "push", "-q")
+    clone.run("dvc", "pull", "-q")
+    assert "up to date" in clone.run("dvc", "status").stdout
+    assert clone.planned() == {}
+
+
+def test_a_damaged_object_from_a_remote_without_verify_is_refused(on_s3, damaged, tmp_path):
+    """DVC takes it for good; the records do not."""
+    clone = clone_of(on_s3, tmp_path / "clone")
+    clone.run("dvc", "remote", "modify", "lab", "verify", "false")
+    clone.run("dvc", "pull", "-q")
+    (clone.folder / "workflow/report/sky_map.rst").write_text("Edited here.\n")
+    done = clone.run("dvc", "repro", check=False)
+    assert done.returncode != 0 and f"error: {MODEL} differs" in done.stdout
