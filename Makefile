@@ -29,10 +29,10 @@ install: $(VENV)/.installed ## create .venv with the locked versions
 results: install ## run the study and write results/<study>/report.html
 	$(VENV)/bin/snakemake --cores all $(CONFIG)
 
-test: install ## run all tests
-	$(VENV)/bin/python -m pytest --cov=equimorph --cov-report=term --cov-fail-under=85
+test: install ## run the tests
+	$(VENV)/bin/python -m pytest -m "not slow" --cov=equimorph --cov-report=term --cov-fail-under=85
 
-test-all: install ## run all tests, also those that take long or download gigabytes
+test-all: install ## run all tests, also the slow ones: Slurm, torchrun, every group and shape
 	EQUIMORPH_TEST_ALL=1 $(VENV)/bin/python -m pytest
 
 publish: install ## refresh the published results in .dvc/store (docs/sharing.md)

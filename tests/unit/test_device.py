@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from equimorph.device import open_device, peak_memory, within_memory
-from equimorph.errors import InputError
+from equimorph.errors import InputError, TrainingError
 
 
 def test_the_cpu_is_always_there():
@@ -35,3 +35,5 @@ def test_too_little_memory_is_said_with_advice():
 def test_other_errors_pass_through():
     with pytest.raises(RuntimeError, match="mat1 and mat2"), within_memory("Lower it."):
         torch.zeros(2, 3) @ torch.zeros(2, 3)
+    with pytest.raises(TrainingError, match="epoch 1"), within_memory("Lower it."):
+        raise TrainingError("epoch 1")

@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -61,7 +62,7 @@ def signs(ours, theirs):
 @pytest.mark.parametrize(
     ("name", "kernel_size", "cutoff"), [("C4", 3, None), ("D4", 5, None), ("C8", 5, 3.0)]
 )
-def test_filters_are_escnns_to_the_bit(name, kernel_size, cutoff, kind):
+def test_filters_are_escnns_to_rounding(name, kernel_size, cutoff, kind):
     in_type, out_type = field_types(name, kind)
     ours = steerable_conv(in_type, out_type, kernel_size, 2, 1, cutoff)
     theirs = enn.R2Conv(
@@ -72,9 +73,10 @@ def test_filters_are_escnns_to_the_bit(name, kernel_size, cutoff, kind):
     with torch.no_grad():
         theirs.weights.copy_(ours.weights * signs(ours.basisexpansion, theirs.basisexpansion))
     fields = enn.GeometricTensor(torch.rand(2, in_type.size, 9, 9), in_type)
-    assert torch.equal(ours(fields).tensor, theirs(fields).tensor)
-    assert torch.equal(ours.eval().filter, theirs.eval().filter)
-    assert torch.equal(ours(fields).tensor, theirs(fields).tensor)
+    close = partial(torch.testing.assert_close, rtol=1e-5, atol=1e-6)
+    close(ours(fields).tensor, theirs(fields).tensor)
+    close(ours.eval().filter, theirs.eval().filter)
+    close(ours(fields).tensor, theirs(fields).tensor)
     elements = zip(
         ours.basisexpansion.get_basis_info(), theirs.basisexpansion.get_basis_info(), strict=True
     )
@@ -95,6 +97,9 @@ def test_what_is_read_back_is_what_was_computed(folder, monkeypatch):
     monkeypatch.setattr(basis_cache, "compute_basis", None)
     again = kernel_basis(*arguments())
     assert again is not first and same(again, first)
+    # Rounding depends on layout and alignment.
+    assert again.samples.stride() == first.samples.stride()
+    assert again.samples.data_ptr() % 64 == first.samples.data_ptr() % 64 == 0
     assert list(again.elements()) == list(first.elements())
     assert kernel_basis(*arguments()) is again
 

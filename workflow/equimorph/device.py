@@ -45,9 +45,10 @@ def within_memory(advice: str) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError) as error:
+        gpus = isinstance(error, torch.OutOfMemoryError)
         # On the CPU torch raises a plain RuntimeError.
-        if type(error) is RuntimeError and "can't allocate memory" not in str(error):
+        if not (gpus or isinstance(error, MemoryError) or "can't allocate memory" in str(error)):
             raise
-        kind = "the GPU's" if isinstance(error, torch.OutOfMemoryError) else "the machine's"
+        kind = "the GPU's" if gpus else "the machine's"
         raise InputError(f"{kind} memory is not enough. {advice}") from error

@@ -158,7 +158,8 @@ def _with_canonical_signs(samples: torch.Tensor) -> torch.Tensor:
     entries = samples.flatten(1)
     large = entries.abs() > _LARGE * entries.abs().amax(1, keepdim=True)
     first = entries.gather(1, large.int().argmax(1, keepdim=True))
-    return samples * first.sign()[:, :, None, None]
+    # In one layout, computed or read from a file: the order of sums depends on it.
+    return (samples * first.sign()[:, :, None, None]).contiguous()
 
 
 def _key(
@@ -203,7 +204,9 @@ def _read(path: Path) -> KernelBasis | None:
             checksum = (file.metadata() or {}).get("sha256")
         if checksum != _checksum(tensors):
             raise ValueError("its checksum is wrong")
-        return KernelBasis(**tensors)
+        # In memory that torch has aligned: rounding depends on that too, and a training that reads
+        # its bases is to be equal to the one that computed them.
+        return KernelBasis(**{name: tensor.clone() for name, tensor in tensors.items()})
     except FileNotFoundError:
         return None
     except (OSError, SafetensorError, TypeError, ValueError) as error:

@@ -1,0 +1,1 @@
+"""A real one-node Slurm cluster, for the test of profiles/slurm."""
