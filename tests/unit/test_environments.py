@@ -17,7 +17,7 @@ def lock(root):
     return versions
 
 
-@pytest.mark.parametrize("name", ["driver", "compute", "report"])
+@pytest.mark.parametrize("name", ["driver", "compute", "report", "search"])
 def test_pins_are_those_of_the_lock(root, name):
     environment = yaml.safe_load((root / f"envs/{name}.yaml").read_text())
     (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]

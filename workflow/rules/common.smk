@@ -104,8 +104,12 @@ def recipe(wildcards):
     return as_json({**shared, **config["train"]["overrides"].get(wildcards.model, {})})
 
 
-# Formatted into the command and no param: switching a record on re-runs no training.
-TRACK = as_json({"study": STUDY, "folder": "work/tracking", **config["track"]})
+# By the environment and no param: switching a record on re-runs no training.
+os.environ.update(
+    EQUIMORPH_TRACK=as_json(
+        {"study": STUDY, "folder": "work/tracking", **config["track"]}
+    )
+)
 
 
 def condition_json(wildcards):
@@ -164,6 +168,15 @@ def split_arguments():
     return " ".join(
         f"--{key.replace('_', '-')} {value}" for key, value in given.items()
     )
+
+
+def search_figures():
+    """The figures of a search, if one has run.
+
+    As inputs they would make the report, and so the target `all`, run the search.
+    """
+    paths = [f"{RESULTS}/figures/search_{name}.svg" for name in ("history", "slices")]
+    return [path for path in paths if Path(path).is_file()]
 
 
 # The captions serve Snakemake's report and ours.

@@ -261,12 +261,14 @@ rule report:
         config=as_json(
             {k: v for k, v in config.items() if k not in ("search", "track")}
         ),
+        search=search_figures(),
+        search_sha256=digest(None, search_figures()),
     message:
         "Write the report."
     shell:
         "python {input.script} --metrics {input.metrics} --verified-json {input.verified}"
         " --audit-json {input.audit} --split-json {input.split} --runs {input.runs}"
-        " --config {params.config:q} --figures {input.figures} --captions $(dirname {input.template})"
+        " --config {params.config:q} --figures {input.figures} {params.search} --captions $(dirname {input.template})"
         " --template {input.template} --output {output.html} 2>&1 | tee {log}"
 
 

@@ -38,5 +38,5 @@ rule train:
         " --split {input.split} --split-json {input.split_json} --model {wildcards.model} --seed {wildcards.seed}"
         " --specification {params.specification:q} --recipe {params.recipe:q}"
         " --class-names {params.class_names:q} --device {params.device} --threads {threads}"
-        " --resume {params.resume} --track {TRACK:q} --output-model {output.model}"
+        " --resume {params.resume} --output-model {output.model}"
         " --output-history {output.history} --output-run {output.run} 2>&1 | tee {log}"

@@ -17,6 +17,8 @@ FIGURES = (
     "accuracy_by_order",
     "equivariance",
     "training_curves",
+    "search_history",
+    "search_slices",
     "confusion",
     "reliability",
     "class_histogram",

@@ -6,6 +6,7 @@ up to rounding.
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
     parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
     parser.add_argument("--resume", required=True, help="state of an unfinished training")
-    parser.add_argument("--track", default={}, type=json.loads, help="records to keep, JSON")
+    records = os.environ.get("EQUIMORPH_TRACK", "{}")
+    parser.add_argument("--track", default=records, type=json.loads, help="records to keep, JSON")
     parser.add_argument("--output-model", required=True, help="weights (.safetensors)")
     parser.add_argument("--output-history", required=True, help="one row per epoch (.csv)")
     parser.add_argument("--output-run", required=True, help="provenance and counts (.json)")
