@@ -2,6 +2,7 @@
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import numpy as np
 import pytest
@@ -164,8 +165,11 @@ def test_equals_escnn_for_every_group_and_shape(group, shape):
     assert worst(outputs_and_gradients(ours(conv), x), outputs_and_gradients(conv, x)) < 1e-5
 
 
-@pytest.mark.parametrize("shape", [(3, 1, 1), (5, 1, 2), (7, 3, 1)])
-@pytest.mark.parametrize("group", ["C4", "C8", "D1", "D4", "D8"])
+@pytest.mark.parametrize(
+    ("group", "shape"),
+    [(group, (3, 1, 1)) for group in GROUPS]
+    + list(product(["C4", "C8", "D1", "D4", "D8"], [(5, 1, 2), (7, 3, 1)])),
+)
 def test_equals_escnn_in_double_precision(group, shape):
     """With kernels free of rounding: escnn samples its own in single precision."""
     conv = escnns(group, shape).double()

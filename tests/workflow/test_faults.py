@@ -175,14 +175,14 @@ def test_a_killed_training_goes_on(copy, how):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not state.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert state.exists(), "no epoch ended within two minutes"
+    assert state.exists(), "no epoch ended within five minutes"
     # The whole group: a killed parent alone would leave the training alive.
     assert os.getpgid(process.pid) == process.pid != os.getpgid(0)
     os.killpg(process.pid, getattr(signal, how))
-    assert process.wait(60) != 0
+    assert process.wait(300) != 0
     assert state.exists() and not (copy.folder / MODEL).exists()
 
     copy.snakemake("--unlock")
@@ -238,7 +238,7 @@ def test_two_runs_at_once(copy):
     second = copy.snakemake(MODEL, check=False)
     assert second.returncode == 1 and "Directory cannot be locked" in second.stdout
     assert "Traceback" not in second.stdout
-    assert first.wait(120) == 0 and (copy.folder / MODEL).exists()
+    assert first.wait(300) == 0 and (copy.folder / MODEL).exists()
 
 
 # The machine and the place: faults 19 to 22.
