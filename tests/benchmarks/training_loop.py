@@ -41,7 +41,8 @@ from equimorph.device import DEVICES, open_device, peak_memory
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
 from equimorph.io import run
-from equimorph.models.gcnn import ANTIALIAS_SIGMA, GCNN
+from equimorph.models.blurred_pool import SIGMA
+from equimorph.models.gcnn import GCNN
 from equimorph.models.head import classifier
 from equimorph.models.registry import initialise
 from equimorph.models.steerable import plane
@@ -159,9 +160,7 @@ class S1Network(nn.Module):
                 enn.ReLU(hidden_type, inplace=True),
             ]
             if block in trunk.pool_after:
-                blocks.append(
-                    enn.PointwiseAvgPoolAntialiased(hidden_type, ANTIALIAS_SIGMA, stride=2)
-                )
+                blocks.append(enn.PointwiseAvgPoolAntialiased(hidden_type, SIGMA, stride=2))
             field_type = hidden_type
         self.blocks = enn.SequentialModule(*blocks)
         self.group_pool = enn.GroupPooling(field_type)

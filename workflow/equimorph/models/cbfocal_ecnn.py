@@ -9,7 +9,7 @@ from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group
 from equimorph.models.asymmetry import Asymmetry
-from equimorph.models.gcnn import ANTIALIAS_SIGMA
+from equimorph.models.blurred_pool import BlurredPool
 from equimorph.models.head import GreyLevels
 from equimorph.models.steerable import plane, steerable_conv
 from equimorph.models.widths import Trunk, exact_sizes
@@ -79,9 +79,7 @@ class CBFocalECNN(nn.Module):
                 enn.FieldDropout(hidden_type, dropout),
             ]
             if block in S2_POOL_AFTER:
-                blocks.append(
-                    enn.PointwiseAvgPoolAntialiased(hidden_type, ANTIALIAS_SIGMA, stride=2)
-                )
+                blocks.append(BlurredPool(hidden_type))
             field_type = hidden_type
         self.blocks = enn.SequentialModule(*blocks)
         self.group_pool = enn.GroupPooling(field_type)

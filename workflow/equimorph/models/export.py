@@ -131,7 +131,10 @@ class _Recorder(fx.Tracer):
             children = module.named_children()
             return nn.Sequential(*(self.plain(child, f"{name}.{key}") for key, child in children))
         try:
-            form = self.plain_forms.get(type(module), lambda module: module.export())
+            form = next(
+                (form for kind, form in self.plain_forms.items() if isinstance(module, kind)),
+                lambda module: module.export(),
+            )
             # escnn's exported convolution shares its filter with the original.
             return copy.deepcopy(form(module))
         except NotImplementedError as error:

@@ -5,11 +5,10 @@ from torch import nn
 
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group
+from equimorph.models.blurred_pool import BlurredPool
 from equimorph.models.head import GreyLevels, classifier
 from equimorph.models.steerable import plane, steerable_conv
 from equimorph.models.widths import Trunk, exact_sizes
-
-ANTIALIAS_SIGMA = 0.66
 
 
 class GCNN(nn.Module):
@@ -51,9 +50,7 @@ class GCNN(nn.Module):
                 enn.ReLU(hidden_type, inplace=True),
             ]
             if block in trunk.pool_after:
-                blocks.append(
-                    enn.PointwiseAvgPoolAntialiased(hidden_type, ANTIALIAS_SIGMA, stride=2)
-                )
+                blocks.append(BlurredPool(hidden_type))
             field_type = hidden_type
         self.blocks = enn.SequentialModule(*blocks)
         self.group_pool = enn.GroupPooling(field_type)

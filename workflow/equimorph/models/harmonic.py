@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import CONTINUOUS_GROUPS
-from equimorph.models.gcnn import ANTIALIAS_SIGMA
+from equimorph.models.blurred_pool import BlurredPool
 from equimorph.models.head import GreyLevels, classifier
 from equimorph.models.steerable import steerable_conv
 from equimorph.models.widths import Trunk, exact_sizes
@@ -122,9 +122,7 @@ class HarmonicGCNN(nn.Module):
                 elu,
             ]
             if block in trunk.pool_after:
-                blocks.append(
-                    enn.PointwiseAvgPoolAntialiased(elu.out_type, ANTIALIAS_SIGMA, stride=2)
-                )
+                blocks.append(BlurredPool(elu.out_type))
             field_type = elu.out_type
         self.blocks = nn.Sequential(*blocks)
         features = trunk.fields[-1]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from equimorph.device import computing_dtype
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.models.irrep_basis import NotSparse, routes
@@ -167,7 +168,7 @@ class IrrepConv(enn.R2Conv):
     def forward(self, input: enn.GeometricTensor) -> enn.GeometricTensor:
         """Convolve."""
         tensor, device = input.tensor, input.tensor.device.type
-        dtype = _precision(tensor)
+        dtype = computing_dtype(tensor)
         if (
             not self.is_sparse(tensor.shape, dtype, device, torch.is_grad_enabled())
             or self._is_too_small(tensor)
@@ -229,14 +230,6 @@ def _digest(kernels: torch.Tensor, source: Any, target: Any) -> bytes:
     for change_of_basis in (source.change_of_basis, target.change_of_basis):
         total.update(np.ascontiguousarray(change_of_basis))
     return total.digest()
-
-
-def _precision(tensor: torch.Tensor) -> torch.dtype:
-    """Return the type in which a convolution of `tensor` computes, which autocast may change."""
-    device = tensor.device.type
-    if device == "meta" or tensor.dtype == torch.float64 or not torch.is_autocast_enabled(device):
-        return tensor.dtype
-    return torch.get_autocast_dtype(device)
 
 
 def _is_transformed(tensor: torch.Tensor) -> bool:
