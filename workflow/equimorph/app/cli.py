@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from equimorph import __version__
-from equimorph.app import provenance
 from equimorph.config import merged, read_yaml
 from equimorph.errors import InputError
 from equimorph.io import run, write_json
+from equimorph.lineage import text
+from equimorph.lineage.trace import trace
 from equimorph.models.catalogue import CATALOGUE, published_size
 from equimorph.models.specification import resolve
 from equimorph.models.widths import S1_FIELDS, S1_POOL_AFTER
@@ -33,8 +34,8 @@ def _score(arguments: argparse.Namespace) -> None:
 
 
 def _provenance(arguments: argparse.Namespace) -> None:
-    found = provenance.trace(arguments.path)
-    print(json.dumps(found, indent=2) if arguments.json else provenance.as_text(found))
+    found = trace(arguments.path)
+    print(json.dumps(found, indent=2) if arguments.json else text.as_text(found))
     if found["problems"]:
         lines = [
             f"{arguments.path}: files on the way are not those that were recorded:",
