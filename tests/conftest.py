@@ -1,6 +1,7 @@
-"""What the tests share: paths, the real sample, a network's default specification."""
+"""What the tests share: paths, the real sample, one thread, a network's default specification."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,19 +29,24 @@ def real_sample() -> Path:
     return Path(place)
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Tensors of small tests are slower on two threads, and far slower beside other jobs."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def network_defaults() -> dict:
     """A small trunk with S1's depth, 65 px."""
+    # Not above: tests.jobs loads the training script, which few tests need.
+    from tests.jobs import TRUNK
+
     return {
+        **TRUNK,
         "input_size": 65,
-        "crop": 1.0,
         "fields": [2, 4, 4, 4, 4, 4, 6, 6, 6, 6, 8],
         "pool_after": [2, 4, 7, 9, 11],
-        "kernel_size": 3,
-        "stem_kernel_size": 3,
-        "stem_stride": 2,
-        "width": 1.0,
-        "match": "fields",
-        "features": 4,
-        "head": "pool",
     }

@@ -10,6 +10,8 @@ from torchvision.transforms import functional as reference
 from equimorph.training import augment as module
 from equimorph.training.augment import Augmentation, augment, mixup
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 OFF = {"rotation": 0, "flip": 0, "scale": 1, "shift": 0, "brightness": 0}
 EVERYTHING = Augmentation(
     rotation=180,
@@ -27,15 +29,6 @@ EVERYTHING = Augmentation(
     hue=0.1,
 )
 SIZE = 65
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Tensors as small as these are slower on two threads, and far slower beside other jobs."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def generator(seed=0):

@@ -27,36 +27,15 @@ from equimorph.tracking.tracker import flatten, open_tracker
 from equimorph.training.augment import Augmentation
 from equimorph.training.loop import Labelled, predict_logits, train
 from equimorph.training.recipe import Recipe
+from tests.jobs import TRUNK
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CLASSES = ["Bright", "Dark"]
-SIZE = 33
-SPECIFICATION = resolve(
-    "CNN",
-    {"CNN": {"architecture": "cnn"}},
-    {
-        "input_size": SIZE,
-        "crop": 1.0,
-        "fields": [2, 4, 6],
-        "pool_after": [2, 3],
-        "kernel_size": 3,
-        "stem_kernel_size": 3,
-        "stem_stride": 2,
-        "width": 1.0,
-        "match": "fields",
-        "features": 4,
-        "head": "pool",
-    },
-)
+SIZE = TRUNK["input_size"]
+SPECIFICATION = resolve("CNN", {"CNN": {"architecture": "cnn"}}, TRUNK)
 EPOCHS = 4
 NETWORK_EVENTS = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def values(**changes):

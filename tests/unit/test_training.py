@@ -29,6 +29,8 @@ from equimorph.training.recipe import read_recipe
 from equimorph.training.resume import load_state, save_state
 from tests.jobs import RECIPE, TRUNK, Job, blobs, train_script
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ANY = Augmentation(rotation=180, flip=0.5, scale=1.2, shift=0.05, brightness=0.1)
 # Every option at least once, and every schedule with something to remember.
 RECIPES = {
@@ -60,15 +62,6 @@ RECIPES = {
         ),
     },
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Tensors as small as these are slower on two threads, and far slower beside other jobs."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def generator(seed=0):

@@ -14,50 +14,6 @@ import pytest
 from equimorph.io import atomic_path
 from tests.jobs import Job
 
-MODEL = "results/demo/models/D4/seed-0/model.safetensors"
-STATE = "work/resume/demo/D4-seed-0.pt"
-
-
-@pytest.fixture
-def long_training(fresh):
-    fresh.edit_config({"train": {"epochs": 40, "patience": 40}})
-    fresh.snakemake("data")
-    return fresh
-
-
-@pytest.mark.slow
-def test_sigkill_in_training(long_training):
-    project = long_training
-    state, model = project.folder / STATE, project.folder / MODEL
-    command = ["snakemake", "--cores", "1", MODEL]
-    process = subprocess.Popen(
-        command,
-        cwd=project.folder,
-        env=project.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 120
-    while not state.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert state.exists(), "no epoch ended within two minutes"
-    # The whole group: a killed parent alone would leave the training alive.
-    assert os.getpgid(process.pid) == process.pid != os.getpgid(0)
-    os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert state.exists() and not model.exists()  # killed half-way
-
-    project.snakemake("--unlock")
-    project.snakemake(MODEL)
-    resumed = model.read_bytes()
-    assert not state.exists()
-
-    model.unlink()
-    project.snakemake(MODEL)
-    assert model.read_bytes() == resumed
-
-
 # Everything that a state holds is in use: running statistics, their average, a plateau, patience.
 MEMORY = {"epochs": 80, "patience": 80, "ema": 0.9, "balancing": "over", "least_improvement": 0.01}
 MEMORY["schedule"] = {"kind": "plateau", "patience": 3, "factor": 0.9}
