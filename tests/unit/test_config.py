@@ -41,6 +41,7 @@ BAD = [
     ("train.seeds", [0, 0], r"train.seeds: .* uniqueItems"),
     ("train.learning_rate", "1e-3", r"learning_rate: '1e-3' .* write 0.001 instead"),
     ("train.precision", "float16", r"precision: 'float16' .* one of float32, bfloat16"),
+    ("train.processes", 3, r"train.processes: 3 .* batch size of every model, which for CNN is 32"),
     ("train.patience", 10_000, r"train.patience: 10000 .* at most train.epochs"),
     ("data.split.test", 0.3, r"data.split: train \+ validation \+ test add up to 1.1"),
     ("data.split.folds", 1, r"data.split.folds: 1 is not allowed"),

@@ -131,7 +131,7 @@ def test_a_trial_is_the_study_with_values_put_in(config):
     assert recipe["learning_rate"] == 0.5 and recipe["augmentation"]["scale"] == 1.3
     assert recipe["optimiser"] == "sgd" and recipe["clip"] is None
     assert recipe["epochs"] == recipe["patience"] == 7
-    assert not {"seeds", "threads", "device", "models", "overrides"} & set(recipe)
+    assert not {"seeds", "threads", "processes", "device", "models", "overrides"} & set(recipe)
     # A quick look at the study shrinks its trials.
     specification, recipe = resolve_trial(training_part({**single, "scale": 0.5}), values)
     assert specification["width"] == 0.25 and recipe["epochs"] == 4

@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from .conftest import Project
@@ -90,6 +92,16 @@ def test_an_edit_of_an_environment_re_runs_its_jobs(copy):
     env.write_text(env.read_text() + "# edited\n")
     planned = copy.planned()
     assert "plot_confusion" in planned and "train" not in planned
+
+
+def test_two_processes_share_a_training(copy):
+    run = copy.folder / "results/demo/models/D4/seed-0"
+    alone = pd.read_csv(run / "history.csv")
+    copy.edit_config({"train": {"processes": 2}})
+    copy.snakemake("results/demo/models/D4/seed-0/run.json")
+    assert json.loads((run / "run.json").read_text())["processes"] == 2
+    shared = pd.read_csv(run / "history.csv")
+    np.testing.assert_allclose(shared["train_loss"], alone["train_loss"], atol=1e-4)
 
 
 def test_one_target_runs_only_what_it_needs(fresh):

@@ -18,6 +18,7 @@ from equimorph.models.specification import base_trunk, matched_in_macs, resolve
 from equimorph.models.widths import exact_sizes
 from equimorph.robustness.conditions import check_spec
 from equimorph.search.space import read_space, searched_model, single_study, with_value
+from equimorph.training.settings import NOT_OF_RECIPE, recipe_settings
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -138,6 +139,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_conditions(config["conditions"], config["evaluate"]["conditions"])
     _check_models(config)
     _check_overrides(config["train"])
+    _check_processes(config["train"])
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
             f"config: train.patience: {config['train']['patience']} is not allowed; it must be at "
@@ -209,7 +211,7 @@ def _check_models(config: Mapping[str, Any]) -> None:
 
 def _check_overrides(train: Mapping[str, Any]) -> None:
     """Check that what differs for one model is a part of the recipe, of a model that is trained."""
-    allowed = sorted(train.keys() - {"models", "seeds", "device", "threads", "overrides"})
+    allowed = sorted(train.keys() - {*NOT_OF_RECIPE})
     for name, changes in train["overrides"].items():
         if name not in train["models"]:
             raise InputError(
@@ -221,6 +223,17 @@ def _check_overrides(train: Mapping[str, Any]) -> None:
             raise InputError(
                 f"config: train.overrides.{name}: unknown key {', '.join(unknown)}; allowed are "
                 f"{', '.join(allowed)}."
+            )
+
+
+def _check_processes(train: Mapping[str, Any]) -> None:
+    """Check that processes can share each model's batches equally."""
+    for name in train["models"]:
+        batch_size = recipe_settings(train, name)["batch_size"]
+        if batch_size % train["processes"]:
+            raise InputError(
+                f"config: train.processes: {train['processes']} is not allowed; it must divide the "
+                f"batch size of every model, which for {name} is {batch_size}."
             )
 
 

@@ -17,6 +17,7 @@ from equimorph.models.specification import resolve
 from equimorph.provenance import digest
 from equimorph.scale import scaled
 from equimorph.sources import local_modules
+from equimorph.training.settings import recipe_settings
 
 
 def check_study():
@@ -99,9 +100,7 @@ def specification(wildcards):
 
 def recipe(wildcards):
     """The training parameters of a model, JSON: those that all share, and what differs for it."""
-    apart = ("models", "seeds", "threads", "device", "overrides")
-    shared = {k: v for k, v in config["train"].items() if k not in apart}
-    return as_json({**shared, **config["train"]["overrides"].get(wildcards.model, {})})
+    return as_json(recipe_settings(config["train"], wildcards.model))
 
 
 # By the environment and no param: switching a record on re-runs no training.

@@ -3,6 +3,13 @@
 RUN = f"{RESULTS}/models/{{model}}/seed-{{seed}}"
 
 
+def launcher(processes):
+    """The command that runs a script in processes that share each batch."""
+    if processes == 1:
+        return "python"
+    return f"python -m torch.distributed.run --standalone --nproc-per-node {processes}"
+
+
 rule train:
     input:
         script="workflow/scripts/train/train.py",
@@ -22,19 +29,20 @@ rule train:
         f"{BENCHMARKS}/train/{{model}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/compute.yaml"
-    threads: config["train"]["threads"]
+    threads: config["train"]["threads"] * config["train"]["processes"]
     resources:
-        gpu=int(config["train"]["device"] == "cuda"),
+        gpu=config["train"]["processes"] * (config["train"]["device"] == "cuda"),
     params:
         specification=specification,
         recipe=recipe,
         class_names=CLASSES,
+        launcher=launcher(config["train"]["processes"]),
         device=config["train"]["device"],
         resume=f"work/resume/{STUDY}/{{model}}-seed-{{seed}}.pt",
     message:
         "Train {wildcards.model} with seed {wildcards.seed}."
     shell:
-        "python {input.script} --images {input.images} --verified-json {input.verified}"
+        "{params.launcher} {input.script} --images {input.images} --verified-json {input.verified}"
         " --split {input.split} --split-json {input.split_json} --model {wildcards.model} --seed {wildcards.seed}"
         " --specification {params.specification:q} --recipe {params.recipe:q}"
         " --class-names {params.class_names:q} --device {params.device} --threads {threads}"

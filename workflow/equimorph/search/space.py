@@ -11,10 +11,10 @@ from typing import Any
 from equimorph.errors import InputError
 from equimorph.models.specification import resolve
 from equimorph.scale import scaled
+from equimorph.training.settings import NOT_OF_RECIPE, recipe_settings
 
-# What of `train` is no part of a recipe, and what the search itself decides.
-APART = ("models", "seeds", "threads", "device", "overrides")
-DECIDED = (*APART, "epochs", "patience")
+# The search itself decides the last two.
+DECIDED = (*NOT_OF_RECIPE, "epochs", "patience")
 # `scaled` shrinks these, too; no training depends on them.
 _UNUSED = {
     "data": {"simulated": {"per_class": 0, "size": 0}},
@@ -151,7 +151,8 @@ def training_part(single: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         single: from `single_study`.
     """
-    train = {k: v for k, v in single["train"].items() if k not in ("seeds", "threads", "device")}
+    apart = {*NOT_OF_RECIPE} - {"models", "overrides"}
+    train = {key: value for key, value in single["train"].items() if key not in apart}
     return {
         "scale": single["scale"],
         "stars": single["data"]["stars"],
@@ -172,5 +173,5 @@ def resolve_trial(
     """
     shrunk = scaled({**_UNUSED, **with_values(part, values)})
     (name,) = shrunk["train"]["models"]
-    recipe = {key: value for key, value in shrunk["train"].items() if key not in APART}
-    return resolve(name, shrunk["models"], shrunk["network"]), recipe
+    specification = resolve(name, shrunk["models"], shrunk["network"])
+    return specification, recipe_settings(shrunk["train"], name)

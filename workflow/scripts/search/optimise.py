@@ -9,7 +9,7 @@ from typing import Any
 from equimorph.device import DEVICES
 from equimorph.io import read_json, run, write_json, write_text
 from equimorph.progress import progress
-from equimorph.provenance import commit, digest, hardware, versions
+from equimorph.provenance import digest, stamp
 from equimorph.search import trial
 from equimorph.search.outcome import best_of, trials_csv
 from equimorph.search.space import read_space
@@ -100,9 +100,8 @@ def main(argv: list[str] | None = None) -> None:
             "space": {key: vars(span) for key, span in space.items()},
             "database": search.study.study_name,
             "job": job,
-            **commit(),
-            "versions": {**versions(), "optuna": version("optuna")},
-            "hardware": hardware(arguments.device, arguments.threads),
+            **stamp(arguments.device, arguments.threads),
+            "optuna": version("optuna"),
         },
     )
 

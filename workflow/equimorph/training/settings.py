@@ -1,0 +1,18 @@
+"""What of a config's `train` a training's result depends on; without torch, for the workflow."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# Keys of `train` that say which trainings there are and where they run.
+NOT_OF_RECIPE = ("models", "seeds", "threads", "processes", "device", "overrides")
+
+
+def recipe_settings(train: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Return the training parameters of a model: those that all share, and what differs for it.
+
+    Args:
+        train: of a study's config.
+        model: its name.
+    """
+    shared = {key: value for key, value in train.items() if key not in NOT_OF_RECIPE}
+    return {**shared, **train["overrides"].get(model, {})}
