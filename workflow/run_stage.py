@@ -6,64 +6,53 @@ or with the records of other results, would pass as up to date whatever has chan
 refused here.
 """
 
-import base64
-import hashlib
-import json
 import os
 import shutil
 import sys
 from pathlib import Path
 
-METADATA = Path(".snakemake/metadata")
-INCOMPLETE = Path(".snakemake/incomplete")  # outputs of jobs that were killed; Snakemake knows them
+from equimorph.errors import InputError
+from equimorph.io import run
+from equimorph.lineage.records import Project, read_records, record_place
+
+# Outputs of jobs that were killed; Snakemake knows them.
+INCOMPLETE = Path(".snakemake/incomplete")
 
 
-def unrecorded(folder: Path) -> list[Path]:
+def unrecorded(project: Project, folder: Path) -> list[Path]:
     """Return the files under `folder` that Snakemake knows nothing of."""
     return [
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
         and not path.name.startswith(".")  # a temporary file that a killed job has left
-        and not (METADATA / _record(path)).exists()
-        and not (INCOMPLETE / _record(path)).exists()
+        and str(path) not in project.records
+        and not _of_a_killed_job(path)
     ]
 
 
-def altered(folder: Path) -> list[Path]:
+def altered(project: Project, folder: Path) -> list[Path]:
     """Return the files under `folder` that are not those the records tell of.
 
     A record holds the digests of what its job has read. Whoever has read a file after it was made
     last has read the file that lies there now, or it has been replaced since. A file that no job
     reads, such as the report, cannot be told.
     """
-    records = {path.name: json.loads(path.read_text()) for path in METADATA.glob("*")}
     found = set()
-    digests: dict[str, str] = {}
-    for reader in records.values():
-        for name, digest in (reader.get("input_checksums") or {}).items():
-            path = Path(name)
-            maker = records.get(_record(path))
-            if maker is None or not path.is_relative_to(folder) or not path.is_file():
+    for reader in project.records.values():
+        for name, sha256 in reader.digests.items():
+            path, maker = Path(name), project.records.get(name)
+            if maker is None or not path.is_relative_to(folder):
                 continue
-            if maker["endtime"] > reader["starttime"] or (INCOMPLETE / _record(path)).exists():
-                continue  # made anew since, or by a job that was killed
-            if name not in digests:
-                digests[name] = _digest(path)
-            if digests[name] != digest:
+            if maker.ended > reader.started or _of_a_killed_job(path):
+                continue  # made anew since
+            if project.sha256(name) not in (None, sha256):
                 found.add(path)
     return sorted(found)
 
 
-def _record(path: Path) -> str:
-    """Return the name of Snakemake's record of an output file."""
-    return base64.urlsafe_b64encode(str(path).encode()).decode()
-
-
-def _digest(path: Path) -> str:
-    """Return a file's digest as Snakemake writes it."""
-    with open(path, "rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+def _of_a_killed_job(path: Path) -> bool:
+    return (INCOMPLETE / Path(record_place(str(path))).name).exists()
 
 
 def _named(paths: list[Path]) -> str:
@@ -72,18 +61,23 @@ def _named(paths: list[Path]) -> str:
 
 
 def check(folders: list[Path]) -> None:
-    """Stop unless the files under `folders` and Snakemake's records belong together."""
-    missing = [path for folder in folders for path in unrecorded(folder)]
+    """Check that the files under `folders` and Snakemake's records belong together.
+
+    Raises:
+        InputError: they do not, or a record is damaged.
+    """
+    project = Project(Path(), read_records("."))
+    missing = [path for folder in folders for path in unrecorded(project, folder)]
     if missing:
-        sys.exit(
-            f"error: {_named(missing)} came without Snakemake's records, so nobody can tell what "
+        raise InputError(
+            f"{_named(missing)} came without Snakemake's records, so nobody can tell what "
             "they were made from. `dvc pull` without a path brings both; files of your own do not "
             f"belong in {' and '.join(map(str, folders))}."
         )
-    changed = [path for folder in folders for path in altered(folder)]
+    changed = [path for folder in folders for path in altered(project, folder)]
     if changed:
-        sys.exit(
-            f"error: {_named(changed)} differs from what Snakemake's records tell: it was damaged, "
+        raise InputError(
+            f"{_named(changed)} differs from what Snakemake's records tell: it was damaged, "
             "changed by hand or comes from another commit. `dvc checkout --force` without a path "
             "restores files and records; a file that is deleted is made anew."
         )
@@ -99,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

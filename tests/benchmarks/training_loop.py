@@ -266,8 +266,6 @@ class Ours:
         self.network = GCNN(parse_group(task.group), Trunk(), task.size, "pool", CLASSES)
         initialise(self.network, torch.Generator().manual_seed(0))
         self.network.to(self.device)
-        if task.device == "cuda":
-            self.network.register_forward_pre_hook(_channels_last)
         images, labels = random_galaxies(task.batch * (task.steps + 1), task.size)
         images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
         self.images = images.to(self.device)
@@ -325,10 +323,6 @@ class Ours:
             calls.append((network.training, moment, counter.total))
 
         return self.network.register_forward_pre_hook(note)
-
-
-def _channels_last(network: nn.Module, inputs: tuple) -> tuple:
-    return (inputs[0].contiguous(memory_format=torch.channels_last),)
 
 
 class Product:

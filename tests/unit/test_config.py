@@ -1,6 +1,7 @@
 """A bad config stops with one message that names the key and what is allowed."""
 
 import copy
+import re
 
 import pytest
 import yaml
@@ -132,9 +133,10 @@ def test_every_preset_is_good(root, schema, config):
 
 def test_extensions_add_models_to_a_preset(root, schema, config):
     presets = root / "workflow/presets"
-    images = merged(config, read_yaml(presets / "images.yaml"))
     for extension in sorted((presets / "extensions").glob("*.yaml")):
-        study = merged(images, read_yaml(extension))
+        (name,) = re.findall(r'make results PRESET="(\S+) extensions/', extension.read_text())
+        preset = merged(config, read_yaml(presets / f"{name}.yaml"))
+        study = merged(preset, read_yaml(extension))
         check_config(study, schema)
-        assert study["study"] == "images"
-        assert set(images["train"]["models"]) < set(study["train"]["models"])
+        assert study["study"] == name
+        assert set(preset["train"]["models"]) < set(study["train"]["models"])

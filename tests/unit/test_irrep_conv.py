@@ -2,7 +2,6 @@
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
 
 import numpy as np
 import pytest
@@ -165,14 +164,20 @@ def test_equals_escnn_for_every_group_and_shape(group, shape):
     assert worst(outputs_and_gradients(ours(conv), x), outputs_and_gradients(conv, x)) < 1e-5
 
 
-@pytest.mark.parametrize(
-    ("group", "shape"),
-    [(group, (3, 1, 1)) for group in GROUPS]
-    + list(product(["C4", "C8", "D1", "D4", "D8"], [(5, 1, 2), (7, 3, 1)])),
-)
-def test_equals_escnn_in_double_precision(group, shape):
-    """With kernels free of rounding: escnn samples its own in single precision."""
-    conv = escnns(group, shape).double()
+@pytest.mark.parametrize("group", GROUPS)
+def test_equals_escnn_in_double_precision(group):
+    check_double_precision(escnns(group).double())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("group", GROUPS)
+def test_equals_escnn_in_double_precision_for_every_shape(group, shape):
+    check_double_precision(escnns(group, shape, fields=(1, 2)).double())
+
+
+def check_double_precision(conv):
+    """Compare with kernels free of rounding: escnn samples its own in single precision."""
     sparse = ours(conv)
     kernel_block(conv).sampled_basis = kernels_of(sparse.sparse[0].route)
     x = maps(conv).double()

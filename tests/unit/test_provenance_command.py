@@ -92,7 +92,7 @@ sha256 = {
     for key, path in (("data_sha256", raw), ("split_sha256", split))
 }
 save_file({"weight": np.ones(3)}, model, {"equimorph-2": json.dumps(sha256)})
-stamp = {**commit(), "versions": versions(), "hardware": hardware()}
+stamp = {**commit(), "versions": versions(), "hardware": hardware("cpu", 1)}
 Path(run).write_text(json.dumps({**sha256, **stamp, "rate": rate}))
 Path(history).write_text(rate)
 """

@@ -1,7 +1,7 @@
 """What can go wrong does, for real: each fault ends in a good result or in one clear sentence.
 
-Kills of a training without its workflow are in test_kill.py, faults of a remote in test_remote.py,
-of readers in tests/unit/test_bad_input.py.
+Kills of a training without its workflow are in test_kill.py, a damaged remote in test_remote.py,
+bad configs in test_study.py, bad input of readers in tests/unit/test_bad_input.py.
 """
 
 import hashlib
@@ -212,9 +212,10 @@ def test_a_resume_file_that_is_of_no_use(copy, fault):
     assert model.read_bytes() == expected
 
 
-def test_a_diverging_model_fails_alone(copy):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_diverging_model_fails_alone(copy, processes):
     wild = {"learning_rate": 1.0e6, "epochs": 20, "schedule": {"kind": "constant"}}
-    copy.edit_config({"train": {"overrides": {"CNN": wild}}})
+    copy.edit_config({"train": {"overrides": {"CNN": wild}, "processes": processes}})
     trained = ["results/demo/models/C2/seed-0/model.safetensors", MODEL]
     for model in trained:
         (copy.folder / model).unlink()

@@ -15,11 +15,21 @@ SMALLEST = {
 
 @pytest.mark.parametrize("preset", ["pandya2023", "cbfocal-ecnn", "deepcnn5", "cnn-vs-vit"])
 def test_preset(fresh, preset):
-    overlay = f"workflow/presets/{preset}.yaml"
-    models = yaml.safe_load((fresh.folder / overlay).read_text())["train"]["models"]
-    (fresh.folder / "smallest.yaml").write_text(yaml.safe_dump(SMALLEST))
-    fresh.snakemake("--configfile", overlay, "smallest.yaml")
-    results = fresh.folder / "results" / preset
+    run(fresh, preset)
+
+
+@pytest.mark.slow
+def test_all_networks_of_s1(fresh):
+    run(fresh, "pandya2023", "extensions/s1-networks")
+
+
+def run(project, preset, *extensions):
+    """Run a preset with its extensions at the smallest scale, and look at what came of it."""
+    overlays = [f"workflow/presets/{name}.yaml" for name in (preset, *extensions)]
+    models = yaml.safe_load((project.folder / overlays[-1]).read_text())["train"]["models"]
+    (project.folder / "smallest.yaml").write_text(yaml.safe_dump(SMALLEST))
+    project.snakemake("--configfile", *overlays, "smallest.yaml")
+    results = project.folder / "results" / preset
     metrics = json.loads((results / "metrics.json").read_text())
     assert list(metrics["models"]) == models
     assert all(set(m["conditions"]) == {"clean", "rotated"} for m in metrics["models"].values())

@@ -17,6 +17,7 @@ from equimorph.groups.names import is_group_name, parse_group
 from equimorph.models.specification import base_trunk, matched_in_macs, resolve
 from equimorph.models.widths import exact_sizes
 from equimorph.robustness.conditions import check_spec
+from equimorph.scale import scaled
 from equimorph.search.space import read_space, searched_model, single_study, with_value
 from equimorph.training.settings import NOT_OF_RECIPE, recipe_settings
 
@@ -139,7 +140,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_conditions(config["conditions"], config["evaluate"]["conditions"])
     _check_models(config)
     _check_overrides(config["train"])
-    _check_processes(config["train"])
+    _check_processes(config)
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
             f"config: train.patience: {config['train']['patience']} is not allowed; it must be at "
@@ -226,8 +227,9 @@ def _check_overrides(train: Mapping[str, Any]) -> None:
             )
 
 
-def _check_processes(train: Mapping[str, Any]) -> None:
+def _check_processes(config: Mapping[str, Any]) -> None:
     """Check that processes can share each model's batches equally."""
+    train = scaled(config)["train"]
     for name in train["models"]:
         batch_size = recipe_settings(train, name)["batch_size"]
         if batch_size % train["processes"]:
@@ -250,6 +252,7 @@ def _check_search(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
         try:
             for study in changed:
                 _check_schema(study, schema)
+                _check_processes(study)
             if key.startswith("network."):
                 networks = [resolve(name, one["models"], one["network"]) for one in changed]
                 for network in networks:

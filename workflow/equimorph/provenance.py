@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+# What `stamp` returns.
+STAMP = ("commit", "dirty", "versions", "hardware")
 PACKAGES = ("torch", "escnn", "numpy", "scipy", "h5py", "scikit-learn", "snakemake")
 
 
@@ -40,7 +42,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def hardware(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
+def hardware(device: str, threads: int) -> dict[str, Any]:
     """Return what the job ran on."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
@@ -52,7 +54,7 @@ def hardware(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
     return {"cpu": model, "cores": os.cpu_count(), "device": device, "threads": threads}
 
 
-def stamp(device: str = "cpu", threads: int = 1) -> dict[str, Any]:
+def stamp(device: str, threads: int) -> dict[str, Any]:
     """Return what a result says of its making: commit, dirty, versions, hardware."""
     return {**commit(), "versions": versions(), "hardware": hardware(device, threads)}
 

@@ -41,6 +41,21 @@ def check_conda():
         )
 
 
+def check_gpus():
+    """Stop where a training shall have more GPUs than jobs may take, which is 1 by default."""
+    limit = workflow.global_resources.get("gpu")
+    if limit is not None and PROCESSES * GPU > limit.value and workflow.is_main_process:
+        raise WorkflowError(
+            f"train.processes: {PROCESSES} processes take a GPU each, but jobs may take {limit.value} "
+            f"in all; add `--resources gpu={PROCESSES}`, or more where trainings shall run side by side."
+        )
+
+
+def shared_by(processes):
+    """The command that runs a script in processes that share each batch."""
+    return "python" if processes == 1 else f"python workflow/share.py {processes}"
+
+
 check_study()
 check_conda()
 config = scaled(config)
@@ -50,6 +65,9 @@ SOURCE = config["data"]["source"]
 CLASSES = config["data"]["classes"]
 MODELS = config["train"]["models"]
 SEEDS = config["train"]["seeds"]
+PROCESSES = config["train"]["processes"]
+GPU = int(config["train"]["device"] == "cuda")
+check_gpus()
 CONDITIONS = config["evaluate"]["conditions"]
 
 # An edit of an environment re-runs its rules. `conda:` itself is no trigger: its hash holds absolute

@@ -34,7 +34,7 @@ rule predict:
         "../../envs/compute.yaml"
     threads: config["train"]["threads"]
     resources:
-        gpu=int(config["train"]["device"] == "cuda"),
+        gpu=GPU,
     params:
         device=config["train"]["device"],
     message:

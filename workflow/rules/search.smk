@@ -30,7 +30,7 @@ rule optimise:
         "../../envs/search.yaml"
     threads: config["search"]["workers"] * config["train"]["threads"]
     resources:
-        gpu=int(config["train"]["device"] == "cuda"),
+        gpu=GPU,
     params:
         study=STUDY,
         training=as_json(training_part(SINGLE)),

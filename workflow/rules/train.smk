@@ -3,13 +3,6 @@
 RUN = f"{RESULTS}/models/{{model}}/seed-{{seed}}"
 
 
-def launcher(processes):
-    """The command that runs a script in processes that share each batch."""
-    if processes == 1:
-        return "python"
-    return f"python -m torch.distributed.run --standalone --nproc-per-node {processes}"
-
-
 rule train:
     input:
         script="workflow/scripts/train/train.py",
@@ -29,14 +22,15 @@ rule train:
         f"{BENCHMARKS}/train/{{model}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/compute.yaml"
-    threads: config["train"]["threads"] * config["train"]["processes"]
+    threads: config["train"]["threads"] * PROCESSES
     resources:
-        gpu=config["train"]["processes"] * (config["train"]["device"] == "cuda"),
+        gpu=PROCESSES * GPU,
     params:
         specification=specification,
         recipe=recipe,
         class_names=CLASSES,
-        launcher=launcher(config["train"]["processes"]),
+        launcher=shared_by(PROCESSES),
+        threads=config["train"]["threads"],
         device=config["train"]["device"],
         resume=f"work/resume/{STUDY}/{{model}}-seed-{{seed}}.pt",
     message:
@@ -45,6 +39,6 @@ rule train:
         "{params.launcher} {input.script} --images {input.images} --verified-json {input.verified}"
         " --split {input.split} --split-json {input.split_json} --model {wildcards.model} --seed {wildcards.seed}"
         " --specification {params.specification:q} --recipe {params.recipe:q}"
-        " --class-names {params.class_names:q} --device {params.device} --threads {threads}"
+        " --class-names {params.class_names:q} --device {params.device} --threads {params.threads}"
         " --resume {params.resume} --output-model {output.model}"
         " --output-history {output.history} --output-run {output.run} 2>&1 | tee {log}"

@@ -19,9 +19,7 @@ from equimorph.io import read_json
 from equimorph.lineage.commits import Commits
 from equimorph.lineage.dvc import listed_by_dvc, md5_of
 from equimorph.lineage.records import METADATA, Project, Record, read_records
-from equimorph.provenance import digest
-
-STAMP = ("commit", "dirty", "versions", "hardware")
+from equimorph.provenance import STAMP, digest
 
 
 def trace(path: str | Path) -> dict[str, Any]:
@@ -153,9 +151,10 @@ def _read_claims(
         if value.keys() >= set(STAMP) and isinstance(value["versions"], dict):
             keys = (*STAMP, "job_sha256", "device")
             stamps.append({"path": name, **{key: value[key] for key in keys if key in value}})
-        split = value.get("split")
+        split, data = value.get("split"), value.get("data")
         named = {
-            "raw file": value.get("sha256" if rule == "verify" else "data_sha256"),
+            "raw file": value.get("sha256" if rule == "verify" else "data_sha256")
+            or (data.get("sha256") if isinstance(data, dict) else None),
             "split": value.get("sha256" if rule == "split" else "split_sha256")
             or (split.get("sha256") if isinstance(split, dict) else None),
         }

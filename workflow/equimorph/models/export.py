@@ -86,6 +86,7 @@ class _Recorder(fx.Tracer):
 
     def __init__(self):
         from equimorph.groups.escnn import enn
+        from equimorph.models.blurred_pool import BlurredPool
 
         # Calls of escnn's classes become steps of the record, so their originals are kept here.
         super().__init__(autowrap_modules=(enn,))
@@ -95,6 +96,7 @@ class _Recorder(fx.Tracer):
         # What escnn exports not at all, or to a class of its own.
         self.plain_forms = {
             enn.PointwiseAvgPoolAntialiased: _blur,
+            BlurredPool: _blur,
             enn.GroupPooling: lambda pool: GroupMax([field.size for field in pool.in_type]),
             enn.FourierELU: lambda elu: SampledELU(elu.A, elu.Ainv),
             enn.FieldDropout: lambda dropout: nn.Identity(),
@@ -131,10 +133,7 @@ class _Recorder(fx.Tracer):
             children = module.named_children()
             return nn.Sequential(*(self.plain(child, f"{name}.{key}") for key, child in children))
         try:
-            form = next(
-                (form for kind, form in self.plain_forms.items() if isinstance(module, kind)),
-                lambda module: module.export(),
-            )
+            form = self.plain_forms.get(type(module), lambda module: module.export())
             # escnn's exported convolution shares its filter with the original.
             return copy.deepcopy(form(module))
         except NotImplementedError as error:

@@ -138,9 +138,8 @@ def train(
         torch.manual_seed((stream(seed, LAYERS).initial_seed() + epoch) % 2**63)
         loss_sum = torch.zeros((), device=device)
         correct = torch.zeros((), device=device)
-        order = epoch_order(recipe.balancing, training_labels, generator)
+        order = epoch_order(recipe.balancing, training_labels, generator).to(device)
         for batch in order[: steps * recipe.batch_size].split(recipe.batch_size):
-            batch = batch.to(device)
             # Every process maps the whole batch: draws stay alike, and mixup needs all of it.
             images = augment(training.images[batch], recipe.augmentation, generator)
             labels = targets = training.labels[batch]

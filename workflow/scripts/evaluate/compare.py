@@ -10,7 +10,7 @@ from equimorph.errors import InputError
 from equimorph.evaluation.predictions import by_condition, model_and_seed
 from equimorph.evaluation.summary import best_equivariant, compare_with
 from equimorph.io import atomic_path, read_json, run, write_json
-from equimorph.provenance import stamp
+from equimorph.provenance import STAMP, stamp
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None) -> None:
 
     measures = {record["model"]: record for record in map(read_json, arguments.measures)}
     split = read_json(arguments.split_json)
+    verified = read_json(arguments.verified_json)
     check_measures(measures, split, arguments.reference)
     first = next(iter(measures.values()))
     metrics = {
@@ -60,7 +61,8 @@ def main(argv: list[str] | None = None) -> None:
         },
         "data": {
             "source": arguments.source,
-            "images": read_json(arguments.verified_json)["images"],
+            "sha256": verified["sha256"],
+            "images": verified["images"],
             "classes": first["classes"],
         },
         "bootstrap": first["bootstrap"],
@@ -70,7 +72,7 @@ def main(argv: list[str] | None = None) -> None:
         "comparisons": comparisons(
             measures, arguments.predictions, arguments.reference, first["bootstrap"]
         ),
-        **stamp(),
+        **stamp("cpu", threads=1),
     }
     write_json(arguments.output, metrics)
     for name, table in tables(metrics).items():
@@ -100,7 +102,7 @@ def check_measures(
 
 def model_record(record: dict[str, Any]) -> dict[str, Any]:
     """Return a model's part of the metrics: its measures without what all models share."""
-    shared = ("model", "split_sha256", "classes", "bootstrap", "test_images", *stamp())
+    shared = ("model", "split_sha256", "classes", "bootstrap", "test_images", *STAMP)
     return {key: value for key, value in record.items() if key not in shared}
 
 

@@ -58,7 +58,8 @@ def main(argv: list[str] | None = None) -> None:
             "images": len(chosen),
             "images_seed": arguments.seed,
             **measured,
-            **stamp(str(device)),
+            "split_sha256": checkpoint.metadata["split_sha256"],
+            **stamp(str(device), arguments.threads),
         },
     )
 

@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> None:
             "bootstrap": {"draws": arguments.bootstrap, "seed": arguments.seed},
             "test_images": len(next(iter(next(iter(conditions.values())).values())).index),
             "conditions": measured,
-            **stamp(),
+            **stamp("cpu", threads=1),
         },
     )
 

@@ -47,7 +47,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--recipe", required=True, help="training parameters, JSON")
     parser.add_argument("--class-names", required=True, nargs="+", help="names in label order")
     parser.add_argument("--seed", required=True, type=int, help="seed of weights and batches")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of all processes")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
     parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
     parser.add_argument("--resume", required=True, help="state of an unfinished training")
     records = os.environ.get("EQUIMORPH_TRACK", "{}")
@@ -89,9 +89,9 @@ def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[dict[str, fl
 def main(argv: list[str] | None = None) -> None:
     """Train as the command line says."""
     arguments = parse_arguments(argv)
+    torch.set_num_threads(arguments.threads)
     device = open_device(arguments.device)
     with join(device) as processes:
-        torch.set_num_threads(max(1, arguments.threads // processes.count))
         train_model(arguments, device, processes)
 
 
