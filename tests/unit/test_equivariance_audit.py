@@ -158,6 +158,7 @@ def study(tmp_path, network_defaults):
             "seed": 3,
             "specification": resolve(name, {}, defaults),
             "classes": list("abcdefghij"),
+            "split_sha256": "ab" * 32,
         }
         state = learned_state(network(name, network_defaults))
         save_checkpoint(tmp_path / f"{name}.safetensors", state, metadata)
@@ -178,6 +179,7 @@ def test_scripts_from_weights_to_figure(root, study):
     for name, group in (("CNN", None), ("D4", "D4")):
         result = found[name]
         assert (result["model"], result["seed"], result["group"]) == (name, 3, group)
+        assert result["split_sha256"] == "ab" * 32
         assert result["angles"] == [0, 45, 90, 135, 180, 225, 270, 315]
         assert result["images"] == 10
         assert result["error"][0] == 0

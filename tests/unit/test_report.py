@@ -249,7 +249,8 @@ def report(folder, root, **replaced):
 def test_metrics_hold_what_the_study_promises(study):
     metrics = json.loads((study / "metrics.json").read_text())
     assert metrics["split"]["sha256"] == SHA
-    assert metrics["data"] == {"source": "images", "images": 180, "classes": CLASSES}
+    data = {"source": "images", "sha256": "cd" * 32, "images": 180, "classes": CLASSES}
+    assert metrics["data"] == data
     assert metrics["validation_choice"] == {"best_equivariant": "D4"}
     assert list(metrics["models"]) == list(MODELS)
     d4 = metrics["models"]["D4"]

@@ -42,6 +42,7 @@ def same_result(job, expected):
     return job.model.read_bytes() == expected.model.read_bytes()
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_resumes_bit_equal(uninterrupted, tmp_path):
     """Three moments for each signal, all in one training: nine kills, then the end."""
     job, draw = Job(tmp_path, **MEMORY), random.Random(5)
