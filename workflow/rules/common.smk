@@ -44,7 +44,10 @@ def check_conda():
 def check_gpus():
     """Stop where a training shall have more GPUs than jobs may take, which is 1 by default."""
     limit = workflow.global_resources.get("gpu")
-    if limit is not None and PROCESSES * GPU > limit.value and workflow.is_main_process:
+    # Inside a job of a cluster there is a limit without a value.
+    if limit is None or not workflow.is_main_process:
+        return
+    if PROCESSES * GPU > limit.value:
         raise WorkflowError(
             f"train.processes: {PROCESSES} processes take a GPU each, but jobs may take {limit.value} "
             f"in all; add `--resources gpu={PROCESSES}`, or more where trainings shall run side by side."
