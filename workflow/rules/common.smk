@@ -44,8 +44,8 @@ def check_conda():
 def check_gpus():
     """Stop where a training shall have more GPUs than jobs may take, which is 1 by default."""
     limit = workflow.global_resources.get("gpu")
-    # Inside a job of a cluster there is a limit without a value.
-    if limit is None or not workflow.is_main_process:
+    # Inside a job of a cluster the limit has no value.
+    if limit is None or limit.value is None or not workflow.is_main_process:
         return
     if PROCESSES * GPU > limit.value:
         raise WorkflowError(
