@@ -162,7 +162,6 @@ def test_stages_run_in_conda_environments_where_conda_is_on_the_path(experiment)
     assert re.search(r"Running post-deploy script \S+\.post-deploy\.sh", said)  # escnn
 
 
-@pytest.mark.slow
 def test_an_experiment_becomes_a_branch_that_holds_results_and_records(experiment):
     """`git checkout` and `dvc checkout` switch results and records together, one alone does not."""
     clone, main, _ = experiment

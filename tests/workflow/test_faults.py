@@ -229,7 +229,6 @@ def test_a_diverging_model_fails_alone(copy, processes):
     assert not (copy.folder / failed).exists()
 
 
-@pytest.mark.slow
 def test_two_runs_at_once(copy):
     copy.edit_config({"train": {"epochs": 30, "patience": 30}})
     first = subprocess.Popen(
@@ -261,7 +260,6 @@ def test_no_gpu(copy):
     assert "error: train.device: cuda is asked for, but torch finds no GPU" in fails(copy, MODEL)
 
 
-@pytest.mark.slow
 def test_out_of_memory(copy):
     copy.edit_config({"train": {"batch_size": 64}, "network": {"width": 60.0}})
     limit = f"ulimit -v {5 * 2**20}; snakemake --cores 1 {MODEL}"
@@ -270,7 +268,6 @@ def test_out_of_memory(copy):
     assert "memory is not enough. Lower train.batch_size (now 64)" in done.stdout
 
 
-@pytest.mark.slow
 def test_a_results_folder_that_cannot_be_written(copy):
     (copy.folder / MODEL).unlink()
     place = copy.folder / "results"
