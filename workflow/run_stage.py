@@ -13,7 +13,7 @@ from pathlib import Path
 
 from equimorph.errors import InputError
 from equimorph.io import run
-from equimorph.lineage.records import Project, read_records, record_place
+from equimorph.lineage.records import Project, read_records, record_name
 
 # Outputs of jobs that were killed; Snakemake knows them.
 INCOMPLETE = Path(".snakemake/incomplete")
@@ -52,7 +52,7 @@ def altered(project: Project, folder: Path) -> list[Path]:
 
 
 def _of_a_killed_job(path: Path) -> bool:
-    return (INCOMPLETE / Path(record_place(str(path))).name).exists()
+    return (INCOMPLETE / record_name(str(path))).exists()
 
 
 def _named(paths: list[Path]) -> str:

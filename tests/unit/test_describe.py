@@ -6,7 +6,7 @@ import pytest
 
 from equimorph.app.cli import main
 from equimorph.app.describe import as_table, describe
-from equimorph.models.catalogue import CATALOGUE
+from equimorph.models.catalogue import CATALOGUE, published_size
 from equimorph.models.specification import resolve
 
 
@@ -69,3 +69,18 @@ def test_what_cannot_be_described_is_said_in_a_sentence(capsys, arguments, messa
         main(["describe", *arguments])
     assert stopped.value.code == 1
     assert message in capsys.readouterr().err
+
+
+# The four largest take five of seven minutes; tests/unit/test_e2wrn.py counts theirs.
+QUICK = [name for name in CATALOGUE if not name.startswith("E2WRN28")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUICK)
+def test_every_name_can_be_described(name, network_defaults):
+    if name == "Probe-ResNet26":
+        pytest.importorskip("timm")
+    fixed = {"input_size": published_size(name)} if name in ("CustomCNN", "ViT") else {}
+    said = describe(resolve(name, {}, {**network_defaults, **fixed}), 10)
+    assert said["macs"] > 0 and said["parameters"] > 0
+    assert said["memory_training"] > said["memory_inference"] > 0

@@ -161,12 +161,22 @@ def test_one_seed_has_neither_bars_nor_band():
     assert not any(c.has_yerr for c in error_bars(axes).values())
 
 
-def test_a_variant_stands_apart_from_the_series():
-    models = {**ORDERS, "D4-wide": ("D4", 8)}
+def test_variants_stand_apart_from_the_series_and_from_one_another():
+    models = {**ORDERS, "D4-wide": ("D4", 8), "D4-flatten": ("D4", 8)}
     axes = panels(accuracy_by_order(scores(models=models), 0.1))[0]
-    assert [text.get_text() for text in axes.texts] == ["D4-wide"]
-    longest = max(len(c.lines[0].get_xdata()) for c in error_bars(axes).values())
-    assert longest == 2
+    bars = error_bars(axes)
+    assert max(len(c.lines[0].get_xdata()) for c in bars.values()) == 2
+    wide, flat = (bars[name].lines[0] for name in ("D4-wide", "D4-flatten"))
+    assert 8 < wide.get_xdata()[0] < flat.get_xdata()[0] < 16
+    assert wide.get_marker() != flat.get_marker()
+
+
+def test_plain_networks_have_lines_that_can_be_told_apart():
+    plain = ("CNN", "CNN-orbit", "ResNet18", "ViT")
+    figure = accuracy_by_order(scores(models=dict.fromkeys(plain, (None, 1))), 0.1)
+    lines = {line.get_label(): line for line in panels(figure)[0].lines}
+    assert len({str(lines[name]._unscaled_dash_pattern) for name in plain}) == 4
+    assert [text.get_text() for text in figure.legends[0].texts] == [*plain, "chance"]
 
 
 def test_curves_stop_where_the_first_seed_stops():

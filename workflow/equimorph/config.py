@@ -229,6 +229,8 @@ def _check_overrides(train: Mapping[str, Any]) -> None:
 
 def _check_processes(config: Mapping[str, Any]) -> None:
     """Check that processes can share each model's batches equally."""
+    if config["train"]["processes"] == 1:
+        return
     train = scaled(config)["train"]
     for name in train["models"]:
         batch_size = recipe_settings(train, name)["batch_size"]

@@ -104,6 +104,11 @@ def _record(path: str, value: dict[str, Any]) -> Record:
     )
 
 
+def record_name(path: str) -> str:
+    """Return the name that Snakemake gives to what it keeps of a file; long ones it cuts."""
+    return urlsafe_b64encode(path.encode()).decode()
+
+
 def record_place(path: str) -> str:
     """Return where a file's record lies, relative to the project; long names are not looked for."""
-    return f"{METADATA}/{urlsafe_b64encode(path.encode()).decode()}"
+    return f"{METADATA}/{record_name(path)}"

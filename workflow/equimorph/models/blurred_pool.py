@@ -47,7 +47,8 @@ class _Blur(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         (kernel,) = ctx.saved_tensors
-        down, right = (_pooling_matrix(kernel.sum(0), side).to(gradient.dtype) for side in ctx.side)
+        matrices = {side: _pooling_matrix(kernel.sum(0), side) for side in set(ctx.side)}
+        down, right = (matrices[side].to(gradient.dtype) for side in ctx.side)
         return (down.T @ (gradient @ right)).to(ctx.dtype), None
 
 

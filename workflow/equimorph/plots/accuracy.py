@@ -1,6 +1,7 @@
 """Accuracy against group order: the study's main figure."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,10 @@ from equimorph.plots.style import (
 _SHIFT = {"cyclic": 2**-0.07, "dihedral": 2**0.07}
 _COLUMNS = 3
 _BANDS = 2  # plain networks whose bands can still be told apart
+# Plain networks'; dots alone mean chance.
+_DASHES = ("--", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (12, 2)), (0, (2, 2)), (0, (12, 2, 2, 2)))
+_VARIANT_MARKERS = ("^", "v", "P", "X", "*", "p")
+_LEGEND_COLUMNS = 5
 
 
 def accuracy_by_order(scores: pd.DataFrame, chance: float) -> Figure:
@@ -30,7 +35,8 @@ def accuracy_by_order(scores: pd.DataFrame, chance: float) -> Figure:
 
     Bars are standard deviations over seeds, small dots the seeds themselves. Plain networks have
     no group and lie as horizontal lines, with bands of one standard deviation while they are few.
-    A model whose name is not its group (a variant) is a separate open marker with its name.
+    A model whose name is not its group (a variant) has an open marker of its own, beside the order
+    of its group.
 
     Args:
         scores: one row per model, condition and seed, with the columns model, group (None for
@@ -60,7 +66,8 @@ def accuracy_by_order(scores: pd.DataFrame, chance: float) -> Figure:
                 axes.tick_params(labelbottom=True)
         _format_axes(grid.flat[0], scores, beyond)
         handles, labels = grid.flat[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+        columns = min(len(labels), _LEGEND_COLUMNS)
+        figure.legend(handles, labels, loc="outside upper center", ncols=columns)
     return figure
 
 
@@ -81,7 +88,6 @@ def _draw_panel(axes: Axes, scores: pd.DataFrame, chance: float) -> None:
 
 def _draw_bands(axes: Axes, scores: pd.DataFrame) -> None:
     colour = FAMILY_COLOURS["plain"]
-    dashes = ("--", "-.", (0, (6, 1, 1, 1, 1, 1)))
     models = list(dict.fromkeys(scores["model"]))
     for number, model in enumerate(models):
         values = scores.loc[scores["model"] == model, "accuracy"]
@@ -90,7 +96,11 @@ def _draw_bands(axes: Axes, scores: pd.DataFrame) -> None:
             axes.axhspan(mean - sd, mean + sd, color=shade(colour, 0.25), linewidth=0, zorder=0.5)
         label = FAMILY_LABELS["plain"] if len(models) == 1 else model
         axes.axhline(
-            mean, color=colour, linestyle=dashes[number % len(dashes)], linewidth=1.3, label=label
+            mean,
+            color=shade(colour, 1 - 0.5 * (number // len(_DASHES) % 2)),
+            linestyle=_DASHES[number % len(_DASHES)],
+            linewidth=1.3,
+            label=label,
         )
 
 
@@ -108,30 +118,35 @@ def _draw_series(axes: Axes, scores: pd.DataFrame, name: str) -> None:
         capsize=2.5,
         label=FAMILY_LABELS[name],
     )
-    _draw_seeds(axes, scores, name)
+    _draw_dots(axes, scores["accuracy"], scores["group_order"] * _SHIFT[name] ** 3, name)
 
 
 def _draw_variants(axes: Axes, scores: pd.DataFrame, name: str) -> None:
-    if scores.empty:
-        return
-    for model, values in scores.groupby("model", sort=False):
-        position = (values["group_order"].iloc[0] * _SHIFT[name], values["accuracy"].mean())
+    placed: Counter[float] = Counter()
+    for number, (model, values) in enumerate(scores.groupby("model", sort=False)):
+        order = values["group_order"].iloc[0]
+        placed[order] += 1
+        # The first stands clear of the series' own dots, the next ones farther out.
+        position = order * _SHIFT[name] ** (3 + 2 * placed[order])
         axes.errorbar(
-            *position,
+            position,
+            values["accuracy"].mean(),
             yerr=values["accuracy"].std(ddof=1) if len(values) > 1 else None,
             color=FAMILY_COLOURS[name],
-            marker=FAMILY_MARKERS[name],
+            linestyle="none",
+            marker=_VARIANT_MARKERS[number % len(_VARIANT_MARKERS)],
             markerfacecolor="white",
             capsize=2.5,
+            label=model,
         )
-        axes.annotate(model, position, (5, 5), textcoords="offset points", fontsize=7)
-    _draw_seeds(axes, scores, name)
+        _draw_dots(axes, values["accuracy"], position * _SHIFT[name], name)
 
 
-def _draw_seeds(axes: Axes, scores: pd.DataFrame, name: str) -> None:
+def _draw_dots(axes: Axes, accuracy: pd.Series, orders: pd.Series | float, name: str) -> None:
+    """Draw single seeds, beside the error bar, not under it."""
     axes.plot(
-        scores["group_order"] * _SHIFT[name] ** 3,  # beside the error bar, not under it
-        scores["accuracy"],
+        np.broadcast_to(orders, accuracy.shape),
+        accuracy,
         linestyle="none",
         marker=".",
         markersize=3.5,
