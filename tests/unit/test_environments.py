@@ -27,10 +27,11 @@ def test_pins_are_those_of_the_lock(root, name):
         assert versions[package.lower()] == version, package
 
 
-def test_escnn_is_pinned_alike_everywhere(root):
-    script = (root / "envs/compute.post-deploy.sh").read_text()
-    assert f"escnn=={lock(root)['escnn']}" in script
-    assert f"escnn=={lock(root)['escnn']}" in (root / "pyproject.toml").read_text()
+@pytest.mark.parametrize(
+    "file", ["envs/compute.post-deploy.sh", "envs/search.post-deploy.sh", "pyproject.toml"]
+)
+def test_escnn_is_pinned_alike_everywhere(root, file):
+    assert f"escnn=={lock(root)['escnn']}" in (root / file).read_text()
 
 
 def test_the_lock_is_complete_and_names_no_index(root):

@@ -9,14 +9,20 @@ def test_commit_and_dirty_state(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert commit() == {"commit": None, "dirty": None}
-    (tmp_path / "file").write_text("a")
+    for name in ("file", "dvc.lock"):
+        (tmp_path / name).write_text("a")
     who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-    for command in (["init", "-q"], ["add", "file"], [*who, "commit", "-qm", "first"]):
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "first"]):
         subprocess.run(["git", *command], check=True)
     clean = commit()
     assert len(clean["commit"]) == 40 and clean["dirty"] is False
+    (tmp_path / "dvc.lock").write_text("changed by dvc repro")
+    assert commit() == clean
     (tmp_path / "file").write_text("b")
     assert commit() == {**clean, "dirty": True}
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir("below")
+    assert commit()["dirty"] is True
 
 
 def test_versions_name_what_results_depend_on():

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import time
 
+import pandas as pd
 import pytest
 
 from tests.servers import CONTENT, Server, closed_port_url, serve
@@ -186,10 +187,16 @@ def test_a_killed_training_goes_on(copy, how):
     status = process.wait(300)
     assert status == -signal.SIGKILL if how == "SIGKILL" else status != 0
     assert state.exists() and not (copy.folder / MODEL).exists()  # half-way
+    import torch
+
+    kept = torch.load(state, weights_only=True)["state"]["progress"]["history"]
 
     copy.snakemake("--unlock")
     copy.snakemake(MODEL)
     resumed = (copy.folder / MODEL).read_bytes()
+    # An epoch that ran again would have taken another time.
+    seconds = pd.read_csv((copy.folder / MODEL).with_name("history.csv"))["seconds"]
+    assert seconds[: len(kept)].tolist() == [row["seconds"] for row in kept]
     assert not state.exists()
     (copy.folder / MODEL).unlink()
     copy.snakemake(MODEL)

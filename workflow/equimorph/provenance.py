@@ -12,14 +12,19 @@ from typing import Any
 
 # What `stamp` returns.
 STAMP = ("commit", "dirty", "versions", "hardware")
+DVC_LOCK = "dvc.lock"
 PACKAGES = ("torch", "escnn", "numpy", "scipy", "h5py", "scikit-learn", "snakemake")
 
 
 def commit() -> dict[str, Any]:
-    """Return the git commit and whether tracked files differ from it; None outside a checkout."""
+    """Return the git commit and whether tracked files differ from it; None outside a checkout.
+
+    dvc.lock does not count: `dvc repro` writes what it has made into it after each stage.
+    """
+    others = (":/", f":(top,exclude){DVC_LOCK}")
     try:
         head = _git("rev-parse", "HEAD")
-        dirty = bool(_git("status", "--porcelain", "--untracked-files=no"))
+        dirty = bool(_git("status", "--porcelain", "--untracked-files=no", "--", *others))
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}
     return {"commit": head, "dirty": dirty}
@@ -43,7 +48,7 @@ def versions() -> dict[str, str]:
 
 
 def hardware(device: str, threads: int) -> dict[str, Any]:
-    """Return what the job ran on."""
+    """Return what the job ran on: cpu, cores, device, threads and, where it is the device, gpu."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -51,7 +56,12 @@ def hardware(device: str, threads: int) -> dict[str, Any]:
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
                 break
-    return {"cpu": model, "cores": os.cpu_count(), "device": device, "threads": threads}
+    found = {"cpu": model, "cores": os.cpu_count(), "device": device, "threads": threads}
+    if device.startswith("cuda"):
+        import torch  # slow, and most jobs do without
+
+        found["gpu"] = torch.cuda.get_device_name(device)
+    return found
 
 
 def stamp(device: str, threads: int) -> dict[str, Any]:
