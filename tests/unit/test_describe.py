@@ -35,6 +35,19 @@ def test_a_frozen_backbone_counts_its_head_and_fetches_nothing(network_defaults,
     assert said["parameters"] == 512 * 10 + 10
 
 
+def test_wide_networks_of_large_groups_train_in_the_irrep_basis(network_defaults):
+    said = {
+        name: describe(resolve(name, {}, {**network_defaults, "fields": 11 * [width]}), 10)
+        for name, width in (("D8", 24), ("C2", 12))
+    }
+    wide, narrow = (
+        [method["training"] for method in said[name]["convolutions"].values()] for name in said
+    )
+    assert set(wide) == {"dense", "sparse"} and set(narrow) == {"dense"}
+    shown = [line.split() for line in as_table(said).splitlines()[1:]]
+    assert f"{wide.count('sparse')}/11" in shown[0] and "0/11" in shown[1]
+
+
 def test_json_and_table(capsys):
     said = json.loads(described(capsys, "ViT", "CNN-flatten", "--json"))
     assert said["ViT"]["parameters"] == 5_238_538 and said["ViT"]["input_size"] == 200
