@@ -48,6 +48,11 @@ def test_wide_networks_of_large_groups_train_in_the_irrep_basis(network_defaults
     assert f"{wide.count('sparse')}/11" in shown[0] and "0/11" in shown[1]
 
 
+def test_a_network_with_dropout_is_described_alike_every_time(network_defaults):
+    first, second = (describe(resolve("CBFocal-ECNN", {}, network_defaults), 10) for _ in range(2))
+    assert first | {"build_seconds": 0} == second | {"build_seconds": 0}
+
+
 def test_json_and_table(capsys):
     said = json.loads(described(capsys, "ViT", "CNN-flatten", "--json"))
     assert said["ViT"]["parameters"] == 5_238_538 and said["ViT"]["input_size"] == 200

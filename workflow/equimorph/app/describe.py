@@ -108,9 +108,10 @@ def settle(network: nn.Module, images: torch.Tensor) -> None:
     """
     norms = [module for module in network.modules() if hasattr(module, "running_mean")]
     momenta = [module.momentum for module in norms]
+    network.eval()  # dropout would draw from torch's own generator
     for module in norms:
+        module.train()
         module.momentum = 1.0
-    network.train()
     network(images)
     for module, momentum in zip(norms, momenta, strict=True):
         module.momentum = momentum
