@@ -26,8 +26,8 @@ def build(group: str, plain: bool) -> float:
 
     from equimorph.groups.escnn import enn
     from equimorph.groups.names import parse_group
-    from equimorph.models import gcnn
-    from equimorph.models.registry import initialise
+    from equimorph.models.architectures import gcnn
+    from equimorph.models.initialisation import initialise
     from equimorph.models.widths import Trunk
 
     def escnns(in_type, out_type, kernel_size, stride, padding):

@@ -24,11 +24,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
+from equimorph.models.architectures.gcnn import GCNN
 from equimorph.models.blurred_pool import BlurredPool
 from equimorph.models.export import export
-from equimorph.models.gcnn import GCNN
+from equimorph.models.initialisation import initialise
 from equimorph.models.irrep_conv import use_irrep_convolutions
-from equimorph.models.registry import initialise
 from equimorph.models.steerable import plane, steerable_conv
 from equimorph.models.widths import Trunk
 

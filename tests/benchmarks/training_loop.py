@@ -41,10 +41,10 @@ from equimorph.device import DEVICES, open_device, peak_memory
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
 from equimorph.io import run
+from equimorph.models.architectures.gcnn import GCNN
 from equimorph.models.blurred_pool import SIGMA
-from equimorph.models.gcnn import GCNN
 from equimorph.models.head import classifier
-from equimorph.models.registry import initialise
+from equimorph.models.initialisation import initialise
 from equimorph.models.steerable import plane
 from equimorph.models.widths import Trunk, exact_sizes
 from equimorph.provenance import hardware, versions

@@ -9,7 +9,8 @@ from PIL import Image
 
 from equimorph.app.cli import main
 from equimorph.models.checkpoint import learned_state, save_checkpoint
-from equimorph.models.registry import build, initialise
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
 from equimorph.models.specification import resolve
 
 

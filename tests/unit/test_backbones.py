@@ -11,8 +11,8 @@ from torch import nn
 from torchvision.models import get_model
 
 from equimorph.errors import InputError
-from equimorph.models import backbones
-from equimorph.models.backbones import (
+from equimorph.models.architectures import backbone
+from equimorph.models.architectures.backbone import (
     IMAGENET_MEAN,
     IMAGENET_SCALE,
     LAST_LAYER,
@@ -101,7 +101,7 @@ def test_weights_follow_the_generator_alone(name):
 
 def test_biases_of_drawn_convolutions_are_zero():
     vgg_block = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
-    backbones._draw_trunk(vgg_block, torch.Generator().manual_seed(0))
+    backbone._draw_trunk(vgg_block, torch.Generator().manual_seed(0))
     assert not vgg_block[0].bias.any()
 
 
@@ -183,7 +183,7 @@ def test_published_weights_come_in_when_the_network_is_initialised(monkeypatch, 
     url = server.url.replace("file.h5", f"resnet18-{digest}.pth")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("EQUIMORPH_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(backbones, "weights_url", lambda name: url)
+    monkeypatch.setattr(backbone, "weights_url", lambda name: url)
     with serve(server):
         network = Backbone("resnet18", "imagenet", "head", 33, 10)
         assert server.ranges == []  # a trained checkpoint is loaded without the network

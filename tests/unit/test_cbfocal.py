@@ -8,10 +8,10 @@ from torch.nn.functional import cross_entropy, interpolate
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
-from equimorph.models.cbfocal_cnn import CBFocalCNN
-from equimorph.models.cbfocal_ecnn import CBFocalECNN
+from equimorph.models.architectures.cbfocal_cnn import CBFocalCNN
+from equimorph.models.architectures.cbfocal_ecnn import CBFocalECNN
 from equimorph.models.counting import count_parameters
-from equimorph.models.registry import initialise
+from equimorph.models.initialisation import initialise
 from equimorph.models.steerable import plane
 
 SIZE = 33

@@ -9,7 +9,8 @@ from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
 from equimorph.models.counting import count_macs, count_parameters, peak_activation_memory
 from equimorph.models.export import export
-from equimorph.models.registry import build, initialise
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
 from equimorph.models.specification import resolve
 from equimorph.models.steerable import initialise_steerable, plane, steerable_conv
 

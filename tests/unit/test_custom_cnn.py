@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from equimorph.errors import InputError
+from equimorph.models.architectures.custom_cnn import CustomCNN
 from equimorph.models.counting import count_macs, count_parameters
-from equimorph.models.custom_cnn import CustomCNN
-from equimorph.models.registry import initialise
+from equimorph.models.initialisation import initialise
 
 from .networks import random_images, spoil
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from equimorph.errors import InputError
+from equimorph.models.architectures.deepcnn5 import DeepCNN5
 from equimorph.models.counting import count_parameters
-from equimorph.models.deepcnn5 import DeepCNN5
 
 from .networks import random_images, spoil
 

@@ -7,10 +7,10 @@ import torch
 
 from equimorph.errors import InputError
 from equimorph.groups.names import parse_group
+from equimorph.models.architectures.e2resnet import E2ResNet
 from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.counting import count_parameters
-from equimorph.models.e2resnet import E2ResNet
-from equimorph.models.registry import initialise
+from equimorph.models.initialisation import initialise
 from equimorph.models.steerable import weights_per_pair
 
 from .networks import galaxies, largest_change, settled, train_a_little

@@ -8,10 +8,10 @@ import torch
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
+from equimorph.models.architectures.e2wrn import E2WideResNet
 from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.counting import count_parameters
-from equimorph.models.e2wrn import E2WideResNet
-from equimorph.models.registry import initialise
+from equimorph.models.initialisation import initialise
 
 from .networks import galaxies, largest_change, settled, train_a_little
 

@@ -5,9 +5,10 @@ import torch
 
 from equimorph.config import merged, read_yaml
 from equimorph.evaluation.equivariance import equivariance_error
-from equimorph.groups.names import parse_group
-from equimorph.models.registry import build, initialise
-from equimorph.models.specification import resolve, symmetry
+from equimorph.groups.names import parse_group, symmetry
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
+from equimorph.models.specification import resolve
 
 from ..conftest import ROOT
 from .networks import galaxies, largest_change, settled, train_a_little

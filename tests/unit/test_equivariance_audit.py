@@ -19,7 +19,8 @@ from equimorph.evaluation.equivariance import (
 from equimorph.io import read_json
 from equimorph.models.checkpoint import learned_state, save_checkpoint
 from equimorph.models.head import circular_mask
-from equimorph.models.registry import build, initialise
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
 from equimorph.models.specification import resolve
 from equimorph.plots.equivariance import error_against_angle
 from equimorph.plots.style import FAMILY_COLOURS

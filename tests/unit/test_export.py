@@ -12,7 +12,8 @@ from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
 from equimorph.models.export import export
 from equimorph.models.head import GreyLevels
-from equimorph.models.registry import build, initialise
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
 from equimorph.models.specification import resolve
 from equimorph.models.steerable import plane, steerable_conv
 

@@ -7,10 +7,10 @@ import torch
 
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
+from equimorph.models.architectures.harmonic import FieldBatchNorm, HarmonicGCNN, continuous_plane
 from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.counting import count_parameters
-from equimorph.models.harmonic import FieldBatchNorm, HarmonicGCNN, continuous_plane
-from equimorph.models.registry import initialise
+from equimorph.models.initialisation import initialise
 from equimorph.models.widths import Trunk
 
 from .networks import galaxies, largest_change, settled, train_a_little

@@ -13,10 +13,10 @@ from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import parse_group
 from equimorph.models import irrep_product
-from equimorph.models.gcnn import GCNN
+from equimorph.models.architectures.gcnn import GCNN
+from equimorph.models.initialisation import initialise
 from equimorph.models.irrep_basis import NotSparse, Route, routes
 from equimorph.models.irrep_conv import IrrepConv, chosen_methods, use_irrep_convolutions
-from equimorph.models.registry import initialise
 from equimorph.models.steerable import SteerableConv, plane, steerable_conv
 from equimorph.models.widths import Trunk
 

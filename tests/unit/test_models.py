@@ -6,7 +6,8 @@ import torch
 
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
-from equimorph.groups.names import parse_group
+from equimorph.groups.names import parse_group, symmetry
+from equimorph.models.architectures.gcnn import GCNN
 from equimorph.models.checkpoint import (
     learned_state,
     load_checkpoint,
@@ -14,10 +15,11 @@ from equimorph.models.checkpoint import (
     save_checkpoint,
 )
 from equimorph.models.counting import count_macs, count_parameters
-from equimorph.models.gcnn import GCNN
 from equimorph.models.head import circular_mask
-from equimorph.models.registry import build, initialise
-from equimorph.models.specification import base_trunk, gcnn_trunk, resolve, symmetry
+from equimorph.models.initialisation import initialise
+from equimorph.models.matching import base_trunk, gcnn_trunk
+from equimorph.models.registry import build
+from equimorph.models.specification import resolve
 from equimorph.models.steerable import he_standard_deviations, plane, steerable_conv
 from equimorph.models.widths import (
     Trunk,

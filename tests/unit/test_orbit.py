@@ -5,10 +5,10 @@ import torch
 from torch.nn.functional import interpolate
 
 from equimorph.groups.names import parse_group
-from equimorph.models.cnn import CNN
+from equimorph.models.architectures.cnn import CNN
 from equimorph.models.head import circular_mask
+from equimorph.models.initialisation import initialise
 from equimorph.models.orbit import OrbitAverage, orbit, rotate
-from equimorph.models.registry import initialise
 from equimorph.models.widths import Trunk
 
 SIZE = 33

@@ -19,9 +19,10 @@ from equimorph.errors import InputError, TrainingError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
 from equimorph.io import read_json
+from equimorph.models.architectures.harmonic import FieldBatchNorm
 from equimorph.models.checkpoint import learned_state
-from equimorph.models.harmonic import FieldBatchNorm
-from equimorph.models.registry import build, initialise
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
 from equimorph.models.specification import resolve
 from equimorph.models.steerable import plane
 from equimorph.training.loop import train

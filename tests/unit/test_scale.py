@@ -7,7 +7,8 @@ import yaml
 
 from equimorph.config import check_config, merged, read_yaml
 from equimorph.models.catalogue import CATALOGUE
-from equimorph.models.registry import build, initialise
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
 from equimorph.models.specification import resolve
 from equimorph.scale import scaled
 from equimorph.seeds import WEIGHTS, stream

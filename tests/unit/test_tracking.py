@@ -20,7 +20,8 @@ from equimorph.config import check_config, merged, read_yaml
 from equimorph.errors import InputError
 from equimorph.io import read_json, write_json, write_text
 from equimorph.models.checkpoint import load_checkpoint, save_checkpoint
-from equimorph.models.registry import build, initialise
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
 from equimorph.models.specification import resolve
 from equimorph.provenance import digest
 from equimorph.tracking.tracker import flatten, open_tracker

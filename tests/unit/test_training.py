@@ -17,7 +17,8 @@ from torch import nn
 
 from equimorph.errors import InputError, TrainingError
 from equimorph.models.checkpoint import learned_state, load_learned_state
-from equimorph.models.registry import build, initialise
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
 from equimorph.models.specification import resolve
 from equimorph.seeds import BATCHES, stream
 from equimorph.training.augment import Augmentation, augment

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from equimorph.errors import InputError
+from equimorph.models.architectures.vit import VisionTransformer, _Attention
 from equimorph.models.counting import count_parameters
-from equimorph.models.vit import VisionTransformer, _Attention
 
 from .networks import random_images, spoil
 

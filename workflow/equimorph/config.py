@@ -14,7 +14,8 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from equimorph.errors import InputError
 from equimorph.groups.names import is_group_name, parse_group
-from equimorph.models.specification import base_trunk, matched_in_macs, resolve
+from equimorph.models.matching import base_trunk, matched_in_macs
+from equimorph.models.specification import resolve
 from equimorph.models.widths import exact_sizes
 from equimorph.robustness.conditions import check_spec
 from equimorph.scale import scaled

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from equimorph.errors import InputError
-from equimorph.models.specification import ARCHITECTURES, base_trunk, entry_of
+from equimorph.models.matching import base_trunk
+from equimorph.models.specification import ARCHITECTURES, entry_of
 from equimorph.models.widths import exact_sizes
 
 LEAST_PER_CLASS = 12

@@ -109,6 +109,13 @@ def modules(script):
     return local_modules(f"workflow/scripts/{script}", "workflow")
 
 
+def architecture_modules(wildcards):
+    """The modules of the model's own architecture: an edit of another one re-runs nothing of it."""
+    architecture = json.loads(specification(wildcards))["architecture"]
+    path = f"workflow/equimorph/models/architectures/{architecture}.py"
+    return [path, *local_modules(path, "workflow")]
+
+
 def as_json(value):
     """A config value as one argument of a command."""
     return json.dumps(value, sort_keys=True)

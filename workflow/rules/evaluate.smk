@@ -15,6 +15,7 @@ rule predict:
     input:
         script="workflow/scripts/evaluate/predict.py",
         modules=modules("evaluate/predict.py"),
+        architecture=architecture_modules,
         env=COMPUTE_ENV,
         model=f"{RUN}/model.safetensors",
         split=SPLIT_CSV,
@@ -49,6 +50,7 @@ rule equivariance:
     input:
         script="workflow/scripts/evaluate/equivariance.py",
         modules=modules("evaluate/equivariance.py"),
+        architecture=architecture_modules,
         env=COMPUTE_ENV,
         model=f"{RUN}/model.safetensors",
         images=IMAGES,

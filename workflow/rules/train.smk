@@ -7,6 +7,7 @@ rule train:
     input:
         script="workflow/scripts/train/train.py",
         modules=modules("train/train.py"),
+        architecture=architecture_modules,
         env=COMPUTE_ENV,
         images=IMAGES,
         verified=f"{DATA}/verified.json",

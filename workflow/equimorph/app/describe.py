@@ -12,9 +12,10 @@ from torch import nn
 from equimorph.data.simulate import simulate_galaxy
 from equimorph.errors import InputError
 from equimorph.evaluation.equivariance import logits_against_angle, relative_error
+from equimorph.groups.names import symmetry
 from equimorph.models.counting import count_macs, count_parameters, peak_activation_memory
-from equimorph.models.registry import build, initialise
-from equimorph.models.specification import symmetry
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
 from equimorph.seeds import WEIGHTS, stream
 
 CLASSES = (0, 2, 4, 5, 7, 9)  # of the simulated galaxies that the errors are measured on

@@ -1,7 +1,9 @@
 """Groups by name: C4 is the rotations by 90 degrees, D4 adds the reflections."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from equimorph.errors import InputError
 
@@ -55,3 +57,18 @@ def parse_group(name: str) -> Group:
             "D1, D2, D4, D8, D16, D32, D64 (rotations and reflections)."
         )
     return Group(rotations, match[1] == "D")
+
+
+def symmetry(specification: Mapping[str, Any]) -> tuple[str | None, int | None]:
+    """Return the group that the layers are equivariant under, and its order.
+
+    A network without one has no name and order 1; SO(2) and O(2) have no order. A network that
+    restricts its group from stage to stage, such as D8-D4-D1, counts by the last.
+    """
+    if "groups" in specification:
+        groups = specification["groups"]
+        return "-".join(groups), parse_group(groups[-1]).order
+    group = specification.get("group")
+    if group in CONTINUOUS_GROUPS:
+        return group, None
+    return group, parse_group(group).order if group else 1

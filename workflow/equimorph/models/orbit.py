@@ -35,7 +35,7 @@ class OrbitAverage(nn.Module):
     def initialise(self, generator: torch.Generator) -> None:
         """Draw every weight of the wrapped network."""
         # The registry builds this class, so it cannot be imported at the top.
-        from equimorph.models.registry import initialise
+        from equimorph.models.initialisation import initialise
 
         initialise(self.network, generator)
 

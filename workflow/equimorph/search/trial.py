@@ -13,7 +13,8 @@ from equimorph.data.split import read_split
 from equimorph.data.tensors import network_input, open_images
 from equimorph.device import open_device, within_memory
 from equimorph.errors import TrainingError
-from equimorph.models.registry import build, initialise
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
 from equimorph.search.space import resolve_trial
 from equimorph.seeds import WEIGHTS, stream
 from equimorph.training.loop import Labelled, Progress, train

@@ -10,9 +10,9 @@ from equimorph.data.tensors import open_images
 from equimorph.device import DEVICES, open_device
 from equimorph.errors import InputError
 from equimorph.evaluation.equivariance import audit
+from equimorph.groups.names import symmetry
 from equimorph.io import run, write_json
 from equimorph.models.checkpoint import load_checkpoint
-from equimorph.models.specification import symmetry
 from equimorph.provenance import stamp
 
 

@@ -20,11 +20,12 @@ from equimorph.data.split import read_split
 from equimorph.data.tensors import network_input, open_images
 from equimorph.device import DEVICES, open_device, peak_memory, within_memory
 from equimorph.errors import InputError
+from equimorph.groups.names import symmetry
 from equimorph.io import read_json, remove_leftovers, run, write_json, write_text
 from equimorph.models.checkpoint import save_checkpoint
 from equimorph.models.counting import count_macs, count_parameters
-from equimorph.models.registry import build, initialise
-from equimorph.models.specification import symmetry
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
 from equimorph.progress import progress
 from equimorph.provenance import digest, stamp
 from equimorph.seeds import WEIGHTS, stream

@@ -1,14 +1,21 @@
 """The vision transformer that S4 trains from scratch (Dosovitskiy et al. 2021)."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
 
 from equimorph.errors import InputError
 from equimorph.models.head import GreyLevels
-from equimorph.models.registry import draw_default
+from equimorph.models.initialisation import draw_default
 
 TOKEN_DEVIATION = 0.02  # of class token and positions: BERT's, which the authors' code takes over
+
+
+def build(arguments: dict[str, Any], classes: int) -> nn.Module:
+    """Build the network from a specification's arguments."""
+    return VisionTransformer(classes=classes, **arguments)
 
 
 class VisionTransformer(nn.Module):

@@ -1,14 +1,28 @@
 """The equivariant networks of S1 (arXiv:2311.01500) for every group C_N and D_N."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from equimorph.groups.escnn import enn
-from equimorph.groups.names import Group
+from equimorph.groups.names import Group, parse_group
 from equimorph.models.blurred_pool import BlurredPool
 from equimorph.models.head import GreyLevels, classifier
+from equimorph.models.matching import gcnn_trunk
 from equimorph.models.steerable import plane, steerable_conv
 from equimorph.models.widths import Trunk, exact_sizes
+
+
+def build(arguments: dict[str, Any], classes: int) -> nn.Module:
+    """Build the network from a specification's arguments."""
+    return GCNN(
+        parse_group(arguments["group"]),
+        gcnn_trunk(arguments, classes),
+        arguments["input_size"],
+        arguments["head"],
+        classes,
+    )
 
 
 class GCNN(nn.Module):

@@ -4,11 +4,13 @@ The architecture is that of He et al. 2016, Deep Residual Learning for Image Rec
 fields.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from equimorph.groups.escnn import enn, gspaces
-from equimorph.groups.names import Group
+from equimorph.groups.names import Group, parse_group
 from equimorph.models.head import GreyLevels
 from equimorph.models.steerable import plane, steerable_conv
 from equimorph.models.widths import Trunk, exact_sizes
@@ -16,6 +18,12 @@ from equimorph.models.widths import Trunk, exact_sizes
 STEM_KERNEL = 7
 # S1's bottleneck widens by 2, not by 4 as He et al. do.
 BOTTLENECK_EXPANSION = 2
+
+
+def build(arguments: dict[str, Any], classes: int) -> nn.Module:
+    """Build the network from a specification's arguments."""
+    group, blocks = parse_group(arguments.pop("group")), tuple(arguments.pop("blocks"))
+    return E2ResNet(group=group, blocks=blocks, classes=classes, **arguments)
 
 
 class Residual(nn.Module):

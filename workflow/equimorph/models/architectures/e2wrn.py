@@ -5,13 +5,14 @@ Cesa, General E(2)-Equivariant Steerable CNNs, NeurIPS 2019; tried by S1 (arXiv:
 """
 
 from math import sqrt
+from typing import Any
 
 import torch
 from torch import nn
 
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
-from equimorph.groups.names import Group
+from equimorph.groups.names import Group, parse_group
 from equimorph.models.head import GreyLevels
 from equimorph.models.steerable import SteerableConv, plane, steerable_conv
 from equimorph.models.widths import Trunk, exact_sizes
@@ -20,6 +21,12 @@ STEM_WIDTH = 16
 STEM_KERNEL = 5
 # On a ring of radius r a filter may turn up to 3 r times; escnn's own limit is tighter.
 FREQUENCIES_PER_RADIUS = 3.0
+
+
+def build(arguments: dict[str, Any], classes: int) -> nn.Module:
+    """Build the network from a specification's arguments."""
+    groups = tuple(parse_group(name) for name in arguments.pop("groups"))
+    return E2WideResNet(groups=groups, classes=classes, **arguments)
 
 
 class WideBlock(nn.Module):

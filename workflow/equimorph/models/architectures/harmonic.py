@@ -4,6 +4,8 @@ S1 began this network and never completed it. A field holds the Fourier coeffici
 on the group (its spectral regular representation); a nonlinearity samples that function.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.functional import pad
@@ -13,8 +15,15 @@ from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import CONTINUOUS_GROUPS
 from equimorph.models.blurred_pool import BlurredPool
 from equimorph.models.head import GreyLevels, classifier
+from equimorph.models.matching import base_trunk
 from equimorph.models.steerable import steerable_conv
 from equimorph.models.widths import Trunk, exact_sizes
+
+
+def build(arguments: dict[str, Any], classes: int) -> nn.Module:
+    """Build the network from a specification's arguments."""
+    own = {key: arguments[key] for key in ("group", "band_limit", "samples", "input_size")}
+    return HarmonicGCNN(trunk=base_trunk(arguments), classes=classes, **own)
 
 
 class FieldBatchNorm(nn.Module):

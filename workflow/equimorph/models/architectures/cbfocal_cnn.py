@@ -1,5 +1,7 @@
 """The plain network of S2 (GabrielArpini/GalaxyClassifier) with its asymmetry branch."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -8,6 +10,11 @@ from equimorph.models.head import GreyLevels
 
 S2_CHANNELS = (32, 64, 128, 256, 512)
 ASYMMETRY_FEATURES = 16
+
+
+def build(arguments: dict[str, Any], classes: int) -> nn.Module:
+    """Build the network from a specification's arguments."""
+    return CBFocalCNN(classes=classes, **arguments)
 
 
 class CBFocalCNN(nn.Module):

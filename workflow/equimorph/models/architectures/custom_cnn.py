@@ -1,5 +1,7 @@
 """The plain network of S4 (Galaxy Morphology Classification): no padding, no batch norm."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -19,6 +21,11 @@ def final_size(input_size: int) -> int:
 
 
 SMALLEST_SIZE = next(size for size in range(1, 256) if final_size(size))
+
+
+def build(arguments: dict[str, Any], classes: int) -> nn.Module:
+    """Build the network from a specification's arguments."""
+    return CustomCNN(classes=classes, **arguments)
 
 
 class CustomCNN(nn.Module):

@@ -1,10 +1,18 @@
 """The plain network of S1 (arXiv:2311.01500): the same widths without any symmetry."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from equimorph.models.head import GreyLevels, classifier
+from equimorph.models.matching import base_trunk
 from equimorph.models.widths import Trunk
+
+
+def build(arguments: dict[str, Any], classes: int) -> nn.Module:
+    """Build the network from a specification's arguments."""
+    return CNN(base_trunk(arguments), arguments["input_size"], arguments["head"], classes)
 
 
 class CNN(nn.Module):

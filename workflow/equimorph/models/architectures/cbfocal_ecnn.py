@@ -1,13 +1,14 @@
 """The small C4 network of S2 (GabrielArpini/GalaxyClassifier) with its asymmetry branch."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
-from equimorph.groups.names import Group
+from equimorph.groups.names import Group, parse_group
 from equimorph.models.asymmetry import Asymmetry
 from equimorph.models.blurred_pool import BlurredPool
 from equimorph.models.head import GreyLevels
@@ -19,6 +20,18 @@ S2_FIELDS = (4, 8, 12, 16, 20)
 S2_FIELD_DROPOUT = (0.1, 0.1, 0.15, 0.15, 0.2)
 S2_POOL_AFTER = (2, 4, 5)
 ASYMMETRY_FEATURES = 8
+
+
+def build(arguments: dict[str, Any], classes: int) -> nn.Module:
+    """Build the network from a specification's arguments."""
+    return CBFocalECNN(
+        group=parse_group(arguments["group"]),
+        fields=tuple(arguments["mixed_fields"]),
+        field_dropout=tuple(arguments["field_dropout"]),
+        asymmetry=arguments["asymmetry"],
+        input_size=arguments["input_size"],
+        classes=classes,
+    )
 
 
 class CBFocalECNN(nn.Module):

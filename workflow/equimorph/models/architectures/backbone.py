@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,8 +11,8 @@ from torchvision.models import get_model, get_model_weights
 
 from equimorph.errors import InputError
 from equimorph.models.head import GreyLevels
+from equimorph.models.initialisation import draw_default
 from equimorph.models.pretrained import load_weights
-from equimorph.models.registry import draw_default
 
 # The module that holds the published head.
 LAST_LAYER = {
@@ -38,6 +39,11 @@ IMAGENET_SCALE = tuple(255 * deviation for deviation in (0.229, 0.224, 0.225))
 
 # densenet121's file is older than the rule that module names hold no dot.
 _DOTTED = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)")
+
+
+def build(arguments: dict[str, Any], classes: int) -> nn.Module:
+    """Build the network from a specification's arguments."""
+    return Backbone(name=arguments.pop("backbone"), classes=classes, **arguments)
 
 
 class Backbone(nn.Module):

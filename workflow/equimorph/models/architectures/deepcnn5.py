@@ -1,5 +1,7 @@
 """DeepCNN-5Block, the plain network of S3 (GalaxyZoo10_PyTorch)."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -11,6 +13,11 @@ CONVOLUTIONS_PER_BLOCK = 3
 HIDDEN_WIDTHS = (2048, 512, 128, 32)
 DROPOUTS = (0.4, 0.3, 0.2, 0.1)
 SMALLEST_SIZE = 2 ** len(CHANNELS)  # every block halves the map
+
+
+def build(arguments: dict[str, Any], classes: int) -> nn.Module:
+    """Build the network from a specification's arguments."""
+    return DeepCNN5(classes=classes, **arguments)
 
 
 class DeepCNN5(nn.Module):

@@ -1,0 +1,1 @@
+"""One module per architecture: a network, and `build`, which makes it from a specification."""
