@@ -36,7 +36,7 @@ test-all: install ## run all tests, also the slow ones: Slurm, torchrun, every g
 	EQUIMORPH_TEST_ALL=1 $(VENV)/bin/python -m pytest
 
 publish: install ## refresh the published results in .dvc/store (docs/sharing.md)
-	$(VENV)/bin/python workflow/publish.py
+	$(VENV)/bin/python workflow/dvc_publish.py
 
 lint: install ## check style, formatting and the workflow
 	$(VENV)/bin/ruff check

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from equimorph.io import run, write_json
-from equimorph.models.specification import resolve
+from equimorph.study.models import resolve
 from equimorph.training.loop import Labelled
 
 SCRIPT = Path(__file__).parents[1] / "workflow/scripts/train/train.py"

@@ -10,8 +10,8 @@ import torch
 
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
-from equimorph.models.blurred_pool import SIGMA, BlurredPool
-from equimorph.models.steerable import plane
+from equimorph.steerable.blurred_pool import SIGMA, BlurredPool
+from equimorph.steerable.convolution import plane
 
 REPEATS = 5
 # Batch, fields and side of the maps before the pools of S1's D4 network at 255 px, and of smaller

@@ -28,7 +28,7 @@ def build(group: str, plain: bool) -> float:
     from equimorph.groups.names import parse_group
     from equimorph.models.architectures import gcnn
     from equimorph.models.initialisation import initialise
-    from equimorph.models.widths import Trunk
+    from equimorph.models.trunk import Trunk
 
     def escnns(in_type, out_type, kernel_size, stride, padding):
         return enn.R2Conv(

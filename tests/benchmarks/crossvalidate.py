@@ -15,12 +15,13 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from equimorph.config import merged, read_yaml  # noqa: E402
 from equimorph.data.split import read_split  # noqa: E402
 from equimorph.data.tensors import network_input, open_images  # noqa: E402
-from equimorph.models.registry import build, initialise  # noqa: E402
-from equimorph.models.specification import resolve  # noqa: E402
+from equimorph.models.initialisation import initialise  # noqa: E402
+from equimorph.models.registry import build  # noqa: E402
 from equimorph.seeds import WEIGHTS, stream  # noqa: E402
+from equimorph.study.models import resolve  # noqa: E402
+from equimorph.study.yaml_files import merged, read_yaml  # noqa: E402
 from equimorph.training.loop import Labelled, train  # noqa: E402
 from equimorph.training.recipe import read_recipe  # noqa: E402
 

@@ -16,9 +16,9 @@ from matplotlib.patches import Rectangle
 
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
-from equimorph.models.irrep_basis import NOISE, components
-from equimorph.models.steerable import SteerableConv, plane, steerable_conv
-from equimorph.plots.style import WIDTH, save, styled
+from equimorph.report.figures.style import WIDTH, save, styled
+from equimorph.steerable.convolution import SteerableConv, plane, steerable_conv
+from equimorph.steerable.irrep_basis import NOISE, components
 
 GROUPS = ["C2", "C4", "C8", "C16", "D2", "D4", "D8", "D16"]
 COLOURS = "RdBu_r"  # told apart under the common colour-vision deficiencies

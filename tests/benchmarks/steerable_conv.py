@@ -25,12 +25,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
 from equimorph.models.architectures.gcnn import GCNN
-from equimorph.models.blurred_pool import BlurredPool
 from equimorph.models.export import export
 from equimorph.models.initialisation import initialise
-from equimorph.models.irrep_conv import use_irrep_convolutions
-from equimorph.models.steerable import plane, steerable_conv
-from equimorph.models.widths import Trunk
+from equimorph.models.trunk import Trunk
+from equimorph.steerable.blurred_pool import BlurredPool
+from equimorph.steerable.convolution import plane, steerable_conv
+from equimorph.steerable.irrep_conv import use_irrep_convolutions
 
 GROUPS = ["C2", "C4", "C8", "C16", "D2", "D4", "D8", "D16"]
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}

@@ -42,12 +42,12 @@ from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
 from equimorph.io import run
 from equimorph.models.architectures.gcnn import GCNN
-from equimorph.models.blurred_pool import SIGMA
 from equimorph.models.head import classifier
 from equimorph.models.initialisation import initialise
-from equimorph.models.steerable import plane
-from equimorph.models.widths import Trunk, exact_sizes
+from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.provenance import hardware, versions
+from equimorph.steerable.blurred_pool import SIGMA
+from equimorph.steerable.convolution import plane
 from equimorph.training.augment import Augmentation
 from equimorph.training.loop import Labelled, predict_logits, train
 from equimorph.training.optimisers import Schedule

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from equimorph.config import merged
+from equimorph.study.yaml_files import merged
 
 PARTS = ("Snakefile", "config.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "envs", "profiles")
 

@@ -80,7 +80,7 @@ def test_publish_refreshes_the_store_with_one_command(repository, publish, tmp_p
     stale.write_text("of an earlier study")
     (project.folder / "workflow/report/sky_map.rst").write_text("Edited here.\n")
 
-    done = project.run("python", "workflow/publish.py")
+    done = project.run("python", "workflow/dvc_publish.py")
     assert "1 files of earlier results removed" in done.stdout and not stale.exists()
     files = {path for path in store.rglob("*") if path.is_file()}
     assert files == publish.needed(project.folder / "dvc.lock", store)

@@ -80,7 +80,7 @@ def test_one_more_model_trains_it_alone(copy):
 
 
 def test_an_edit_of_a_module_re_runs_the_jobs_that_import_it(copy):
-    module = copy.folder / "workflow/equimorph/plots/confusion.py"
+    module = copy.folder / "workflow/equimorph/report/figures/confusion.py"
     module.write_text(module.read_text() + "\n# edited\n")
     planned = copy.planned()
     assert planned.pop("all") == 1

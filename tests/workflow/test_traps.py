@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from equimorph.config import merged
+from equimorph.study.yaml_files import merged
 
 from .conftest import Project
 

@@ -10,14 +10,14 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from equimorph.config import check_config
+from equimorph.study.config import check_config
 from equimorph.data.classes import GALAXY10_COUNTS
 from equimorph.errors import InputError
-from equimorph.models.specification import resolve
+from equimorph.study.models import resolve
 from equimorph.provenance import digest
-from equimorph.scale import scaled
+from equimorph.study.scale import scaled
 from equimorph.sources import local_modules
-from equimorph.training.settings import recipe_settings
+from equimorph.study.recipes import recipe_settings
 
 
 def check_study():
@@ -56,7 +56,7 @@ def check_gpus():
 
 def shared_by(processes):
     """The command that runs a script in processes that share each batch."""
-    return "python" if processes == 1 else f"python workflow/share.py {processes}"
+    return "python" if processes == 1 else f"python workflow/torchrun.py {processes}"
 
 
 check_study()

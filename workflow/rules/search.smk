@@ -1,5 +1,5 @@
 # A search for better training parameters, on the validation set; no other target needs it.
-from equimorph.search.space import single_study, training_part
+from equimorph.study.search_space import single_study, training_part
 
 SEARCH_ENV = ["envs/search.yaml", "envs/search.post-deploy.sh"]
 SEARCH = f"{RESULTS}/search"

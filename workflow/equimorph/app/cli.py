@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from equimorph import __version__
-from equimorph.config import merged, read_yaml
 from equimorph.errors import InputError
 from equimorph.io import run, write_json
 from equimorph.lineage import text
 from equimorph.lineage.trace import trace
-from equimorph.models.catalogue import CATALOGUE, published_size
-from equimorph.models.specification import resolve
-from equimorph.models.widths import S1_FIELDS, S1_POOL_AFTER
+from equimorph.models.trunk import S1_FIELDS, S1_POOL_AFTER
+from equimorph.study.models import resolve
+from equimorph.study.published_models import CATALOGUE, published_size
+from equimorph.study.yaml_files import merged, read_yaml
 
 # The command belongs to a checkout: the config and the presets lie beside the workflow.
 ROOT = Path(__file__).resolve().parents[3]

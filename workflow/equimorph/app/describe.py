@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from equimorph.data.simulate import simulate_galaxy
 from equimorph.errors import InputError
 from equimorph.evaluation.equivariance import logits_against_angle, relative_error
 from equimorph.groups.names import symmetry
@@ -17,6 +16,7 @@ from equimorph.models.counting import count_macs, count_parameters, peak_activat
 from equimorph.models.initialisation import initialise
 from equimorph.models.registry import build
 from equimorph.seeds import WEIGHTS, stream
+from equimorph.simulation.simulate import simulate_galaxy
 
 CLASSES = (0, 2, 4, 5, 7, 9)  # of the simulated galaxies that the errors are measured on
 # Above, operations are only counted (escnn's dropout runs on real tensors alone, and needs none).
@@ -81,7 +81,7 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
 
 
 def _convolutions(network: nn.Module, size: int) -> dict[str, dict[str, str]]:
-    from equimorph.models.irrep_conv import chosen_methods  # escnn: seconds to import
+    from equimorph.steerable.irrep_conv import chosen_methods
 
     training, inference = (chosen_methods(network, size, BATCH, g) for g in (True, False))
     return {name: {"training": training[name], "inference": inference[name]} for name in training}

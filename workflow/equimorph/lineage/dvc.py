@@ -3,9 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from equimorph.config import read_yaml
 from equimorph.io import read_json
 from equimorph.lineage.records import Project, record_place
+from equimorph.study.yaml_files import read_yaml
 
 # Where the objects that DVC knows lie: its cache, and the store inside the repository.
 OBJECTS = (".dvc/cache/files/md5", ".dvc/store/files/md5")

@@ -86,7 +86,7 @@ class _Recorder(fx.Tracer):
 
     def __init__(self):
         from equimorph.groups.escnn import enn
-        from equimorph.models.blurred_pool import BlurredPool
+        from equimorph.steerable.blurred_pool import BlurredPool
 
         # Calls of escnn's classes become steps of the record, so their originals are kept here.
         super().__init__(autowrap_modules=(enn,))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from equimorph.models.widths import HEAD_WIDTHS
+from equimorph.models.trunk import HEAD_WIDTHS
 
 # Mean (37.3, test images of arXiv:2311.01500) and about the sd of Galaxy10 DECaLS in grey levels.
 # The same constants for every data set, so that a network carries over to another one.

@@ -29,6 +29,6 @@ def draw_default(module: nn.Module, generator: torch.Generator) -> None:
             nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
             nn.init.zeros_(layer.bias)
         elif hasattr(layer, "basisexpansion"):
-            from equimorph.models.steerable import initialise_steerable
+            from equimorph.steerable.convolution import initialise_steerable
 
             initialise_steerable(layer, generator)

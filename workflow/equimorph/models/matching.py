@@ -5,7 +5,7 @@ from typing import Any
 
 from equimorph.errors import InputError
 from equimorph.groups.names import parse_group
-from equimorph.models.widths import (
+from equimorph.models.trunk import (
     Trunk,
     exact_sizes,
     head_parameters,
@@ -67,7 +67,7 @@ def matched_in_macs(specification: Mapping[str, Any]) -> Trunk:
 
 def _matched_in_parameters(specification: Mapping[str, Any], classes: int) -> Trunk:
     # Counting the weights of a steerable kernel needs escnn, which takes seconds to import.
-    from equimorph.models.steerable import weights_per_pair
+    from equimorph.steerable.convolution import weights_per_pair
 
     trunk, group = base_trunk(specification), parse_group(specification["group"])
     plain_stem, plain = trunk.stem_kernel_size**2, trunk.kernel_size**2

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.ndimage import affine_transform
 
 from equimorph.errors import InputError
-from equimorph.robustness.conditions import check_spec
+from equimorph.study.conditions import check_spec
 
 # Electrons that a grey level stands for: sky level / sky variance of the Galaxy10 images (median
 # of three channels of 20 lossless images; a quarter of them lies below 0.22, one above 0.43).

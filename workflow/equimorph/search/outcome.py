@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from equimorph.config import merged
 from equimorph.errors import InputError
-from equimorph.search.space import with_values
+from equimorph.study.search_space import with_values
+from equimorph.study.yaml_files import merged
 
 _COLUMNS = ("trial", "state", "validation_loss", "best_epochs", "epochs", "seconds", "reason")
 

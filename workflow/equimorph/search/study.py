@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from equimorph.errors import InputError
-from equimorph.search.space import Range
 from equimorph.search.trial import Outcome
+from equimorph.study.search_space import Range
 
 try:
     import optuna

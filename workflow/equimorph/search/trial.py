@@ -15,8 +15,8 @@ from equimorph.device import open_device, within_memory
 from equimorph.errors import TrainingError
 from equimorph.models.initialisation import initialise
 from equimorph.models.registry import build
-from equimorph.search.space import resolve_trial
 from equimorph.seeds import WEIGHTS, stream
+from equimorph.study.search_space import resolve_trial
 from equimorph.training.loop import Labelled, Progress, train
 from equimorph.training.recipe import Recipe, read_recipe
 

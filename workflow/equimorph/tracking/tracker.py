@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from equimorph.errors import InputError
 from equimorph.io import read_json
 
 Row = Mapping[str, float]  # of the history: `epoch` and what was measured in it
 
-SETTINGS = ("study", "folder", "tensorboard", "mlflow")
 # What run.json says of the training as a whole.
 MEASURES = (
     "best_epoch",
@@ -161,51 +159,6 @@ def _complete(record: Record, outcome: Outcome) -> None:
         record.epoch(row)
     record.finish(outcome)
     record.close("FINISHED")
-
-
-def open_tracker(
-    settings: Mapping[str, Any], model: str, values: Mapping[str, Any], sha256: str, resumed: bool
-) -> Tracker:
-    """Return the records that the settings ask for; without any, a tracker that does nothing.
-
-    Args:
-        settings: `tensorboard`, `mlflow` as in the config's section `track`; where one of them is
-            on, `study` and `folder`, the place of what is written on this machine.
-        model: name of the model.
-        values: all that the training depends on.
-        sha256: digest of the values and of the sources.
-        resumed: whether the state of an unfinished training was found.
-
-    Raises:
-        InputError: a setting is unknown, or a package is not installed.
-    """
-    if unknown := sorted(set(settings) - set(SETTINGS)):
-        raise InputError(f"track.{unknown[0]}: unknown key; allowed are {', '.join(SETTINGS)}.")
-    records: list[Record] = []
-    if not (settings.get("tensorboard") or settings.get("mlflow")):
-        return Tracker(records)
-    job = Job(settings["study"], model, values, sha256, resumed)
-    folder = Path(settings["folder"])
-    if settings.get("tensorboard"):
-        try:
-            from equimorph.tracking.tensorboard import TensorBoardRecord
-        except ImportError as error:
-            raise _missing("tensorboard", error) from error
-        records.append(TensorBoardRecord(job, folder / "tensorboard"))
-    if settings.get("mlflow"):
-        try:
-            from equimorph.tracking.mlflow import MlflowRecord
-        except ImportError as error:
-            raise _missing("mlflow", error) from error
-        records.append(MlflowRecord(job, settings["mlflow"], folder))
-    return Tracker(records)
-
-
-def _missing(package: str, error: ImportError) -> InputError:
-    return InputError(
-        f"track.{package}: the package cannot be imported ({error}); install it with "
-        "`pip install 'equimorph[tracking]'` or switch this record off."
-    )
 
 
 def read_outcome(model: str | Path, history: str | Path, run: str | Path) -> Outcome:

@@ -6,8 +6,8 @@ from functools import partial
 from tqdm import tqdm
 
 from equimorph.data.raw import write_raw
-from equimorph.data.simulate import simulate
 from equimorph.io import run
+from equimorph.simulation.simulate import simulate
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from equimorph.io import read_json, run
-from equimorph.plots.accuracy import accuracy_by_order
-from equimorph.plots.style import save
+from equimorph.report.figures.accuracy import accuracy_by_order
+from equimorph.report.figures.style import save
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from equimorph.io import run
-from equimorph.plots.sheets import contact_sheet, spread
-from equimorph.plots.style import save
+from equimorph.report.figures.sheets import contact_sheet, spread
+from equimorph.report.figures.style import save
 
 
 def main(argv: list[str] | None = None) -> None:

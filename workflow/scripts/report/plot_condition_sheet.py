@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from equimorph.errors import InputError
-from equimorph.evaluation.wording import condition_label
 from equimorph.io import run
-from equimorph.plots.sheets import central, contact_sheet
-from equimorph.plots.style import save
+from equimorph.report.figures.sheets import central, contact_sheet
+from equimorph.report.figures.style import save
+from equimorph.report.wording import condition_label
 
 # The galaxy itself: whole images, shrunk to the sheet's cells, would average the noise away.
 _CROP = 144  # pixels

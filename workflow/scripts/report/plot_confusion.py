@@ -7,8 +7,8 @@ import numpy as np
 
 from equimorph.evaluation.summary import highlighted
 from equimorph.io import read_json, run
-from equimorph.plots.confusion import confusion_matrices
-from equimorph.plots.style import save
+from equimorph.report.figures.confusion import confusion_matrices
+from equimorph.report.figures.style import save
 
 
 def main(argv: list[str] | None = None) -> None:

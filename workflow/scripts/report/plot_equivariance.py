@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from equimorph.io import read_json, run
-from equimorph.plots.equivariance import error_against_angle
-from equimorph.plots.style import save
+from equimorph.report.figures.equivariance import error_against_angle
+from equimorph.report.figures.style import save
 
 
 def rows(audit: dict[str, Any]) -> pd.DataFrame:

@@ -7,8 +7,8 @@ import pandas as pd
 
 from equimorph.evaluation.summary import highlighted
 from equimorph.io import read_json, run
-from equimorph.plots.calibration import reliability_diagram
-from equimorph.plots.style import save
+from equimorph.report.figures.calibration import reliability_diagram
+from equimorph.report.figures.style import save
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from equimorph.io import run
-from equimorph.plots.catalogue import sky_map
-from equimorph.plots.style import save
+from equimorph.report.figures.catalogue import sky_map
+from equimorph.report.figures.style import save
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -8,8 +8,8 @@ import pandas as pd
 from equimorph.errors import InputError
 from equimorph.evaluation.predictions import model_and_seed
 from equimorph.io import read_json, run
-from equimorph.plots.curves import training_curves
-from equimorph.plots.style import save
+from equimorph.report.figures.curves import training_curves
+from equimorph.report.figures.style import save
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,8 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from equimorph.evaluation.report import embed_figures, read_captions, render
 from equimorph.io import read_json, run, write_text
+from equimorph.report.render import embed_figures, read_captions, render
 
 
 def main(argv: list[str] | None = None) -> None:

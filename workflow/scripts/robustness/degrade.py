@@ -11,8 +11,8 @@ from equimorph.data.tensors import open_images
 from equimorph.errors import InputError
 from equimorph.io import atomic_path, run
 from equimorph.progress import progress
-from equimorph.robustness.conditions import check_spec
 from equimorph.robustness.degrade import degrade, mean_level
+from equimorph.study.conditions import check_spec
 
 BLOCK = 64  # images in memory at a time
 

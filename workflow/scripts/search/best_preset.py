@@ -3,9 +3,9 @@
 import argparse
 import json
 
-from equimorph.config import read_yaml
 from equimorph.io import read_json, run, write_text
 from equimorph.search.outcome import best_study, preset_text
+from equimorph.study.yaml_files import read_yaml
 
 
 def main(argv: list[str] | None = None) -> None:

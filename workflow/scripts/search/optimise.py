@@ -12,9 +12,9 @@ from equimorph.progress import progress
 from equimorph.provenance import digest, stamp
 from equimorph.search import trial
 from equimorph.search.outcome import best_of, trials_csv
-from equimorph.search.space import read_space
 from equimorph.search.workers import run_trials
 from equimorph.sources import local_modules
+from equimorph.study.search_space import read_space
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:

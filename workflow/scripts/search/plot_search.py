@@ -3,8 +3,8 @@
 import argparse
 
 from equimorph.io import read_json, run
-from equimorph.plots.search import search_history, search_slices
-from equimorph.plots.style import save
+from equimorph.report.figures.search import search_history, search_slices
+from equimorph.report.figures.style import save
 
 
 def main(argv: list[str] | None = None) -> None:

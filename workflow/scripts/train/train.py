@@ -30,7 +30,7 @@ from equimorph.progress import progress
 from equimorph.provenance import digest, stamp
 from equimorph.seeds import WEIGHTS, stream
 from equimorph.sources import local_modules
-from equimorph.tracking.tracker import open_tracker
+from equimorph.tracking.open import open_tracker
 from equimorph.training.loop import Labelled, Progress, train
 from equimorph.training.parallel import Processes, join
 from equimorph.training.recipe import read_recipe

@@ -10,10 +10,10 @@ from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
 from equimorph.models.asymmetry import Asymmetry
-from equimorph.models.blurred_pool import BlurredPool
 from equimorph.models.head import GreyLevels
-from equimorph.models.steerable import plane, steerable_conv
-from equimorph.models.widths import Trunk, exact_sizes
+from equimorph.models.trunk import Trunk, exact_sizes
+from equimorph.steerable.blurred_pool import BlurredPool
+from equimorph.steerable.convolution import plane, steerable_conv
 
 S2_GROUP = Group(rotations=4, reflections=False)
 S2_FIELDS = (4, 8, 12, 16, 20)

@@ -7,7 +7,7 @@ from torch import nn
 
 from equimorph.models.head import GreyLevels, classifier
 from equimorph.models.matching import base_trunk
-from equimorph.models.widths import Trunk
+from equimorph.models.trunk import Trunk
 
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:

@@ -12,8 +12,8 @@ from torch import nn
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import Group, parse_group
 from equimorph.models.head import GreyLevels
-from equimorph.models.steerable import plane, steerable_conv
-from equimorph.models.widths import Trunk, exact_sizes
+from equimorph.models.trunk import Trunk, exact_sizes
+from equimorph.steerable.convolution import plane, steerable_conv
 
 STEM_KERNEL = 7
 # S1's bottleneck widens by 2, not by 4 as He et al. do.

@@ -14,8 +14,8 @@ from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import Group, parse_group
 from equimorph.models.head import GreyLevels
-from equimorph.models.steerable import SteerableConv, plane, steerable_conv
-from equimorph.models.widths import Trunk, exact_sizes
+from equimorph.models.trunk import Trunk, exact_sizes
+from equimorph.steerable.convolution import SteerableConv, plane, steerable_conv
 
 STEM_WIDTH = 16
 STEM_KERNEL = 5

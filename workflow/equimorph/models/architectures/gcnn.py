@@ -7,11 +7,11 @@ from torch import nn
 
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
-from equimorph.models.blurred_pool import BlurredPool
 from equimorph.models.head import GreyLevels, classifier
 from equimorph.models.matching import gcnn_trunk
-from equimorph.models.steerable import plane, steerable_conv
-from equimorph.models.widths import Trunk, exact_sizes
+from equimorph.models.trunk import Trunk, exact_sizes
+from equimorph.steerable.blurred_pool import BlurredPool
+from equimorph.steerable.convolution import plane, steerable_conv
 
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:

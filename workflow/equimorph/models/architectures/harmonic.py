@@ -13,11 +13,11 @@ from torch.nn.functional import pad
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import CONTINUOUS_GROUPS
-from equimorph.models.blurred_pool import BlurredPool
 from equimorph.models.head import GreyLevels, classifier
 from equimorph.models.matching import base_trunk
-from equimorph.models.steerable import steerable_conv
-from equimorph.models.widths import Trunk, exact_sizes
+from equimorph.models.trunk import Trunk, exact_sizes
+from equimorph.steerable.blurred_pool import BlurredPool
+from equimorph.steerable.convolution import steerable_conv
 
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:

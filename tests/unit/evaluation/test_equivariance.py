@@ -1,0 +1,254 @@
+"""The audit of networks: exact where the pixels only move, and blind to nothing."""
+
+import importlib.util
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.colors import to_hex
+
+from equimorph.errors import InputError
+from equimorph.evaluation.equivariance import (
+    accuracy_against_angle,
+    audit,
+    equivariance_error,
+    relative_error,
+    rotated,
+)
+from equimorph.io import read_json
+from equimorph.models.checkpoint import learned_state, save_checkpoint
+from equimorph.models.head import circular_mask
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
+from equimorph.report.figures.equivariance import error_against_angle
+from equimorph.report.figures.style import FAMILY_COLOURS
+from equimorph.study.models import resolve
+
+
+def script(root, name):
+    path = root / "workflow/scripts" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(name.replace("/", "_"), path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.main
+
+
+def galaxies(size, count=6, seed=5):
+    """Smooth random images: a network at random weights reacts to them by more than rounding."""
+    coarse = torch.rand(count, 3, 9, 9, generator=torch.Generator().manual_seed(seed)) * 255
+    return torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 255)
+
+
+def blob(size, angle):
+    """A round spot 12 px to the right of the centre, turned anticlockwise about it."""
+    axis = torch.arange(size) - (size - 1) / 2
+    turn = torch.deg2rad(torch.tensor(float(angle)))
+    x, y = 12 * torch.cos(turn), -12 * torch.sin(turn)
+    distance = (axis[None, :] - x) ** 2 + (axis[:, None] - y) ** 2
+    return (200 * torch.exp(-distance / (2 * 2.5**2))).expand(1, 1, size, size)
+
+
+def network(name, defaults):
+    """A network at random weights that reacts to images: its statistics are those of a batch."""
+    made = build(resolve(name, {}, {**defaults, "fields": [2, 4, 4, 4], "pool_after": [2, 4]}), 10)
+    initialise(made, torch.Generator().manual_seed(3))
+    for module in made.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.momentum = 1.0
+    with torch.no_grad():
+        made.train()(galaxies(defaults["input_size"], 32, seed=6))
+    return made
+
+
+@pytest.mark.parametrize("turns", [-1, 0, 1, 2, 3, 4])
+def test_quarter_turns_only_move_pixels(turns):
+    images = galaxies(17).to(torch.uint8)
+    turned = rotated(images, 90.0 * turns)
+    assert turned.dtype == torch.uint8
+    assert torch.equal(turned, images.rot90(turns, (2, 3)))
+
+
+@pytest.mark.parametrize("angle", [15, 45, 100, 217.5, 350, -30])
+def test_a_spot_goes_where_it_should(angle):
+    inside = circular_mask(65) > 0
+    error = (rotated(blob(65, 0), angle) - blob(65, angle))[..., inside].abs().max()
+    assert error < 0.1  # of 200 grey levels
+
+
+def test_rotation_stays_within_the_grey_levels():
+    edges = torch.zeros(1, 3, 33, 33)
+    edges[..., 12:20, 12:20] = 255
+    turned = rotated(edges, 30)
+    assert turned.min() == 0 and turned.max() == 255
+
+
+@pytest.mark.parametrize(("name", "reflects"), [("D4", True), ("C4", False)])
+def test_equivariant_networks_err_between_quarter_turns_alone(name, reflects, network_defaults):
+    made, images = network(name, network_defaults), galaxies(65)
+    error = equivariance_error(made, images, [0, 90, 180, 270, 45])
+    assert error[0] == 0
+    assert error[:4].max() < 1e-4 < 1e-3 < error[4]
+    mirrored = equivariance_error(made, images, [0, 90], reflect=True)
+    assert (mirrored.max() < 1e-4) if reflects else (mirrored.min() > 1e-2)
+
+
+def test_the_plain_network_errs_everywhere(network_defaults):
+    made, images = network("CNN", network_defaults), galaxies(65)
+    error = equivariance_error(made, images, [45, 90, 180])
+    assert error.min() > 1e-2
+    assert equivariance_error(made, images, [0], reflect=True) > 1e-2
+
+
+def test_error_is_measured_in_units_of_the_spread():
+    generator = torch.Generator().manual_seed(0)
+    still = torch.randn(8, 10, generator=generator, dtype=torch.float64)
+    means = still.mean(0).expand(8, 10)
+    moved = torch.stack([still, means, 2 * still - means])
+    torch.testing.assert_close(
+        relative_error(moved, still), torch.tensor([0, 1, 1], dtype=torch.float64)
+    )
+    noisy = still + torch.randn(1, 8, 10, generator=generator, dtype=torch.float64)
+    error = relative_error(noisy, still)
+    torch.testing.assert_close(relative_error(5 * noisy + 3, 5 * still + 3), error)
+    unrelated = torch.randn(2, 4000, 10, generator=generator, dtype=torch.float64)
+    assert relative_error(unrelated[:1], unrelated[1]).item() == pytest.approx(2**0.5, rel=0.02)
+
+
+def test_images_without_spread_are_refused(network_defaults):
+    made = network("CNN", network_defaults)
+    with pytest.raises(InputError, match="two or more different images"):
+        equivariance_error(made, galaxies(65, 1), [90])
+
+
+def test_accuracy_follows_the_answers(network_defaults):
+    made, images = network("D4", network_defaults), galaxies(65, 12)
+    with torch.no_grad():
+        labels = made.eval()(images).argmax(1)
+    assert accuracy_against_angle(made, images, labels, [0, 90, 180]).tolist() == [1, 1, 1]
+    assert accuracy_against_angle(made, images, labels, [270], reflect=True).tolist() == [1]
+    labels[:3] = (labels[:3] + 1) % 10
+    assert accuracy_against_angle(made, images, labels, [0, 90]).tolist() == [0.75, 0.75]
+
+
+def test_audit_is_both_measures_at_once(network_defaults):
+    made, images = network("C4", network_defaults), galaxies(65)
+    labels, angles = torch.zeros(6, dtype=torch.int64), [0.0, 30.0, 90.0]
+    whole = audit(made, images, labels, angles)
+    assert whole["angles"] == angles
+    assert whole["error"] == equivariance_error(made, images, angles).tolist()
+    assert whole["accuracy"] == accuracy_against_angle(made, images, labels, angles).tolist()
+    mirrored = (made, images, labels, [0], True)
+    assert whole["reflected"]["accuracy"] == accuracy_against_angle(*mirrored).item()
+    assert whole["reflected"]["error"] > 1e-2
+
+
+@pytest.fixture
+def study(tmp_path, network_defaults):
+    """What the script reads: two trained networks, images and a split with 10 test galaxies."""
+    images = galaxies(70, 14).permute(0, 2, 3, 1).to(torch.uint8)
+    np.save(tmp_path / "images.npy", images.numpy())
+    split = pd.DataFrame(
+        {"subset": ["train"] * 4 + ["test"] * 10, "index": range(14), "label": 2 * [*range(7)]}
+    )
+    split.to_csv(tmp_path / "split.csv", index=False)
+    defaults = {**network_defaults, "fields": [2, 4, 4, 4], "pool_after": [2, 4]}
+    for name in ("CNN", "D4"):
+        metadata = {
+            "model": name,
+            "seed": 3,
+            "specification": resolve(name, {}, defaults),
+            "classes": list("abcdefghij"),
+            "split_sha256": "ab" * 32,
+        }
+        state = learned_state(network(name, network_defaults))
+        save_checkpoint(tmp_path / f"{name}.safetensors", state, metadata)
+    return tmp_path
+
+
+def run_audit(root, study, name, *more):
+    arguments = [f"--{key}={study / file}" for key, file in (
+        ("model", f"{name}.safetensors"), ("images", "images.npy"), ("split", "split.csv"),
+        ("output", f"{name}.json"),
+    )]  # fmt: skip
+    script(root, "evaluate/equivariance")([*arguments, *more])
+    return read_json(study / f"{name}.json")
+
+
+def test_scripts_from_weights_to_figure(root, study):
+    found = {name: run_audit(root, study, name, "--step=45") for name in ("CNN", "D4")}
+    for name, group in (("CNN", None), ("D4", "D4")):
+        result = found[name]
+        assert (result["model"], result["seed"], result["group"]) == (name, 3, group)
+        assert result["split_sha256"] == "ab" * 32
+        assert result["angles"] == [0, 45, 90, 135, 180, 225, 270, 315]
+        assert result["images"] == 10
+        assert result["error"][0] == 0
+    assert max(found["D4"]["error"][::2]) < 1e-4 < min(found["CNN"]["error"][1:])
+    assert found["D4"]["reflected"]["error"] < 1e-4 < found["CNN"]["reflected"]["error"]
+    script(root, "report/plot_equivariance")(
+        ["--audits", *(str(study / f"{n}.json") for n in found), f"--output={study / 'f.svg'}"]
+    )
+    assert b"<svg" in (study / "f.svg").read_bytes()
+
+
+def test_the_choice_of_images_follows_its_seed(root, study):
+    few = [
+        run_audit(root, study, "CNN", "--step=180", "--at-most=4", f"--seed={seed}")
+        for seed in (0, 0, 1)
+    ]
+    assert few[0] == few[1]
+    assert few[0]["error"][1] != few[2]["error"][1]
+    assert few[0]["images"] == 4
+
+
+def test_useless_settings_are_refused(root, study):
+    with pytest.raises(InputError, match="--step"):
+        run_audit(root, study, "CNN", "--step=0")
+    with pytest.raises(InputError, match="--at-most"):
+        run_audit(root, study, "CNN", "--at-most=1")
+
+
+def audits():
+    table = pd.DataFrame(
+        [
+            {"model": model, "group": group, "seed": seed, "angle": angle, "reflected": mirror,
+             "error": scale * (angle + (180 if mirror else 0)) * (1 + seed),
+             "accuracy": 0.5 + 0.1 * seed}
+            for model, group, scale in (("CNN", None, 0.01), ("C4", "C4", 0.001),
+                                        ("D2", "D2", 0.002), ("D4", "D4", 0.001))
+            for seed in (0, 1)
+            for angle, mirror in ((0.0, False), (90.0, False), (180.0, False), (0.0, True))
+        ]
+    )  # fmt: skip
+    return table
+
+
+def test_figure_shows_means_over_seeds_and_closes_the_circle():
+    figure = error_against_angle(audits())
+    cyclic, dihedral, cyclic_accuracy, _ = figure.axes
+    assert cyclic.get_yscale() == "log" and cyclic_accuracy.get_yscale() == "linear"
+    named = [line for line in dihedral.lines if line.get_linestyle() != "None"]
+    assert [line.get_label() for line in named] == ["CNN", "D2", "D4"]
+    d4 = named[-1]
+    assert to_hex(d4.get_color()) == FAMILY_COLOURS["dihedral"]
+    np.testing.assert_allclose(d4.get_xdata(), [0, 90, 180, 360])
+    np.testing.assert_allclose(d4.get_ydata(), [1e-8, 0.135, 0.27, 1e-8])
+    mirror = [line for line in dihedral.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose([line.get_ydata()[0] for line in mirror], [2.7, 0.54, 0.27])
+    accuracy = [line.get_ydata() for line in cyclic_accuracy.lines]
+    np.testing.assert_allclose(np.concatenate(accuracy), 0.55)
+
+
+def test_a_network_that_tells_no_images_apart_has_no_error():
+    class Constant(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.logits = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+
+        def forward(self, images):
+            return self.logits.expand(len(images), 2)
+
+    found = audit(Constant(), torch.rand(3, 3, 9, 9), torch.tensor([0, 1, 1]), [0, 90])
+    assert found["error"] == [None, None] and found["reflected"]["error"] is None
+    assert found["accuracy"] == [pytest.approx(2 / 3)] * 2

@@ -1,0 +1,183 @@
+"""The networks of S2: published counts, exact invariance, dropout of whole fields, the index."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, interpolate
+
+from equimorph.errors import InputError
+from equimorph.groups.escnn import enn
+from equimorph.groups.names import parse_group
+from equimorph.models.architectures.cbfocal_cnn import CBFocalCNN
+from equimorph.models.architectures.cbfocal_ecnn import CBFocalECNN
+from equimorph.models.counting import count_parameters
+from equimorph.models.initialisation import initialise
+from equimorph.steerable.convolution import plane
+
+SIZE = 33
+
+
+def galaxies(count=6, size=SIZE):
+    generator = torch.Generator().manual_seed(5)
+    coarse = torch.rand(count, 3, 9, 9, generator=generator) * 255
+    return interpolate(coarse, (size, size), mode="bicubic").clamp(0, 255)
+
+
+def initialised(network, seed=3):
+    initialise(network, torch.Generator().manual_seed(seed))
+    return network
+
+
+def steerable(group="C4", asymmetry=True, size=SIZE):
+    return initialised(
+        CBFocalECNN(group=parse_group(group), asymmetry=asymmetry, input_size=size, classes=10)
+    )
+
+
+def train_a_little(network, images):
+    torch.manual_seed(0)  # dropout
+    optimiser = torch.optim.AdamW(network.parameters(), lr=0.003)
+    network.train()
+    for _ in range(4):
+        optimiser.zero_grad()
+        cross_entropy(network(images), torch.arange(len(images)) % 10).backward()
+        optimiser.step()
+
+
+def settled(network, images):
+    """Give batch norm this batch's statistics: with those of the start logits hardly react."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = 1.0
+        if hasattr(module, "p"):
+            module.p = 0.0
+    network.train()
+    with torch.no_grad():
+        network(images)
+        assert network.eval()(images).std(dim=0).max() > 0.05
+    return network
+
+
+def largest_change(network, images, moved):
+    with torch.no_grad():
+        return (network(images) - network(moved)).abs().max().item()
+
+
+def test_published_parameters_of_the_equivariant_network():
+    network = CBFocalECNN(input_size=257, classes=10)
+    assert count_parameters(network) == 40_418
+    convolutions = [m for m in network.modules() if isinstance(m, enn.R2Conv)]
+    assert sum(conv.weights.numel() for conv in convolutions) == 24_416
+    assert count_parameters(network.classifier) == 15_562
+    assert count_parameters(network.asymmetry) == 200
+
+
+def test_published_parameters_of_the_plain_network():
+    network = CBFocalCNN(input_size=256, classes=10)
+    assert count_parameters(network) == 1_740_762
+    assert count_parameters(network.blocks) == 1_570_560
+    assert count_parameters(network.asymmetry) == 592
+
+
+def test_networks_without_the_index_lack_its_branch():
+    """Besides the branch, 8 inputs of 128 units, and 16 inputs of 256 units."""
+    assert count_parameters(steerable(asymmetry=False)) == 40_418 - 200 - 8 * 128
+    plain = CBFocalCNN(asymmetry=False, input_size=SIZE, classes=10)
+    assert count_parameters(plain) == 1_740_762 - 592 - 16 * 256
+
+
+@pytest.mark.parametrize(
+    ("group", "trained"), [("C4", False), ("C4", True), ("D4", True), ("C8", False)]
+)
+def test_rotations_by_90_degrees_change_nothing(group, trained):
+    network, images = steerable(group), galaxies()
+    if trained:
+        train_a_little(network, images)
+    settled(network, images)
+    for turns in (1, 2, 3):
+        assert largest_change(network, images, images.rot90(turns, (2, 3))) <= 1e-4
+
+
+def test_reflections_change_nothing_under_d4_but_something_under_c4():
+    images = galaxies()
+    assert largest_change(settled(steerable("D4"), images), images, images.flip(3)) <= 1e-4
+    assert largest_change(settled(steerable("C4"), images), images, images.flip(3)) > 1e-2
+
+
+def test_exact_at_a_larger_size():
+    images = galaxies(3, 129)
+    network = settled(steerable(size=129), images)
+    assert largest_change(network, images, images.rot90(1, (2, 3))) <= 1e-4
+
+
+def test_the_published_size_is_refused():
+    with pytest.raises(InputError, match=r"input size 256: .*257"):
+        CBFocalECNN(input_size=256, classes=10)
+
+
+def test_each_block_needs_its_dropout():
+    with pytest.raises(InputError, match="field_dropout: 2 values for 5 blocks of fields"):
+        CBFocalECNN(field_dropout=(0.1, 0.2), input_size=SIZE, classes=10)
+
+
+def test_dropout_drops_whole_fields():
+    """Were single channels dropped, some orientations would be preferred to others."""
+    space = plane(parse_group("C4"))
+    fields = enn.FieldType(space, 5 * [space.trivial_repr] + 5 * [space.regular_repr])
+    ones = enn.GeometricTensor(torch.ones(8, 25, 9, 9), fields)
+    torch.manual_seed(0)
+
+    def share_of_broken_fields(layer):
+        regular = layer(ones).tensor[:, 5:].unflatten(1, (5, 4)) > 0
+        return (regular.any(2) & ~regular.all(2)).float().mean().item()
+
+    used = [m for m in steerable().modules() if isinstance(m, enn.FieldDropout)]
+    assert [layer.p for layer in used] == [0.1, 0.1, 0.15, 0.15, 0.2]
+    assert share_of_broken_fields(enn.FieldDropout(fields, 0.3)) == 0
+    assert share_of_broken_fields(enn.PointwiseDropout(fields, 0.3)) > 0.5
+    kept = enn.FieldDropout(fields, 0.3)(ones).tensor
+    assert kept.mean().item() == pytest.approx(1, abs=0.05)
+    assert (kept == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+
+
+@pytest.mark.parametrize("build", [steerable, CBFocalCNN])
+def test_the_index_reaches_the_logits(build):
+    images = galaxies()
+    if build is CBFocalCNN:
+        network = initialised(CBFocalCNN(input_size=SIZE, classes=10))
+    else:
+        network = steerable()
+    settled(network, images)
+    index = network.asymmetry[0](images)
+    assert index.std() > 0
+    with torch.no_grad():
+        before = network(images)
+        network.asymmetry[0].background = False
+        assert (network(images) - before).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("asymmetry", [True, False])
+@pytest.mark.parametrize("network_class", [CBFocalECNN, CBFocalCNN])
+def test_black_bytes_have_finite_logits(network_class, asymmetry):
+    network = initialised(network_class(asymmetry=asymmetry, input_size=SIZE, classes=7)).eval()
+    with torch.no_grad():
+        logits = network(torch.zeros(2, 3, SIZE, SIZE, dtype=torch.uint8))
+    assert logits.shape == (2, 7) and logits.isfinite().all()
+
+
+@pytest.mark.parametrize("network_class", [CBFocalECNN, CBFocalCNN])
+def test_all_weights_come_from_the_generator(network_class):
+    def weights(torch_seed, seed):
+        torch.manual_seed(torch_seed)
+        return initialised(network_class(input_size=SIZE, classes=10), seed).state_dict()
+
+    one, again, other = weights(1, 3), weights(2, 3), weights(1, 4)
+    assert all(torch.equal(one[name], again[name]) for name in one)
+    assert not torch.equal(one["classifier.0.weight"], other["classifier.0.weight"])
+
+
+def test_the_plain_networks_weights_are_he_uniform():
+    weights = initialised(CBFocalCNN(input_size=SIZE, classes=10)).blocks[4].weight
+    bound = (6 / (32 * 9)) ** 0.5
+    assert weights.abs().max().item() == pytest.approx(bound, rel=0.01)
+    assert weights.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)

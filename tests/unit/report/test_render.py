@@ -1,0 +1,375 @@
+"""From predictions to the report, through the scripts themselves."""
+
+import importlib.util
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from equimorph.errors import InputError
+from equimorph.report.condition_text import describe_condition
+from equimorph.report.render import embed_figures, read_captions
+
+CLASSES = ["Round", "Cigar <b>& co</b>", "Spiral"]
+MODELS = {"CNN": (None, 1), "C4": ("C4", 4), "D4": ("D4", 8)}
+CONDITIONS = ["clean", "rotated", "noise-50"]
+SEEDS = [0, 1]
+SHA = "ab" * 32
+VOID = {"meta", "img", "link", "br", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Collect tags, addresses and text; fail on tags that do not nest."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.addresses, self.text = [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        """Note the tag and its addresses."""
+        self.tags.append(tag)
+        self.addresses += [v for k, v in attributes if k in ("src", "href", "srcset", "data")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        """Check that it closes the tag opened last."""
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        """Note the text that a reader sees."""
+        if "style" not in self.open:
+            self.text.append(data)
+
+
+def script(root, name):
+    spec = importlib.util.spec_from_file_location(
+        name.replace("/", "_"), root / "workflow/scripts" / f"{name}.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def write(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+def write_model(folder, name, labels):
+    """Write the runs, histories and predictions of one model with random logits."""
+    group, order = MODELS[name]
+    for seed in SEEDS:
+        generator = np.random.default_rng([seed, order])
+        write(
+            folder / f"models/{name}/seed-{seed}/run.json",
+            {
+                "model": name,
+                "architecture": "gcnn" if group else "cnn",
+                "group": group,
+                "group_order": order,
+                "parameters": 1234 * order,
+                "macs": 5_000_000 * order,
+                "input_size": 33,
+                "train_seconds": 12.0,
+                "validation_accuracy": 0.5 + order / 100 + seed / 50,
+                "validation_loss": 1.5 - order / 100 - seed / 50,
+                "seed": seed,
+                "split_sha256": SHA,
+                "commit": "0123abcd",
+                "dirty": False,
+                "versions": {"torch": "2.14.0"},
+                "hardware": {"cpu": "test", "cores": 2},
+            },
+        )
+        history = pd.DataFrame({"epoch": [1, 2, 3], "validation_accuracy": 0.5, "train_loss": 1.0})
+        history.to_csv(folder / f"models/{name}/seed-{seed}/history.csv", index=False)
+        write(
+            folder / f"equivariance/{name}/seed-{seed}.json",
+            {
+                **{"model": name, "group": group, "seed": seed, "angles": [0.0, 90.0, 180.0]},
+                **{"error": [0.0, 1 / order, 1 / order], "accuracy": [0.5, 0.4, 0.3]},
+                "reflected": {"error": 1 / order, "accuracy": 0.4},
+            },
+        )
+        for condition in CONDITIONS:
+            logits = generator.normal(size=(len(labels), 3)) + order / 4 * np.eye(3)[labels]
+            path = folder / f"predictions/{name}/seed-{seed}/{condition}.npz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(
+                path,
+                index=np.arange(len(labels)),
+                label=labels,
+                logits=logits.astype(np.float32),
+            )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, root):
+    """A small study: everything that the report reads, made by the scripts before it."""
+    folder = tmp_path_factory.mktemp("study")
+    labels = np.tile([0, 1, 2], 20)
+    subset = ["test"] * 60 + ["train"] * 90 + ["validation"] * 30
+    split = pd.DataFrame({"subset": subset, "index": range(180), "label": np.tile(labels, 3)})
+    split.to_csv(folder / "split.csv", index=False)
+    counts = {"test": [20] * 3, "train": [30] * 3, "validation": [10] * 3, "quarantined": [0] * 3}
+    write(
+        folder / "split.json",
+        {
+            "sha256": SHA,
+            "protocol": "clean",
+            "leaky": False,
+            "seed": 3,
+            "fractions": {"train": 0.5, "validation": 1 / 6, "test": 1 / 3},
+            "radius_arcsec": 67.0,
+            "counts": counts,
+        },
+    )
+    write(
+        folder / "verified.json",
+        {"sha256": "cd" * 32, "bytes": 4321, "images": 180, "shape": [16, 16, 3]},
+    )
+    write(
+        folder / "audit.json",
+        {"warnings": ["2 pairs lie within 67 arcsec."], "missing": {"redshift": 5}},
+    )
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 255, (180, 16, 16, 3), dtype=np.uint8)
+    np.save(folder / "images.npy", images)
+    for condition in CONDITIONS:
+        (folder / "conditions").mkdir(exist_ok=True)
+        np.save(folder / f"conditions/{condition}.npy", images[:60])
+    pd.DataFrame(
+        {"index": range(180), "label": split["label"], "ra": 10.0, "dec": np.linspace(-5, 5, 180)}
+    ).to_csv(folder / "catalogue.csv", index=False)
+    for name in MODELS:
+        write_model(folder, name, labels)
+    measure_and_compare(folder, root)
+    draw(folder, root)
+    return folder
+
+
+def paths(folder, pattern):
+    return [str(path) for path in sorted(folder.glob(pattern))]
+
+
+def compare_arguments(folder):
+    predictions = [
+        f"{folder}/predictions/{model}/seed-{seed}/{condition}.npz"
+        for model in MODELS
+        for seed in SEEDS
+        for condition in CONDITIONS
+    ]
+    return [
+        "--measures",
+        *[f"{folder}/measures/{name}.json" for name in MODELS],
+        *["--predictions", *predictions],
+        *["--split-json", f"{folder}/split.json", "--verified-json", f"{folder}/verified.json"],
+        *["--source", "images", "--study", "small", "--reference", "CNN"],
+        *["--output", f"{folder}/metrics.json", "--tables-dir", f"{folder}/tables"],
+    ]
+
+
+def measure_and_compare(folder, root):
+    measure = script(root, "evaluate/measure")
+    for name in MODELS:
+        predictions = [
+            f"{folder}/predictions/{name}/seed-{seed}/{condition}.npz"
+            for seed in SEEDS
+            for condition in CONDITIONS
+        ]
+        measure(
+            [
+                *["--predictions", *predictions],
+                *["--runs", *paths(folder, f"models/{name}/*/run.json")],
+                *["--class-names", *CLASSES, "--bootstrap", "200", "--seed", "1"],
+                *["--output", f"{folder}/measures/{name}.json"],
+            ]
+        )
+    script(root, "evaluate/compare")(compare_arguments(folder))
+
+
+def draw(folder, root):
+    metrics, split = ["--metrics", f"{folder}/metrics.json"], ["--split", f"{folder}/split.csv"]
+    classes = ["--class-names", *CLASSES]
+    conditions = [f"{folder}/conditions/{name}.npy" for name in CONDITIONS]
+    for name, arguments in {
+        "accuracy_by_order.svg": metrics,
+        "training_curves.svg": [
+            *metrics,
+            "--histories",
+            *paths(folder, "models/*/*/history.csv"),
+        ],
+        "equivariance.svg": ["--audits", *paths(folder, "equivariance/*/*.json")],
+        "confusion.svg": metrics,
+        "reliability.svg": metrics,
+        "class_histogram.svg": [*split, *classes],
+        "sky_map.svg": [*split, "--catalogue", f"{folder}/catalogue.csv"],
+        "class_sheet.png": [*split, *classes, "--images", f"{folder}/images.npy"],
+        "condition_sheet.png": [*split, *classes, "--conditions", *conditions],
+    }.items():
+        plot = script(root, f"report/plot_{name.split('.')[0]}")
+        plot([*arguments, "--output", f"{folder}/figures/{name}"])
+
+
+def report(folder, root, **replaced):
+    files = {
+        key: f"{folder}/{key}.json" for key in ("metrics", "verified", "audit", "split")
+    } | replaced
+    config = yaml.safe_load((root / "config.yaml").read_text()) | replaced.get("config", {})
+    script(root, "report/report")(
+        [
+            *["--metrics", str(files["metrics"]), "--verified-json", str(files["verified"])],
+            *["--audit-json", str(files["audit"]), "--split-json", str(files["split"])],
+            *["--runs", *paths(folder, "models/*/*/run.json")],
+            *["--config", json.dumps(config)],
+            *["--figures", *paths(folder, "figures/*")],
+            *["--captions", str(replaced.get("captions", root / "workflow/report"))],
+            *["--template", str(root / "workflow/report/report.html.j2")],
+            *["--output", f"{folder}/report.html"],
+        ]
+    )
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    page = Page()
+    page.feed(html)
+    page.close()
+    assert not page.open, "a tag is left open"
+    return html, page
+
+
+def test_metrics_hold_what_the_study_promises(study):
+    metrics = json.loads((study / "metrics.json").read_text())
+    assert metrics["split"]["sha256"] == SHA
+    data = {"source": "images", "sha256": "cd" * 32, "images": 180, "classes": CLASSES}
+    assert metrics["data"] == data
+    assert metrics["validation_choice"] == {"best_equivariant": "D4"}
+    assert list(metrics["models"]) == list(MODELS)
+    d4 = metrics["models"]["D4"]
+    assert (d4["group_order"], d4["parameters"], d4["seeds"]) == (8, 9872, SEEDS)
+    assert list(d4["conditions"]) == CONDITIONS
+    clean = d4["conditions"]["clean"]
+    low, high = clean["accuracy"]["ci95"]
+    assert low <= clean["accuracy"]["mean"] <= high
+    assert np.sum(clean["confusion"]) == 60 * len(SEEDS)
+    assert [row["a"] for row in metrics["comparisons"]["noise-50"]] == ["C4", "D4"]
+    better = metrics["comparisons"]["clean"][1]
+    cnn = metrics["models"]["CNN"]["conditions"]["clean"]["accuracy"]["mean"]
+    assert better["difference"] == pytest.approx(clean["accuracy"]["mean"] - cnn)
+
+
+def test_tables_hold_the_metrics(study):
+    accuracy = pd.read_csv(study / "tables/accuracy.csv")
+    assert len(accuracy) == len(MODELS) * len(CONDITIONS)
+    metrics = json.loads((study / "metrics.json").read_text())
+    row = accuracy[(accuracy["model"] == "C4") & (accuracy["condition"] == "rotated")].iloc[0]
+    expected = metrics["models"]["C4"]["conditions"]["rotated"]["accuracy"]
+    assert row["mean"] == pytest.approx(expected["mean"], rel=1e-5)
+    assert [row["ci95_low"], row["ci95_high"]] == pytest.approx(expected["ci95"], rel=1e-5)
+    per_class = pd.read_csv(study / "tables/per_class.csv")
+    assert set(per_class["class"]) == set(CLASSES)
+    assert len(pd.read_csv(study / "tables/comparisons.csv")) == 2 * len(CONDITIONS)
+
+
+def test_models_of_another_split_are_refused(study, root, tmp_path):
+    split = json.loads((study / "split.json").read_text())
+    other = write(tmp_path / "split.json", {**split, "sha256": "ef" * 32})
+    arguments = compare_arguments(study)
+    arguments[arguments.index("--split-json") + 1] = str(other)
+    with pytest.raises(InputError, match="was trained on split abab"):
+        script(root, "evaluate/compare")(arguments)
+
+
+def test_an_unknown_reference_is_refused(study, root):
+    arguments = compare_arguments(study)
+    arguments[arguments.index("--reference") + 1] = "ViT"
+    with pytest.raises(InputError, match="allowed are CNN, C4, D4"):
+        script(root, "evaluate/compare")(arguments)
+
+
+def test_report_is_one_page_that_needs_nothing_else(study, root):
+    html, page = report(study, root)
+    assert page.tags.count("img") == 9
+    assert all(re.match(r"data:image/|#", address) for address in page.addresses)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert "@import" not in html
+    assert "url(" not in html
+    for anchor in [address[1:] for address in page.addresses if address.startswith("#")]:
+        assert f'id="{anchor}"' in html
+
+
+def test_report_names_every_model_condition_class_and_provenance(study, root):
+    text = " ".join(report(study, root)[1].text).replace("\N{NO-BREAK SPACE}", " ")
+    for name in (*MODELS, "clean", "rotated", "noise 50 %", *CLASSES):
+        assert name in text
+    for fact in (SHA, "cd" * 32, "0123abcd", "torch 2.14.0", "protocol clean", "4,321 bytes"):
+        assert fact in text
+    metrics = json.loads((study / "metrics.json").read_text())
+    for name in MODELS:
+        mean = metrics["models"][name]["conditions"]["rotated"]["accuracy"]["mean"]
+        assert f"{100 * mean:.1f} ±" in text
+    assert "2 pairs lie within 67 arcsec." in text
+    assert [f"Figure {k}." in text for k in range(1, 10)] == [True] * 9
+
+
+def test_leak_warning_appears_only_for_a_leaky_split(study, root, tmp_path):
+    assert "Leaky split" not in report(study, root)[0]
+    leaky = {"leaky": True, "protocol": "legacy_leaky"}
+    split = json.loads((study / "split.json").read_text())
+    metrics = json.loads((study / "metrics.json").read_text())
+    metrics["split"].update(leaky)
+    overlap = {"test_in_train": {"galaxies": 38, "share": 0.633}}
+    html, page = report(
+        study,
+        root,
+        split=write(
+            tmp_path / "s.json", {**split, **leaky, "radius_arcsec": None, "overlap": overlap}
+        ),
+        metrics=write(tmp_path / "m.json", metrics),
+    )
+    text = " ".join(page.text)
+    assert "Leaky split: these accuracies are not held-out accuracies" in text
+    assert "38 of 60 test galaxies" in text
+    assert 'class="box danger"' in html
+
+
+def test_everything_printed_is_escaped(study, root):
+    config = {"notes": ["<script>alert('note')</script> & more"]}
+    html, page = report(study, root, config=config)
+    assert "script" not in page.tags
+    assert "&lt;script&gt;" in html
+    assert "Cigar &lt;b&gt;&amp; co&lt;/b&gt;" in html
+    assert "<script>alert('note')</script> & more" in " ".join(page.text)
+
+
+def test_unknown_figures_and_missing_captions_are_refused(study, root, tmp_path):
+    with pytest.raises(InputError, match="not a figure of the report"):
+        embed_figures([tmp_path / "unknown.svg"])
+    with pytest.raises(InputError, match="must be one of"):
+        embed_figures([tmp_path / "confusion.pdf"])
+    with pytest.raises(InputError, match=r"no caption for accuracy_by_order, .*needs <name>\.rst"):
+        report(study, root, captions=tmp_path)
+    captions = read_captions(root / "workflow/report")
+    assert len(captions["accuracy_by_order"]) == 2
+    assert "\n" not in captions["accuracy_by_order"][0]
+
+
+@pytest.mark.parametrize(
+    ("specification", "words"),
+    [
+        (None, "as they are"),
+        ({"kind": "rotation", "seed": 1}, "random angle"),
+        ({"kind": "rotation", "angle": 90}, "90°"),
+        ({"kind": "noise", "formula": "physical", "level": 0.25, "seed": 1}, "ratio is 25 % lower"),
+        ({"kind": "noise", "formula": "legacy", "level": 0.5, "seed": 1}, "level 50 %"),
+        ({"kind": "resolution", "scale": 0.75}, "lowered to 75 %"),
+        ({"kind": "blur", "width": 2}, "kind blur, width 2"),
+    ],
+)
+def test_conditions_in_words(specification, words):
+    assert words in describe_condition("x", specification)

@@ -1,0 +1,73 @@
+"""Refresh the published results: `python workflow/dvc_publish.py`, or `make publish`.
+
+Runs what has changed, pushes it to the store inside the repository and removes from the store what
+dvc.lock no longer names: a clone takes every file of it, and git keeps every version.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+REMOTE = "published"
+STORE = Path(".dvc/store")
+LARGEST = 25_000_000  # bytes of the whole store
+
+
+def needed(lock: Path, store: Path) -> set[Path]:
+    """Return the files of the store that the outputs in a lock file consist of.
+
+    Raises:
+        SystemExit: the store lacks the listing of a folder.
+    """
+    stages = yaml.safe_load(lock.read_text())["stages"].values()
+    files = set()
+    for out in [out for stage in stages for out in stage.get("outs", [])]:
+        listing = _place(store, out["md5"])
+        files.add(listing)
+        if listing.suffix == ".dir":
+            if not listing.exists():
+                sys.exit(f"error: {store} lacks {out['path']}: run `dvc push -r {REMOTE}`.")
+            files |= {_place(store, entry["md5"]) for entry in json.loads(listing.read_text())}
+    return files
+
+
+def prune(store: Path, keep: set[Path]) -> int:
+    """Remove all files of the store but those of `keep`; return how many were removed."""
+    stale = [path for path in store.rglob("*") if path.is_file() and path not in keep]
+    for path in stale:
+        path.unlink()
+    return len(stale)
+
+
+def size(store: Path) -> int:
+    """Return the bytes that a store holds."""
+    return sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+
+
+def _place(store: Path, md5: str) -> Path:
+    return store / "files/md5" / md5[:2] / md5[2:]
+
+
+def main() -> None:
+    """Run, push, prune, and check the size."""
+    for arguments in (["repro"], ["push", "-r", REMOTE]):
+        done = subprocess.run([sys.executable, "-m", "dvc", *arguments])
+        if done.returncode:
+            sys.exit(done.returncode)
+    removed = prune(STORE, needed(Path("dvc.lock"), STORE))
+    megabytes = size(STORE) / 1e6
+    print(f"{STORE}: {megabytes:.1f} MB; {removed} files of earlier results removed")
+    if size(STORE) > LARGEST:
+        sys.exit(
+            f"error: {STORE} holds more than {LARGEST / 1e6:.0f} MB, which every clone "
+            "would take. Publish a smaller study, or use a remote elsewhere "
+            "(docs/sharing.md)."
+        )
+    print(f"Now commit: git add dvc.lock {STORE} && git commit")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Run Snakemake as a stage of dvc.yaml: `python workflow/dvc_stage.py STUDY SOURCE [TARGET]`.
+
+DVC keeps what a stage has written (`persist`), so Snakemake decides what to run. It can do so only
+with its own records, which travel with the results (.snakemake/metadata). Results without records,
+or with the records of other results, would pass as up to date whatever has changed since; they are
+refused here.
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from equimorph.errors import InputError
+from equimorph.io import run
+from equimorph.lineage.records import Project, read_records, record_name
+
+# Outputs of jobs that were killed; Snakemake knows them.
+INCOMPLETE = Path(".snakemake/incomplete")
+
+
+def unrecorded(project: Project, folder: Path) -> list[Path]:
+    """Return the files under `folder` that Snakemake knows nothing of."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not path.name.startswith(".")  # a temporary file that a killed job has left
+        and str(path) not in project.records
+        and not _of_a_killed_job(path)
+    ]
+
+
+def altered(project: Project, folder: Path) -> list[Path]:
+    """Return the files under `folder` that are not those the records tell of.
+
+    A record holds the digests of what its job has read. Whoever has read a file after it was made
+    last has read the file that lies there now, or it has been replaced since. A file that no job
+    reads, such as the report, cannot be told.
+    """
+    found = set()
+    for reader in project.records.values():
+        for name, sha256 in reader.digests.items():
+            path, maker = Path(name), project.records.get(name)
+            if maker is None or not path.is_relative_to(folder):
+                continue
+            if maker.ended > reader.started or _of_a_killed_job(path):
+                continue  # made anew since
+            if project.sha256(name) not in (None, sha256):
+                found.add(path)
+    return sorted(found)
+
+
+def _of_a_killed_job(path: Path) -> bool:
+    return (INCOMPLETE / record_name(str(path))).exists()
+
+
+def _named(paths: list[Path]) -> str:
+    others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{paths[0]}{others}"
+
+
+def check(folders: list[Path]) -> None:
+    """Check that the files under `folders` and Snakemake's records belong together.
+
+    Raises:
+        InputError: they do not, or a record is damaged.
+    """
+    project = Project(Path(), read_records("."))
+    missing = [path for folder in folders for path in unrecorded(project, folder)]
+    if missing:
+        raise InputError(
+            f"{_named(missing)} came without Snakemake's records, so nobody can tell what "
+            "they were made from. `dvc pull` without a path brings both; files of your own do not "
+            f"belong in {' and '.join(map(str, folders))}."
+        )
+    changed = [path for folder in folders for path in altered(project, folder)]
+    if changed:
+        raise InputError(
+            f"{_named(changed)} differs from what Snakemake's records tell: it was damaged, "
+            "changed by hand or comes from another commit. `dvc checkout --force` without a path "
+            "restores files and records; a file that is deleted is made anew."
+        )
+
+
+def main() -> None:
+    """Check the records, then become Snakemake; with conda where it is installed."""
+    study, source, *targets = sys.argv[1:]
+    check([Path("data", source), Path("results", study)])
+    conda = ["--sdm", "conda"] if shutil.which("conda") else []
+    command = ["snakemake", *targets, "--cores", "all", *conda]
+    os.execvp(sys.executable, [sys.executable, "-m", *command])
+
+
+if __name__ == "__main__":
+    run(main)

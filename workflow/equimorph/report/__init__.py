@@ -1,0 +1,1 @@
+"""The report of a study: its words, its tables and its figures."""

@@ -1,0 +1,107 @@
+"""The data set at a glance: classes per subset and positions on the sky."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from equimorph.report.figures.style import SUBSET_COLOURS, WIDTH, class_colours, styled
+
+# Right ascension at the middle of the map: 120 degrees keeps both caps of the Legacy Surveys
+# in one piece.
+_CENTRE = 120.0
+
+
+def class_histogram(split: pd.DataFrame, classes: list[str]) -> Figure:
+    """Draw the number of images of each class as one bar, divided by subset.
+
+    Args:
+        split: the columns subset and label.
+        classes: class names in label order.
+    """
+    counts = pd.crosstab(split["label"], split["subset"]).reindex(range(len(classes)), fill_value=0)
+    with styled():
+        figure = Figure(figsize=(WIDTH, 0.32 * len(classes) + 1.1), layout="constrained")
+        axes = figure.subplots()
+        left = np.zeros(len(classes))
+        for subset in [name for name in SUBSET_COLOURS if name in counts]:
+            axes.barh(
+                range(len(classes)),
+                counts[subset],
+                left=left,
+                height=0.72,
+                color=SUBSET_COLOURS[subset],
+                label=subset,
+            )
+            left += counts[subset].to_numpy()
+        for row, total in enumerate(left):
+            axes.annotate(
+                f"{total:,.0f}",
+                (total, row),
+                (4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+            )
+        axes.set_yticks(range(len(classes)), classes)
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.margins(x=0.07)
+        axes.set_xlabel("images")
+        figure.legend(loc="outside upper center", ncols=len(SUBSET_COLOURS))
+    return figure
+
+
+def sky_map(ra: NDArray, dec: NDArray, kind: NDArray, classes: list[str] | None = None) -> Figure:
+    """Draw positions in an all-sky Mollweide projection, east to the left.
+
+    Args:
+        ra: right ascension in degrees, shape (n,); NaN where unknown.
+        dec: declination in degrees, shape (n,).
+        kind: what colours each point, shape (n,): subset names, or labels if `classes` is given.
+        classes: class names in label order, to colour by class.
+    """
+    if classes is None:
+        legend = {name: (name, colour) for name, colour in SUBSET_COLOURS.items()}
+    else:
+        colours = class_colours(len(classes))
+        legend = {k: (name, colours[k]) for k, name in enumerate(classes)}
+    known = np.isfinite(ra) & np.isfinite(dec)
+    with styled():
+        figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+        axes = figure.add_subplot(projection="mollweide")
+        east = (np.asarray(ra) - _CENTRE + 180) % 360 - 180
+        for value, (name, colour) in legend.items():
+            rows = known & (np.asarray(kind) == value)
+            if rows.any():
+                axes.plot(
+                    np.radians(-east[rows]),
+                    np.radians(np.asarray(dec)[rows]),
+                    linestyle="none",
+                    marker=".",
+                    markersize=_marker_size(known.sum()),
+                    markeredgewidth=0,
+                    alpha=0.75,
+                    color=colour,
+                    label=name,
+                    rasterized=True,  # thousands of vector dots would make a file of megabytes
+                )
+        ticks = np.arange(-150, 151, 60)
+        axes.set_xticks(np.radians(ticks), [])
+        for tick in ticks:  # below the survey, where no position hides them
+            label = f"{(_CENTRE - tick) % 360:.0f}°"
+            axes.text(np.radians(tick), np.radians(-44), label, ha="center", color="#666666")
+        axes.set_yticks(np.radians(np.arange(-60, 61, 30)))
+        axes.set_xlabel("right ascension")
+        axes.set_ylabel("declination")
+        if known.any():
+            figure.legend(loc="outside lower center", ncols=5, markerscale=2)
+        if not known.all():
+            axes.set_title(f"{np.sum(~known):,} of {len(known):,} without a position")
+    return figure
+
+
+def _marker_size(count: int) -> float:
+    """Return a marker size in points that keeps from 100 to 20,000 positions readable."""
+    return float(np.clip(160 / np.sqrt(max(count, 1)), 2.2, 7))

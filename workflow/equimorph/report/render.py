@@ -1,0 +1,180 @@
+"""The report: one HTML file from the study's numbers, figures and provenance."""
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+from equimorph.errors import InputError
+from equimorph.evaluation.summary import highlighted
+from equimorph.report import findings, wording
+from equimorph.report.condition_text import describe_condition
+from equimorph.report.recipe_text import describe_recipe
+
+FIGURES = (
+    "accuracy_by_order",
+    "equivariance",
+    "training_curves",
+    "search_history",
+    "search_slices",
+    "confusion",
+    "reliability",
+    "class_histogram",
+    "sky_map",
+    "class_sheet",
+    "condition_sheet",
+)
+_SUBSETS = ("train", "validation", "test", "quarantined", "unused")
+_MATCHES = {
+    "macs": "the number of multiply-adds",
+    "parameters": "the number of parameters",
+    "fields": "the number of fields, so that larger groups cost more",
+}
+_FILTERS = (
+    "condition_label",
+    "decimal",
+    "duration",
+    "interval",
+    "mean_sd_text",
+    "p_value",
+    "percent",
+    "plural",
+    "point_interval",
+    "points",
+    "si",
+    "verdict",
+)
+_MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
+_SOURCES = {
+    "simulated": "simulated galaxies",
+    "galaxy10": "Galaxy10 DECaLS",
+    "images": "real images from a folder",
+}
+
+
+def data_uri(path: str | Path) -> str:
+    """Return an SVG or PNG file as a `data:` address, so that the report needs no other file.
+
+    Raises:
+        InputError: another kind of file.
+    """
+    path = Path(path)
+    if path.suffix not in _MEDIA:
+        raise InputError(f"{path}: a figure must be one of {', '.join(_MEDIA)}.")
+    return f"data:{_MEDIA[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def embed_figures(paths: list[str | Path]) -> dict[str, str]:
+    """Return figures as addresses, by their stem.
+
+    Raises:
+        InputError: a stem that the report has no place for.
+    """
+    for path in paths:
+        if Path(path).stem not in FIGURES:
+            raise InputError(f"{path}: not a figure of the report; allowed: {', '.join(FIGURES)}.")
+    return {Path(path).stem: data_uri(path) for path in paths}
+
+
+def read_captions(folder: str | Path) -> dict[str, list[str]]:
+    """Return the paragraphs of each caption in a folder of `.rst` files, by stem.
+
+    Captions are plain paragraphs, so that one source serves this report and Snakemake's.
+    """
+    return {
+        path.stem: [
+            " ".join(block.split())
+            for block in re.split(r"\n\s*\n", path.read_text(encoding="utf-8"))
+            if block.strip()
+        ]
+        for path in sorted(Path(folder).glob("*.rst"))
+    }
+
+
+def common(runs: list[dict[str, Any]], key: str) -> list[Any]:
+    """Return the distinct values of a key over all runs, in order of appearance."""
+    values = []
+    for run in runs:
+        if run.get(key) is not None and run[key] not in values:
+            values.append(run[key])
+    return values
+
+
+def render(
+    template: str,
+    *,
+    metrics: dict[str, Any],
+    split: dict[str, Any],
+    verified: dict[str, Any],
+    audit: dict[str, Any],
+    runs: list[dict[str, Any]],
+    config: dict[str, Any],
+    figures: dict[str, str],
+    captions: dict[str, list[str]],
+) -> str:
+    """Render the report.
+
+    Args:
+        template: Jinja2 source; every value it prints is escaped.
+        metrics: the study's metrics.json.
+        split: the split's description.
+        verified: the raw file's facts.
+        audit: the catalogue's audit.
+        runs: the run.json of every training.
+        config: the study's whole config.
+        figures: addresses by figure name.
+        captions: paragraphs by figure or table name.
+
+    Raises:
+        InputError: a figure without a caption.
+    """
+    missing = [name for name in figures if name not in captions]
+    if missing:
+        raise InputError(f"no caption for {', '.join(missing)}: each figure needs <name>.rst.")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update({name: getattr(wording, name) for name in _FILTERS})
+    conditions = list(next(iter(metrics["models"].values()))["conditions"])
+    return environment.from_string(template).render(
+        metrics=metrics,
+        split=split,
+        verified=verified,
+        audit=audit,
+        config=config,
+        recipe=describe_recipe(config["train"]),
+        config_text=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=90),
+        figures=figures,
+        captions=captions,
+        source=_SOURCES.get(metrics["data"]["source"], metrics["data"]["source"]),
+        classes=metrics["data"]["classes"],
+        subsets=[name for name in _SUBSETS if sum(split["counts"].get(name, []))],
+        conditions=conditions,
+        descriptions={
+            name: describe_condition(name, config["conditions"].get(name)) for name in conditions
+        },
+        match=_MATCHES.get(config["network"]["match"], config["network"]["match"]),
+        first=findings.first_condition(metrics),
+        shown=highlighted(metrics),
+        headline=[wording.tie(s) for s in findings.headline(metrics)],
+        trend=[wording.tie(s) for s in findings.trend(metrics)],
+        warnings=[
+            {key: wording.tie(value) for key, value in warning.items()}
+            for warning in findings.warnings(metrics, split)
+        ],
+        caveats=[
+            *map(wording.tie, findings.caveats(metrics, split, runs)),
+            *config.get("notes", []),
+        ],
+        provenance={
+            "commits": common(runs, "commit"),
+            "dirty": any(run.get("dirty") for run in runs),
+            "versions": common(runs, "versions"),
+            "hardware": common(runs, "hardware"),
+            "train_seconds": sum(run["train_seconds"] for run in runs),
+            "trainings": len(runs),
+        },
+    )

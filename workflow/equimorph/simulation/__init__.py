@@ -1,0 +1,1 @@
+"""Simulated galaxies of ten classes, from light profiles to images."""

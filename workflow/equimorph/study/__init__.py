@@ -1,0 +1,1 @@
+"""What a study is: its config, read, checked and resolved, without torch."""

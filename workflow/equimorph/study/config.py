@@ -1,0 +1,106 @@
+"""Check a study's config before any job runs.
+
+The JSON schema says what each key may hold; `cross_check` says what a schema cannot. Both give one
+message that names the key and what is allowed.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+
+from equimorph.errors import InputError
+from equimorph.study.cross_checks import check_processes, check_specification, cross_check
+from equimorph.study.models import resolve
+from equimorph.study.search_space import read_space, searched_model, single_study, with_value
+from equimorph.study.yaml_files import read_yaml
+
+
+def check_config(
+    config: Mapping[str, Any], schema: Mapping[str, Any], files: Iterable[str | Path] = ()
+) -> None:
+    """Check a merged config, and the files that it was merged from.
+
+    Raises:
+        InputError: the first thing that is wrong, by key, with what is allowed.
+    """
+    for path in files:
+        read_yaml(path)
+    _check_schema(config, schema)
+    cross_check(config)
+    train = config["train"]
+    for name, changes in train["overrides"].items():
+        try:
+            _check_schema({**config, "train": {**train, **changes}}, schema)
+        except InputError as error:
+            message = str(error).replace("config: train", f"config: train.overrides.{name}", 1)
+            raise InputError(message) from error
+    _check_search(config, schema)
+
+
+def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(config), key=lambda e: (len(e.path), str(e.path))
+    )
+    if errors:
+        raise InputError(_describe(errors[0]))
+
+
+def _describe(error: ValidationError) -> str:
+    """Say in one sentence which key is wrong and what it may be."""
+    key = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    rule = error.schema
+    if error.validator == "additionalProperties":
+        known = ", ".join(sorted(rule["properties"]))
+        unknown = sorted(set(error.instance) - set(rule["properties"]))
+        return f"config: {key}: unknown key {', '.join(unknown)}; allowed are {known}."
+    if error.validator == "required":
+        return f"config: {key}: {error.message}; needed are {', '.join(rule['required'])}."
+    allowed = {
+        "enum": lambda: "one of " + ", ".join(str(value) for value in rule["enum"]),
+        "type": lambda: f"of type {rule['type']}",
+        "minItems": lambda: f"a list of at least {rule['minItems']} entries",
+        "pattern": lambda: f"a text of the form {rule['pattern']}",
+    }.get(error.validator, lambda: f"a value with {error.validator} {error.validator_value}")()
+    hint = ""
+    if isinstance(error.instance, str) and error.validator == "type" and _is_number(error.instance):
+        hint = f" YAML reads {error.instance} as a text: write {float(error.instance)!r} instead."
+    meaning = f" ({rule['description'].rstrip('.')})" if "description" in rule else ""
+    return f"config: {key}: {error.instance!r} is not allowed; it must be {allowed}{meaning}.{hint}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _check_search(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Check that the search's model can be built and each range holds allowed values alone."""
+    name = searched_model(config)
+    try:
+        check_specification(resolve(name, config["models"], config["network"]))
+    except InputError as error:
+        raise InputError(f"config: search.model: {error}") from error
+    single = single_study(config)
+    for key, span in read_space(config["search"]["space"]).items():
+        changed = [with_value(single, key, value) for value in span.probes()]
+        try:
+            for study in changed:
+                _check_schema(study, schema)
+                check_processes(study)
+            if key.startswith("network."):
+                networks = [resolve(name, one["models"], one["network"]) for one in changed]
+                for network in networks:
+                    check_specification(network)
+                if networks[0] == networks[1]:
+                    raise InputError(
+                        f"{name} does not depend on it: it is no argument of its architecture, or "
+                        "its own entry sets it."
+                    )
+        except InputError as error:
+            message = str(error).removeprefix("config: ")
+            raise InputError(f"config: search.space.{key}: {message}") from error

@@ -1,0 +1,140 @@
+"""Models as data: a specification names an architecture and its arguments.
+
+Nothing here needs torch, so that a config is checked without loading it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from equimorph.errors import InputError
+from equimorph.groups.names import is_group_name
+from equimorph.study.published_models import CATALOGUE
+
+REQUIRED = object()
+# What every model takes of the study's `network`, and the wrapper that any model may have.
+EVERY = ("input_size", "crop")
+TRUNK = ("fields", "pool_after", "kernel_size", "stem_kernel_size", "stem_stride", "width")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The arguments that an architecture takes.
+
+    Attributes:
+        shared: keys of the study's `network` that it takes beside `EVERY`.
+        own: its own arguments and their defaults, which are the published ones.
+        smallest_size: smallest side of its images in px.
+    """
+
+    shared: tuple[str, ...] = ()
+    own: Mapping[str, Any] = field(default_factory=dict)
+    smallest_size: int = 33
+
+
+ARCHITECTURES = {
+    "gcnn": Architecture((*TRUNK, "match", "features", "head"), {"group": REQUIRED}),
+    "cnn": Architecture((*TRUNK, "head")),
+    "harmonic": Architecture(TRUNK, {"group": REQUIRED, "band_limit": 3, "samples": 16}),
+    "e2resnet": Architecture(
+        (), {"group": REQUIRED, "blocks": [2, 2, 2, 2], "bottleneck": False, "base_width": 54}
+    ),
+    "e2wrn": Architecture(
+        (),
+        {
+            "groups": REQUIRED,
+            "depth": 16,
+            "widen": 8,
+            "stem_stride": 2,
+            "dropout": 0.3,
+            "keep_parameters": True,
+        },
+    ),
+    "backbone": Architecture((), {"backbone": REQUIRED, "weights": None, "trainable": "all"}),
+    "cbfocal_ecnn": Architecture(
+        (),
+        {
+            "group": "C4",
+            "mixed_fields": [4, 8, 12, 16, 20],
+            "field_dropout": [0.1, 0.1, 0.15, 0.15, 0.2],
+            "asymmetry": True,
+        },
+    ),
+    "cbfocal_cnn": Architecture((), {"asymmetry": True}),
+    "deepcnn5": Architecture(),
+    "custom_cnn": Architecture(smallest_size=94),
+    "vit": Architecture(
+        (), {"patch": 25, "dim": 256, "heads": 8, "mlp": 1024, "layers": 6, "dropout": 0.1}
+    ),
+}
+
+
+def entry_of(name: str, models: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return a model's entry: the study's own, the catalogue's, or what a group's name means.
+
+    Raises:
+        InputError: an unknown name; the message lists the known ones.
+    """
+    if name in models:
+        return models[name]
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    group, _, head = name.partition("-")
+    if is_group_name(group) and head in ("", "flatten"):
+        published = {"head": head} if head else {}
+        return {"architecture": "gcnn", "group": group, **published}
+    raise InputError(
+        f"model {name!r}: allowed are a group's name, such as C4 or D8, also with the published "
+        "head, such as D8-flatten, the entries of `models` "
+        f"({', '.join(sorted(models)) or 'none'}) and {', '.join(CATALOGUE)}."
+    )
+
+
+def resolve(
+    name: str, models: Mapping[str, Mapping[str, Any]], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the full specification of the model called `name`: just the keys that it depends on.
+
+    A name under `models` takes its entry over the defaults; a name of the catalogue, or a group's
+    alone, such as D8, needs no entry.
+
+    Args:
+        name: of the model.
+        models: the study's own entries.
+        defaults: what the study's models share, its `network`.
+
+    Raises:
+        InputError: an unknown name, an unknown architecture, or arguments that do not belong to it.
+    """
+    entry = entry_of(name, models)
+    if entry["architecture"] not in ARCHITECTURES:
+        raise InputError(
+            f"models.{name}.architecture {entry['architecture']!r}: allowed are "
+            f"{', '.join(ARCHITECTURES)}."
+        )
+    architecture = ARCHITECTURES[entry["architecture"]]
+    shared = (*EVERY, *architecture.shared)
+    arguments = {
+        **{key: defaults[key] for key in shared},
+        **architecture.own,
+        **{key: value for key, value in entry.items() if key not in ("architecture", "orbit")},
+    }
+    foreign = sorted(set(arguments) - set(shared) - set(architecture.own))
+    if foreign:
+        raise InputError(
+            f"models.{name}: {', '.join(foreign)} is no argument of {entry['architecture']}; "
+            f"allowed are {', '.join(sorted([*shared, *architecture.own, 'orbit']))}."
+        )
+    missing = [key for key, value in arguments.items() if value is REQUIRED]
+    if missing:
+        raise InputError(
+            f"models.{name}.{missing[0]} is missing; {entry['architecture']} needs one."
+        )
+    smallest = architecture.smallest_size
+    if arguments["input_size"] < smallest:
+        raise InputError(
+            f"models.{name}.input_size {arguments['input_size']}: too small for "
+            f"{entry['architecture']}; the smallest is {smallest}."
+        )
+    orbit = {"orbit": entry["orbit"]} if entry.get("orbit") else {}
+    return {"architecture": entry["architecture"], **arguments, **orbit}

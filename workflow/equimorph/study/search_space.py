@@ -1,0 +1,177 @@
+"""What a search varies: ranges of the config's keys, and the study with values put in.
+
+Nothing here needs torch or Optuna, so that a config is checked without loading them.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from equimorph.errors import InputError
+from equimorph.study.models import resolve
+from equimorph.study.recipes import NOT_OF_RECIPE, recipe_settings
+from equimorph.study.scale import scaled
+
+# The search itself decides the last two.
+DECIDED = (*NOT_OF_RECIPE, "epochs", "patience")
+# `scaled` shrinks these, too; no training depends on them.
+_UNUSED = {
+    "data": {"simulated": {"per_class": 0, "size": 0}},
+    "evaluate": {"angle_images": 0, "bootstrap": 0},
+}
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that one key may take.
+
+    Attributes:
+        low: least number; a range between two whole numbers holds whole numbers alone.
+        high: largest number.
+        log: whether values are drawn on a logarithmic scale.
+        choices: the values themselves, instead of `low` and `high`.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether the range holds whole numbers alone."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def probes(self) -> list[Any]:
+        """Return values that stand for all: the choices, or both ends and one between them."""
+        if self.choices:
+            return list(self.choices)
+        inside = self.low + (self.high - self.low) * 0.37  # no whole number of most ranges
+        return [self.low, self.high, int(inside) if self.whole else inside]
+
+
+def read_space(space: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Range]:
+    """Read the ranges of a search, by key; an entry that is null is left out.
+
+    Raises:
+        InputError: a range that holds nothing to choose from, by key, with what is allowed.
+    """
+    ranges = {key: _read_range(key, entry) for key, entry in space.items() if entry is not None}
+    if not ranges:
+        raise InputError(
+            "config: search.space: holds no range; it must name at least one key, such as "
+            "learning_rate: {low: 0.001, high: 0.03, log: true}."
+        )
+    return ranges
+
+
+def _read_range(key: str, entry: Mapping[str, Any]) -> Range:
+    where = f"config: search.space.{key}"
+    if key in DECIDED:
+        raise InputError(
+            f"{where}: this key is not searched; allowed are the other keys of train, such as "
+            "learning_rate or augmentation.scale, and network.KEY."
+        )
+    given = {name: value for name, value in entry.items() if value is not None}
+    if given.keys() not in ({"choices"}, {"low", "high"}, {"low", "high", "log"}):
+        raise InputError(
+            f"{where}: has {', '.join(sorted(given)) or 'nothing'}; it must have choices alone, or "
+            "low, high and perhaps log. An overlay is merged with the entry of config.yaml: set to "
+            "null what it must not keep."
+        )
+    if "choices" in given:
+        return Range(choices=tuple(given["choices"]))
+    span = Range(given["low"], given["high"], given.get("log", False))
+    if not span.low < span.high:
+        raise InputError(f"{where}: low {span.low} is not allowed; it must be below {span.high}.")
+    if span.log and span.low <= 0:
+        raise InputError(
+            f"{where}: low {span.low} is not allowed; it must be above 0 where log is true."
+        )
+    return span
+
+
+def searched_model(config: Mapping[str, Any]) -> str:
+    """Return the name of the model that trials train: the search's, or the study's first."""
+    return config["search"]["model"] or config["train"]["models"][0]
+
+
+def single_study(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the study that trains the search's model alone, for as long as a trial does.
+
+    What `train.overrides` says of that model becomes part of `train`, where values are put in.
+
+    Args:
+        config: a study's config as written, before it is scaled.
+    """
+    search, train = config["search"], config["train"]
+    name = searched_model(config)
+    recipe = {**train, **train["overrides"].get(name, {})}
+    recipe["epochs"] = search["epochs"] or recipe["epochs"]
+    recipe["patience"] = min(recipe["patience"], recipe["epochs"])
+    single = {
+        **config,
+        "models": {name: config["models"][name]} if name in config["models"] else {},
+        "train": {**recipe, "models": [name], "overrides": {}},
+        "evaluate": {**config["evaluate"], "reference": name},
+    }
+    return copy.deepcopy(single)
+
+
+def with_value(config: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """Return a config with one key of the search set.
+
+    Args:
+        config: of a study.
+        key: `network.KEY`, or a key of `train`, dotted where it lies deeper.
+        value: what it is set to.
+    """
+    result = copy.deepcopy(dict(config))
+    *parents, last = key.split(".") if key.startswith("network.") else ["train", *key.split(".")]
+    place = result
+    for parent in parents:
+        if not isinstance(place.get(parent), dict):
+            place[parent] = {}  # the schema says what is wrong with it
+        place = place[parent]
+    place[last] = value
+    return result
+
+
+def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config with several keys of the search set, see `with_value`."""
+    for key, value in values.items():
+        config = with_value(config, key, value)
+    return dict(config)
+
+
+def training_part(single: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what trials depend on, of the study that trains one model: no edit elsewhere counts.
+
+    Args:
+        single: from `single_study`.
+    """
+    apart = {*NOT_OF_RECIPE} - {"models", "overrides"}
+    train = {key: value for key, value in single["train"].items() if key not in apart}
+    return {
+        "scale": single["scale"],
+        "stars": single["data"]["stars"],
+        "network": single["network"],
+        "models": single["models"],
+        "train": train,
+    }
+
+
+def resolve_trial(
+    part: Mapping[str, Any], values: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a trial's specification of the model, and its training parameters.
+
+    Args:
+        part: from `training_part`.
+        values: of the searched keys.
+    """
+    shrunk = scaled({**_UNUSED, **with_values(part, values)})
+    (name,) = shrunk["train"]["models"]
+    specification = resolve(name, shrunk["models"], shrunk["network"])
+    return specification, recipe_settings(shrunk["train"], name)

@@ -1,0 +1,26 @@
+"""Share each batch between processes: `python workflow/torchrun.py N SCRIPT ARGUMENT…`.
+
+torchrun, but for the traceback with which it follows the one sentence of the process that failed.
+"""
+
+import logging
+import os
+import sys
+
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import main
+
+
+def share(processes: str, script: list[str]) -> int:
+    """Return 0, or 1 if a process failed."""
+    logging.disable(logging.ERROR)  # torchrun's own
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # else it warns; the scripts set their threads
+    try:
+        main(["--standalone", "--nproc-per-node", processes, *script])
+    except ChildFailedError:
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(share(sys.argv[1], sys.argv[2:]))
