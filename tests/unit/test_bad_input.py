@@ -28,7 +28,7 @@ from equimorph.data.split import read_split
 from equimorph.data.tensors import open_images
 from equimorph.data.verify import verify
 from equimorph.errors import InputError
-from tests.unit.test_images import png16
+from tests.unit.data.test_images import png16
 
 N, SIZE, CLASSES = 6, 8, ["smooth", "barred", "merging"]
 LABELS = np.array([0, 0, 1, 1, 1, 2], np.uint8)
