@@ -72,5 +72,5 @@ def _write_images(source: h5py.Dataset, path: Path, slice_bytes: int) -> None:
                     f"{source.file.filename}: key 'images': rows {start} to {stop - 1} cannot be "
                     f"unpacked ({error})."
                 ) from error
-            file.write(part)
+            file.write(part.data)
             bar.update(len(part))

@@ -74,6 +74,7 @@ class Scheduler:
         """
         self.optimiser = optimiser
         self.watched = f"validation_{schedule.watch}"
+        self.torch: lr_scheduler.LRScheduler
         if schedule.kind == "one_cycle":
             self.torch = lr_scheduler.OneCycleLR(
                 optimiser,

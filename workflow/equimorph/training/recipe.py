@@ -58,7 +58,7 @@ class Recipe:
     balancing: str = "none"
     least_improvement: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check("train.precision", self.precision, PRECISIONS)
         _check("train.optimiser", self.optimiser, OPTIMISERS)
         _check("train.schedule.kind", self.schedule.kind, SCHEDULES)

@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ):
         np.lib.format.write_array_header_1_0(file, header)
         for block in blocks:
-            file.write(degrade(images[block], block, mean=mean, **spec))
+            file.write(degrade(images[block], block, mean=mean, **spec).data)
             bar.update(len(block))
 
 
