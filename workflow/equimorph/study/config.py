@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from equimorph.errors import InputError
 from equimorph.study.cross_checks import check_processes, check_specification, cross_check
 from equimorph.study.models import resolve
+from equimorph.study.scale import scaled
 from equimorph.study.search_space import read_space, searched_model, single_study, with_value
 from equimorph.study.yaml_files import read_yaml
 
@@ -30,6 +31,7 @@ def check_config(
         read_yaml(path)
     _check_schema(config, schema)
     cross_check(config)
+    _check_scaled(config)
     train = config["train"]
     for name, changes in train["overrides"].items():
         try:
@@ -38,6 +40,16 @@ def check_config(
             message = str(error).replace("config: train", f"config: train.overrides.{name}", 1)
             raise InputError(message) from error
     _check_search(config, schema)
+
+
+def _check_scaled(config: Mapping[str, Any]) -> None:
+    """Check that each model can be built at the study's scale, too."""
+    small = scaled(config)
+    for name in small["train"]["models"]:
+        try:
+            check_specification(resolve(name, small["models"], small["network"]))
+        except InputError as error:
+            raise InputError(f"config: scale {config['scale']:g}: {name}: {error}") from error
 
 
 def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
