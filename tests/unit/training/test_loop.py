@@ -70,7 +70,8 @@ def generator(seed=0):
 
 
 def recipe(**changes):
-    return Recipe(**{**RECIPE, "epochs": 5, "patience": 5, "augmentation": ANY, **changes})
+    values = {**RECIPE, "epochs": 5, "patience": 5, "augmentation": ANY, "loss": Loss()}
+    return Recipe(**{**values, **changes})
 
 
 def network(name="C4", seed=0):
