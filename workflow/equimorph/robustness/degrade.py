@@ -2,7 +2,7 @@
 
 Every image has its own random stream, made from the condition's seed and the image's index, so its
 degraded form depends neither on the order nor on the company in which images are processed. All
-arithmetic is in float; the result is rounded, not truncated, to whole grey levels.
+arithmetic is in float; the result is rounded, not truncated, to whole pixel values.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from scipy.ndimage import affine_transform
 from equimorph.errors import InputError
 from equimorph.study.conditions import check_spec
 
-# Electrons that a grey level stands for: sky level / sky variance of the Galaxy10 images (median
-# of three channels of 20 lossless images; a quarter of them lies below 0.22, one above 0.43).
-ELECTRONS_PER_LEVEL = 0.34
+# Electrons per pixel value: sky level / sky variance of the Galaxy10 images (median of three
+# channels of 20 lossless images; a quarter of them lies below 0.22, a quarter above 0.43).
+GALAXY10_GAIN = 0.34
 
 
 def degrade(
@@ -28,7 +28,7 @@ def degrade(
     Args:
         images: (N, H, H, 3) uint8.
         indices: (N,) the images' rows in the data set, which seed their randomness.
-        mean: mean grey level of the whole test set, for the legacy noise of a part of it; by
+        mean: mean pixel value of the whole test set, for the legacy noise of a part of it; by
             default that of `images`.
         **spec: kind and its settings.
 
@@ -46,7 +46,7 @@ def degrade(
     if len(images) != len(indices):
         raise InputError(f"{len(images)} images, {len(indices)} indices: allowed is one per image.")
     if spec.get("formula") == "legacy" and mean is None:
-        mean = mean_level(images)
+        mean = mean_value(images)
     result = np.empty(images.shape, np.uint8)
     for row, (image, index) in enumerate(zip(images, indices, strict=True)):
         rng = np.random.default_rng([spec.get("seed", 0), int(index)])
@@ -63,14 +63,13 @@ def _degrade_one(
         case "noise" if spec["formula"] == "legacy":
             return add_legacy_noise(image, spec["level"], mean, rng)
         case "noise":
-            electrons = spec.get("electrons_per_level", ELECTRONS_PER_LEVEL)
-            return add_photon_noise(image, spec["level"], rng, electrons)
+            return add_photon_noise(image, spec["level"], rng, spec.get("gain", GALAXY10_GAIN))
         case "resolution":
             return lose_resolution(image, spec["scale"])
     return image
 
 
-def mean_level(images: np.ndarray, block: int = 256) -> float:
+def mean_value(images: np.ndarray, block: int = 256) -> float:
     """Return the mean over all images, pixels and channels, exactly summed, block by block."""
     starts = range(0, len(images), block)
     return sum(int(images[s : s + block].sum(dtype=np.int64)) for s in starts) / images.size
@@ -80,10 +79,10 @@ def rotate(image: np.ndarray, angle: float) -> np.ndarray:
     """Rotate an image about its exact centre, (H - 1) / 2.
 
     By cubic splines, which on 20 lossless Galaxy10 images lose half as much as bilinear
-    interpolation (rms after a rotation by 33 degrees there and back: 2.2 against 4.2 levels) and
-    keep the contrast (standard deviation times 0.993 against 0.969). The price is ringing: 1.8 % of
-    the pixels leave the range of their 5x5 neighbourhood by more than half a level, 0.13 % are
-    clipped. Multiples of 90 degrees only move pixels.
+    interpolation (rms after a rotation by 33 degrees there and back: pixel values change by 2.2
+    against 4.2) and keep the contrast (standard deviation times 0.993 against 0.969). The price is
+    ringing: 1.8 % of the pixels leave the range of their 5x5 neighbourhood by more than 0.5, and
+    0.13 % are clipped. Multiples of 90 degrees only move pixels.
 
     Inside the inscribed circle every pixel comes from the image. Outside it, what the frame does
     not cover is 0; every model masks these corners.
@@ -119,21 +118,22 @@ def add_photon_noise(
     image: np.ndarray,
     level: float,
     rng: np.random.Generator,
-    electrons_per_level: float = ELECTRONS_PER_LEVEL,
+    gain: float = GALAXY10_GAIN,
 ) -> np.ndarray:
     """Lower an image's signal-to-noise ratio to s = 1 - level, as a shorter exposure would.
 
-    An image of k electrons per grey level has photon noise of variance I / k at grey level I, sky
-    included: the images keep a sky level, so the sky's noise is in it. Signal-to-noise goes with
-    the root of the exposure time, so s means s^2 of the exposure and a variance of I / (k s^2). The
-    difference is added as Poisson(K I) / K with K = k s^2 / (1 - s^2), whose mean is I: there is no
-    brightness offset and nothing to clip at 0; only bright cores saturate at 255.
+    At a gain of k electrons per pixel value, photon noise has a variance of I / k where the pixel
+    value is I, sky included: the images keep a sky level, so the sky's noise is in it.
+    Signal-to-noise goes with the root of the exposure time, so s means s^2 of the exposure and a
+    variance of I / (k s^2). The difference is added as Poisson(K I) / K with
+    K = k s^2 / (1 - s^2), whose mean is I: there is no brightness offset and nothing to clip at 0;
+    only bright cores saturate at 255.
 
     Args:
         image: (H, W, 3) uint8.
         level: share of the signal-to-noise ratio that is lost, 0 ≤ level < 1.
         rng: this image's random stream.
-        electrons_per_level: k.
+        gain: k.
 
     Returns:
         (H, W, 3) uint8.
@@ -141,7 +141,7 @@ def add_photon_noise(
     left = (1 - level) ** 2
     if left == 1:
         return image
-    scale = electrons_per_level * left / (1 - left)
+    scale = gain * left / (1 - left)
     return _to_uint8(rng.poisson(scale * image.astype(np.float64)) / scale)
 
 
@@ -156,7 +156,7 @@ def add_legacy_noise(
     Args:
         image: (H, W, 3) uint8.
         level: 1 - s, 0 ≤ level < 1.
-        mean: mean grey level of the whole test set.
+        mean: mean pixel value of the whole test set.
         rng: this image's random stream.
 
     Returns:

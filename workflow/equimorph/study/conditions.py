@@ -10,7 +10,7 @@ from equimorph.errors import InputError
 KEYS = {
     "none": (set(), set()),
     "rotation": (set(), {"seed", "angle"}),
-    "noise": ({"formula", "level", "seed"}, {"electrons_per_level"}),
+    "noise": ({"formula", "level", "seed"}, {"gain"}),
     "resolution": ({"scale"}, set()),
 }
 FORMULAS = ("physical", "legacy")
@@ -44,7 +44,7 @@ def check_spec(spec: Mapping[str, Any]) -> None:
         "angle": (math.isfinite, "a finite number of degrees"),
         "level": (lambda v: 0 <= v < 1, "a number from 0 to below 1"),
         "scale": (lambda v: 0 < v <= 1, "a number above 0, up to 1"),
-        "electrons_per_level": (lambda v: 0 < v < math.inf, "a number above 0"),
+        "gain": (lambda v: 0 < v < math.inf, "a number above 0"),
         "formula": (lambda v: v in FORMULAS, "one of " + ", ".join(FORMULAS)),
     }
     for key in sorted(given):
