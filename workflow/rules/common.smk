@@ -47,16 +47,16 @@ def check_gpus():
     # Inside a job of a cluster the limit has no value.
     if limit is None or limit.value is None or not workflow.is_main_process:
         return
-    if PROCESSES * GPU > limit.value:
+    if WORLD_SIZE * GPU > limit.value:
         raise WorkflowError(
-            f"train.processes: {PROCESSES} processes take a GPU each, but jobs may take {limit.value} "
-            f"in all; add `--resources gpu={PROCESSES}`, or more where trainings shall run side by side."
+            f"train.world_size: {WORLD_SIZE} processes take a GPU each, but jobs may take {limit.value} "
+            f"in all; add `--resources gpu={WORLD_SIZE}`, or more where trainings shall run side by side."
         )
 
 
-def shared_by(processes):
+def shared_by(world_size):
     """The command that runs a script in processes that share each batch."""
-    return "python" if processes == 1 else f"python workflow/torchrun.py {processes}"
+    return "python" if world_size == 1 else f"python workflow/torchrun.py {world_size}"
 
 
 check_study()
@@ -68,7 +68,7 @@ SOURCE = config["data"]["source"]
 CLASSES = config["data"]["classes"]
 MODELS = config["train"]["models"]
 SEEDS = config["train"]["seeds"]
-PROCESSES = config["train"]["processes"]
+WORLD_SIZE = config["train"]["world_size"]
 GPU = int(config["train"]["device"] == "cuda")
 check_gpus()
 CONDITIONS = config["evaluate"]["conditions"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from equimorph.errors import InputError
 from equimorph.robustness.degradations import find
-from equimorph.robustness.pixels import mean_level
+from equimorph.robustness.pixels import mean_value
 
 
 def degrade(
@@ -42,7 +42,7 @@ def degrade(
     if kind == "none":
         return images.copy()
     if mean is None and needs_mean(kind):
-        mean = mean_level(images)
+        mean = mean_value(images)
     apply, seed = find(kind).apply, settings.pop("seed", 0)
     result = np.empty(images.shape, np.uint8)
     for row, (image, index) in enumerate(zip(images, indices, strict=True)):

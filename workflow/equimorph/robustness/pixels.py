@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def mean_level(images: np.ndarray, block: int = 256) -> float:
+def mean_value(images: np.ndarray, block: int = 256) -> float:
     """Return the mean over all images, pixels and channels, exactly summed, block by block."""
     starts = range(0, len(images), block)
     return sum(int(images[s : s + block].sum(dtype=np.int64)) for s in starts) / images.size

@@ -4,9 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 # Keys of `train` that say which trainings there are and where they run.
-NOT_OF_RECIPE = ("models", "seeds", "threads", "processes", "device", "overrides")
-# Of each loss, a module of training/losses, its keys of `train.loss`.
-LOSSES = {"focal": ("gamma", "class_weights", "beta")}
+NOT_OF_RECIPE = ("models", "seeds", "threads", "world_size", "device", "overrides")
+# Keys of `train.loss` that each loss, a module of training/losses, uses.
+LOSS_KEYS = {"focal": ("gamma", "class_weights", "beta")}
+# Keys of `train.schedule` that each kind uses; an overlay may leave others behind.
+SCHEDULE_KEYS = {
+    "one_cycle": (),
+    "multi_step": ("milestones", "gamma"),
+    "plateau": ("monitor", "factor", "patience", "min_lr"),
+    "cosine": ("T_0", "T_mult", "eta_min"),
+    "constant": (),
+}
 
 
 def recipe_settings(train: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -21,6 +29,6 @@ def recipe_settings(train: Mapping[str, Any], model: str) -> dict[str, Any]:
     """
     shared = {key: value for key, value in train.items() if key not in NOT_OF_RECIPE}
     settings = {**shared, **train["overrides"].get(model, {})}
-    own = ("kind", *LOSSES[settings["loss"]["kind"]])
+    own = ("kind", *LOSS_KEYS[settings["loss"]["kind"]])
     loss = {key: value for key, value in settings["loss"].items() if key in own}
     return {**settings, "loss": loss}

@@ -116,7 +116,7 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
         "classes": classes,
         "device": str(device),
         "threads": arguments.threads,
-        "processes": processes.count,
+        "world_size": processes.world_size,
     }
     named = [
         f"{ARCHITECTURES}.{specification['architecture']}",

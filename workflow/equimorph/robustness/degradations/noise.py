@@ -12,13 +12,13 @@ SETTINGS: dict[str, Allowed] = {
     "formula": (lambda v: v in FORMULAS, "one of " + ", ".join(FORMULAS)),
     "level": (lambda v: is_number(v) and 0 <= v < 1, "a number from 0 to below 1"),
     "seed": SEED,
-    "electrons_per_level": (lambda v: is_number(v) and v > 0, "a number above 0"),
+    "gain": (lambda v: is_number(v) and v > 0, "a number above 0"),
 }
 NEEDED = ({"formula", "level", "seed"},)
 NEEDS_MEAN = True
-# Electrons that a grey level stands for: sky level / sky variance of the Galaxy10 images (median
-# of three channels of 20 lossless images; a quarter of them lies below 0.22, one above 0.43).
-ELECTRONS_PER_LEVEL = 0.34
+# Electrons per pixel value: sky level / sky variance of the Galaxy10 images (median of three
+# channels of 20 lossless images; a quarter of them lies below 0.22, a quarter above 0.43).
+GALAXY10_GAIN = 0.34
 
 
 def apply(
@@ -27,12 +27,12 @@ def apply(
     mean: float | None,
     formula: str,
     level: float,
-    electrons_per_level: float = ELECTRONS_PER_LEVEL,
+    gain: float = GALAXY10_GAIN,
 ) -> np.ndarray:
     """Add noise by the `physical` or the `legacy` formula."""
     if formula == "legacy":
         return add_legacy_noise(image, level, mean, rng)
-    return add_photon_noise(image, level, rng, electrons_per_level)
+    return add_photon_noise(image, level, rng, gain)
 
 
 def describe(settings: dict[str, Any]) -> str:
@@ -47,21 +47,22 @@ def add_photon_noise(
     image: np.ndarray,
     level: float,
     rng: np.random.Generator,
-    electrons_per_level: float = ELECTRONS_PER_LEVEL,
+    gain: float = GALAXY10_GAIN,
 ) -> np.ndarray:
     """Lower an image's signal-to-noise ratio to s = 1 - level, as a shorter exposure would.
 
-    An image of k electrons per grey level has photon noise of variance I / k at grey level I, sky
-    included: the images keep a sky level, so the sky's noise is in it. Signal-to-noise goes with
-    the root of the exposure time, so s means s^2 of the exposure and a variance of I / (k s^2). The
-    difference is added as Poisson(K I) / K with K = k s^2 / (1 - s^2), whose mean is I: there is no
-    brightness offset and nothing to clip at 0; only bright cores saturate at 255.
+    At a gain of k electrons per pixel value, photon noise has a variance of I / k where the pixel
+    value is I, sky included: the images keep a sky level, so the sky's noise is in it.
+    Signal-to-noise goes with the root of the exposure time, so s means s^2 of the exposure and a
+    variance of I / (k s^2). The difference is added as Poisson(K I) / K with
+    K = k s^2 / (1 - s^2), whose mean is I: there is no brightness offset and nothing to clip at 0;
+    only bright cores saturate at 255.
 
     Args:
         image: (H, W, 3) uint8.
         level: share of the signal-to-noise ratio that is lost, 0 ≤ level < 1.
         rng: this image's random stream.
-        electrons_per_level: k.
+        gain: k.
 
     Returns:
         (H, W, 3) uint8.
@@ -69,7 +70,7 @@ def add_photon_noise(
     left = (1 - level) ** 2
     if left == 1:
         return image
-    scale = electrons_per_level * left / (1 - left)
+    scale = gain * left / (1 - left)
     return to_uint8(rng.poisson(scale * image.astype(np.float64)) / scale)
 
 
@@ -84,7 +85,7 @@ def add_legacy_noise(
     Args:
         image: (H, W, 3) uint8.
         level: 1 - s, 0 ≤ level < 1.
-        mean: mean grey level of the whole test set.
+        mean: mean pixel value of the whole test set.
         rng: this image's random stream.
 
     Returns:

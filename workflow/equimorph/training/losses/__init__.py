@@ -2,7 +2,7 @@
 
 A module has a dataclass `Loss`, the keys of `train.loss` that belong to it, with a method
 `criterion(smoothing, labels, classes)` that returns the loss of a batch as a function of logits and
-targets. `study.recipes.LOSSES` and the schema list its keys.
+targets. `study.recipes.LOSS_KEYS` and the schema list its keys.
 """
 
 from collections.abc import Callable, Mapping
