@@ -27,6 +27,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 install: $(VENV)/.installed ## create .venv with the locked versions
 
 results: install ## run the study and write results/<study>/report.html
+	$(VENV)/bin/snakemake --cores all $(CONFIG) images
 	$(VENV)/bin/snakemake --cores all $(CONFIG)
 
 test: install ## run the tests

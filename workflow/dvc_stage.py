@@ -8,6 +8,7 @@ refused here.
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -84,12 +85,18 @@ def check(folders: list[Path]) -> None:
 
 
 def main() -> None:
-    """Check the records, then become Snakemake; with conda where it is installed."""
+    """Check the records, make the images, become Snakemake; with conda where it is installed."""
     study, source, *targets = sys.argv[1:]
     check([Path("data", source), Path("results", study)])
     conda = ["--sdm", "conda"] if shutil.which("conda") else []
-    command = ["snakemake", *targets, "--cores", "all", *conda]
-    os.execvp(sys.executable, [sys.executable, "-m", *command])
+    command = [sys.executable, "-m", "snakemake", "--cores", "all", *conda]
+    if not targets:
+        # First of all and by itself: whatever reads an image counts as changed where the same call
+        # makes that image, were it equal to the last bit.
+        done = subprocess.run([*command, "images"])
+        if done.returncode:
+            sys.exit(done.returncode)
+    os.execvp(sys.executable, [*command, *targets])
 
 
 if __name__ == "__main__":

@@ -82,15 +82,38 @@ EDITS = {
         config({"conditions": {"noise-50": {"level": 0.4}}}),
         {"degrade": 1, **AFTER_DEGRADE},
     ),
-    "parameter of one model": (
+    "training parameter": (
+        config({"train": {"weight_decay": 0.02}}),
+        {"train": 6, **AFTER_TRAIN},
+    ),
+    "training parameter of one model": (
         config({"train": {"overrides": {"D4": {"learning_rate": 0.001}}}}),
         {"train": 2, **AFTER_TRAIN, "predict": 2, "equivariance": 2, "measure": 1},
     ),
+    "architecture of one model": (
+        line("workflow/equimorph/models/architectures/cnn.py"),
+        {"train": 2, **AFTER_TRAIN, "predict": 2, "equivariance": 2, "measure": 1},
+    ),
+    "architecture of two models": (
+        line("workflow/equimorph/steerable/irrep_conv.py"),
+        {"train": 4, **AFTER_TRAIN, "predict": 4, "equivariance": 4, "measure": 2},
+    ),
+    "loss": (line("workflow/equimorph/training/losses/focal.py"), {"train": 6, **AFTER_TRAIN}),
+    "degradation": (
+        line("workflow/equimorph/robustness/degradations/noise.py"),
+        {"degrade": 1, **AFTER_DEGRADE},
+    ),
+    "metric": (line("workflow/equimorph/evaluation/metrics.py"), AFTER_PREDICT),
     "script": (line("workflow/scripts/evaluate/measure.py"), AFTER_PREDICT),
     "library module": (
         line("workflow/equimorph/robustness/degrade.py"),
         {"degrade": 3, **AFTER_DEGRADE},
     ),
+    "plot": (
+        line("workflow/equimorph/report/figures/confusion.py"),
+        {"plot_confusion": 1, **ALWAYS},
+    ),
+    "wording": (line("workflow/equimorph/report/wording.py"), {"plot_sky_map": 1, **ALWAYS}),
     "environment": (line("envs/report.yaml"), {**FIGURES, **ALWAYS}),
     "script of an environment": (line("envs/compute.post-deploy.sh"), EVERYTHING),
     "text of a rule": (
@@ -98,6 +121,15 @@ EDITS = {
         {"degrade": 3, **AFTER_DEGRADE},
     ),
     "caption": (line("workflow/report/sky_map.rst", "Edited."), ALWAYS),
+    # What no result of the study depends on.
+    "architecture of no model": (line("workflow/equimorph/models/architectures/vit.py"), {}),
+    "list of names": (line("workflow/equimorph/study/published_models.py"), {}),
+    "list of architectures": (line("workflow/equimorph/study/models.py"), {}),
+    "tracker": (line("workflow/equimorph/tracking/tensorboard.py"), {}),
+    "degradation of no condition": (
+        line("workflow/equimorph/robustness/degradations/resolution.py"),
+        {},
+    ),
 }
 
 HARMLESS = [
