@@ -60,7 +60,7 @@ rule data:
 rule images:
     input:
         IMAGES,
-        expand(f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=CONDITIONS),
+        CONDITION_IMAGES,
 
 
 onsuccess:

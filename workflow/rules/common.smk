@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 from equimorph.study.config import check_config
@@ -84,8 +85,26 @@ RESULTS = f"results/{STUDY}"
 # What networks see, and all that is made from it.
 IMAGES = f"{WORK}/{'starless' if config['data']['stars']['remove'] else 'images'}.npy"
 STUDY_WORK = f"work/{STUDY}"
+# The test images under every condition.
+CONDITION_IMAGES = [f"{STUDY_WORK}/conditions/{name}.npy" for name in CONDITIONS]
 LOGS = f"logs/{STUDY}"
 BENCHMARKS = f"benchmarks/{STUDY}"
+
+
+def advise_images_first():
+    """Say what spares the trainings where results are here but no images, as in a clone.
+
+    Whatever reads a file that the same call makes is made anew, were the file equal to the last bit.
+    """
+    here = any(Path(RESULTS).glob("models/*/*/model.safetensors"))
+    missing = [path for path in (IMAGES, *CONDITION_IMAGES) if not Path(path).exists()]
+    if workflow.is_main_process and here and missing:
+        if "images" not in workflow.dag_settings.targets:
+            logger.info(
+                f"{missing[0]} is not here, as in a clone. `snakemake images --cores all` first "
+                "makes the images alone; without it, an edit may plan trainings that it does not "
+                "need."
+            )
 
 
 def split_name():
@@ -94,6 +113,8 @@ def split_name():
     fold = f"-fold-{split['fold']}-of-{split['folds']}" if split["folds"] else ""
     return f"split-{split['protocol']}{fold}"
 
+
+advise_images_first()
 
 SPLIT_CSV = f"{DATA}/{split_name()}.csv"
 SPLIT_JSON = f"{DATA}/{split_name()}.json"

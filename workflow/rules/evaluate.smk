@@ -17,9 +17,7 @@ rule predict:
         architecture=architecture,
         model=f"{RUN}/model.safetensors",
         split=SPLIT_CSV,
-        conditions=expand(
-            f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=CONDITIONS
-        ),
+        conditions=CONDITION_IMAGES,
     output:
         # All conditions in one job: building the network takes longer than predicting.
         logits=expand(
