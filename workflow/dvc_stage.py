@@ -1,4 +1,4 @@
-"""Run Snakemake as a stage of dvc.yaml: `python workflow/dvc_stage.py STUDY SOURCE [TARGET]`.
+"""Run Snakemake as a stage of dvc.yaml: `python workflow/dvc_stage.py data`, or `results`.
 
 DVC keeps what a stage has written (`persist`), so Snakemake decides what to run. It can do so only
 with its own records, which travel with the results (.snakemake/metadata). Results without records,
@@ -8,13 +8,15 @@ refused here.
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from equimorph.errors import InputError
 from equimorph.io import run
 from equimorph.lineage.records import Project, read_records, record_name
+from equimorph.study.config import check_config
+from equimorph.study.yaml_files import read_yaml
+from run_study import release_left_lock, run_study
 
 # Outputs of jobs that were killed; Snakemake knows them.
 INCOMPLETE = Path(".snakemake/incomplete")
@@ -85,18 +87,19 @@ def check(folders: list[Path]) -> None:
 
 
 def main() -> None:
-    """Check the records, make the images, become Snakemake; with conda where it is installed."""
-    study, source, *targets = sys.argv[1:]
-    check([Path("data", source), Path("results", study)])
+    """Check the config and the records, then run Snakemake; with conda where it is installed."""
+    if sys.argv[1:] not in (["data"], ["results"]):
+        raise InputError(f"{' '.join(sys.argv[1:]) or 'no stage'}: allowed are data, results.")
+    # Read here: no value of a config passes through the shell that DVC starts.
+    config = read_yaml("config.yaml")
+    check_config(config, read_yaml("workflow/schemas/config.schema.yaml"), ["config.yaml"])
+    check([Path("data", config["data"]["source"]), Path("results", config["study"])])
     conda = ["--sdm", "conda"] if shutil.which("conda") else []
-    command = [sys.executable, "-m", "snakemake", "--cores", "all", *conda]
-    if not targets:
-        # First of all and by itself: whatever reads an image counts as changed where the same call
-        # makes that image, were it equal to the last bit.
-        done = subprocess.run([*command, "images"])
-        if done.returncode:
-            sys.exit(done.returncode)
-    os.execvp(sys.executable, [*command, *targets])
+    if sys.argv[1] == "results":
+        sys.exit(run_study(conda))
+    release_left_lock()
+    command = [sys.executable, "-m", "snakemake", "data", "--cores", "all", *conda]
+    os.execv(sys.executable, command)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import hashlib
 import re
 import shutil
-import subprocess
 
 import pytest
 
@@ -107,12 +106,18 @@ def test_in_a_clone_whose_images_are_made_one_edit_re_runs_exactly_its_jobs(with
         assert with_images.planned() == expected
 
 
-def test_make_results_makes_the_images_first(root):
-    said = subprocess.run(
-        ["make", "-n", "results", "PRESET=images"], cwd=root, capture_output=True, text=True
-    ).stdout
-    calls = [line for line in said.splitlines() if "bin/snakemake" in line]
-    assert [call.split()[-1] for call in calls] == ["images", "workflow/presets/images.yaml"]
+def test_make_results_makes_the_images_first_and_re_trains_nothing(clone):
+    clone.run("dvc", "pull", "-q")
+    (clone.folder / "results/demo/figures/class_sheet.png").unlink()
+    models = list((clone.folder / "results/demo/models").rglob("*.safetensors"))
+    written = {path: path.stat().st_mtime_ns for path in models}
+    locks = clone.folder / ".snakemake/locks"
+    locks.mkdir(parents=True)
+    (locks / "0.input.lock").touch()  # as after kill -9
+    said = clone.run("python", "workflow/run_study.py").stdout
+    assert "The lock that a killed run left" in said
+    assert (clone.folder / "results/demo/figures/class_sheet.png").exists()
+    assert {path: path.stat().st_mtime_ns for path in models} == written
 
 
 @pytest.mark.parametrize("path", ["results/demo", "data/simulated"])
@@ -215,3 +220,11 @@ def test_an_experiment_becomes_a_branch_that_holds_results_and_records(experimen
     clone.run("git", "checkout", "-q", "main")
     clone.run("dvc", "checkout", "-q")
     assert metrics.read_bytes() == main and clone.planned() == {}
+
+
+def test_no_value_of_the_config_reaches_the_shell_that_dvc_starts(clone):
+    clone.run("dvc", "pull", "-q")
+    clone.edit_config({"study": "demo; touch PWNED #"})
+    said = refused(clone)
+    assert "config: study: 'demo; touch PWNED #' is not allowed" in said
+    assert not (clone.folder / "PWNED").exists()

@@ -26,7 +26,7 @@ rule download:
     message:
         "Download Galaxy10 DECaLS (2.54 GB) and check its SHA-256."
     shell:
-        "python {input.script} --mirrors {params.mirrors:q} --sha256 {params.sha256}"
+        "python {input.script} --mirrors {params.mirrors:q} --sha256 {params.sha256:q}"
         " --output {output.raw} 2>&1 | tee {log}"
 
 
