@@ -52,7 +52,7 @@ class Progress:
         best_loss: its validation loss.
         best_state: what the network, or its average, had learned by then.
         counted_epoch: the last one whose validation loss counts for patience: it lies lower than
-            `counted_loss` was by more than the recipe's least improvement.
+            `counted_loss` was by more than the recipe's `min_delta`.
         counted_loss: its validation loss.
         seconds: spent on training and validation.
         images: trained on, counted each time.
