@@ -5,10 +5,9 @@ RUN = f"{RESULTS}/models/{{model}}/seed-{{seed}}"
 
 rule train:
     input:
-        script="workflow/scripts/train/train.py",
-        modules=modules("train/train.py"),
-        architecture=architecture_modules,
-        env=COMPUTE_ENV,
+        **code("train/train.py", COMPUTE_ENV),
+        architecture=architecture,
+        loss=loss,
         images=IMAGES,
         verified=f"{DATA}/verified.json",
         split=SPLIT_CSV,

@@ -14,7 +14,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from equimorph.errors import InputError
-from equimorph.robustness.degrade import GALAXY10_GAIN, degrade, mean_value
+from equimorph.robustness.degradations.noise import GALAXY10_GAIN
+from equimorph.robustness.degrade import degrade
+from equimorph.robustness.pixels import mean_value
 from equimorph.study.conditions import check_spec
 from tests.conftest import ROOT
 
@@ -281,10 +283,10 @@ def test_resolution_keeps_the_mean_and_lowers_the_variance_step_by_step():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({}, "kind None: allowed are none, rotation, noise, resolution"),
+        ({}, "kind None: allowed are none, noise, resolution, rotation"),
         ({"kind": "blur"}, "kind 'blur'"),
-        ({"kind": "none", "seed": 1}, "given are the keys seed; needed are none"),
-        ({"kind": "rotation"}, "a rotation needs seed or angle"),
+        ({"kind": "none", "seed": 1}, "it has no keys; given are seed"),
+        ({"kind": "rotation"}, "needed are seed or angle, allowed are angle, seed"),
         ({"kind": "rotation", "angle": "90"}, "angle '90': allowed is a finite number"),
         ({"kind": "rotation", "angle": float("inf")}, "angle inf"),
         ({"kind": "rotation", "seed": -1}, "seed -1: allowed is an integer from 0 up"),

@@ -38,7 +38,7 @@ WHOLE = {
     "ema": 0.9,
     "mixup": 0.4,
     "sampler": "weighted",
-    "loss": {"gamma": 1.0, "class_weights": [1.5, 0.5]},
+    "loss": {"kind": "focal", "gamma": 1.0, "class_weights": [1.5, 0.5]},
 }
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 

@@ -16,6 +16,7 @@ from equimorph.study.cross_checks import check_specification, check_world_size, 
 from equimorph.study.models import resolve
 from equimorph.study.recipes import SCHEDULE_KEYS
 from equimorph.study.renamed_keys import check_renamed_keys
+from equimorph.study.scale import scaled
 from equimorph.study.search_space import (
     Range,
     read_space,
@@ -39,6 +40,7 @@ def check_config(
     check_renamed_keys(config)
     _check_schema(config, schema)
     cross_check(config)
+    _check_scaled(config)
     train = config["train"]
     for name, changes in train["overrides"].items():
         try:
@@ -47,6 +49,16 @@ def check_config(
             message = str(error).replace("config: train", f"config: train.overrides.{name}", 1)
             raise InputError(message) from error
     _check_search(config, schema)
+
+
+def _check_scaled(config: Mapping[str, Any]) -> None:
+    """Check that each model can be built at the study's scale, too."""
+    small = scaled(config)
+    for name in small["train"]["models"]:
+        try:
+            check_specification(resolve(name, small["models"], small["network"]))
+        except InputError as error:
+            raise InputError(f"config: scale {config['scale']:g}: {name}: {error}") from error
 
 
 def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:

@@ -18,7 +18,6 @@ from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.seeds import BATCHES, LAYERS, stream
 from equimorph.training.augment import augment, mixup
 from equimorph.training.averaging import Average
-from equimorph.training.losses import Criterion
 from equimorph.training.optimisers import Scheduler, make_optimiser
 from equimorph.training.parallel import ALONE, Processes
 from equimorph.training.recipe import Recipe
@@ -108,7 +107,7 @@ def train(
         )
     mine = processes.share(recipe.batch_size)
     classes = predict_logits(network, training.images[:1]).shape[1]
-    criterion = Criterion(recipe.loss, recipe.label_smoothing, training.labels, classes)
+    criterion = recipe.loss.criterion(recipe.label_smoothing, training.labels, classes)
     optimiser = make_optimiser(
         recipe.optimiser,
         network.parameters(),
