@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from equimorph.errors import InputError
+from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.predictions import by_condition, model_and_seed
 from equimorph.evaluation.summary import best_equivariant, compare_with
 from equimorph.io import atomic_path, read_json, run, write_json
@@ -146,9 +147,7 @@ def tables(metrics: dict[str, Any]) -> dict[str, pd.DataFrame]:
             "seeds": values["accuracy"]["n"],
             "ci95_low": values["accuracy"]["ci95"][0],
             "ci95_high": values["accuracy"]["ci95"][1],
-            "macro_f1": values["macro_f1"]["mean"],
-            "ece": values["ece"]["mean"],
-            "brier": values["brier"]["mean"],
+            **{metric: values[metric]["mean"] for metric in METRICS if metric != "accuracy"},
         }
         for name, condition, values in measured
     ]
