@@ -12,6 +12,7 @@ LIBRARY = ROOT / "workflow/equimorph"
 # From the ground up; a module imports from its own room and from those before it.
 ROOMS = [
     "errors",
+    "choices",
     "io",
     "seeds",
     "progress",

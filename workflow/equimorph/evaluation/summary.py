@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from equimorph.errors import InputError
-from equimorph.evaluation.metrics import measure, probabilities, reliability_bins
+from equimorph.evaluation.metrics import METRICS, measure, probabilities, reliability_bins
 from equimorph.evaluation.predictions import Predictions, check_same_images
 from equimorph.evaluation.statistics import (
     bootstrap_interval,
@@ -36,28 +36,26 @@ def summarise_condition(
 ) -> dict[str, Any]:
     """Summarise one model under one condition over its seeds.
 
-    Accuracy, macro-F1, ECE and Brier are means over seeds with their standard deviations, the
-    per-class scores means over seeds. The confusion matrix and the reliability bins hold the
-    predictions of all seeds together (so the ECE is not exactly that of the bins).
+    The metrics are means over seeds with their standard deviations, the per-class scores means over
+    seeds. The confusion matrix and the reliability bins hold the predictions of all seeds together
+    (so the ECE is not exactly that of the bins).
     """
-    measures = [measure(p.logits, p.label, classes) for p in by_seed.values()]
-    summary: dict[str, Any] = {
-        key: mean_sd([m[key] for m in measures]) for key in ("accuracy", "macro_f1", "ece", "brier")
-    }
-    summary["accuracy"]["values"] = [m["accuracy"] for m in measures]
+    measured = [measure(p.logits, p.label, classes) for p in by_seed.values()]
+    summary: dict[str, Any] = {name: mean_sd([m[name] for m in measured]) for name in METRICS}
+    summary["accuracy"]["values"] = [m["accuracy"] for m in measured]
     summary["accuracy"]["ci95"] = bootstrap_interval(
         correct_by_seed(by_seed).mean(axis=0), draws, generator
     )
     summary["per_class"] = {
         name: {
             key: None
-            if measures[0]["per_class"][name][key] is None
-            else float(np.mean([m["per_class"][name][key] for m in measures]))
+            if measured[0]["per_class"][name][key] is None
+            else float(np.mean([m["per_class"][name][key] for m in measured]))
             for key in ("precision", "recall", "f1")
         }
         for name in classes
     }
-    summary["confusion"] = np.sum([m["confusion"] for m in measures], axis=0).tolist()
+    summary["confusion"] = np.sum([m["confusion"] for m in measured], axis=0).tolist()
     summary["reliability"] = reliability_bins(
         np.concatenate([probabilities(p.logits) for p in by_seed.values()]),
         np.concatenate([p.label for p in by_seed.values()]),

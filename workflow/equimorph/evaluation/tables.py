@@ -4,6 +4,8 @@ from typing import Any
 
 import pandas as pd
 
+from equimorph.evaluation.metrics import METRICS
+
 
 def tables(metrics: dict[str, Any]) -> dict[str, pd.DataFrame]:
     """Return the tables by name, from what `summary.study_metrics` returns."""
@@ -21,9 +23,7 @@ def tables(metrics: dict[str, Any]) -> dict[str, pd.DataFrame]:
             "seeds": values["accuracy"]["n"],
             "ci95_low": values["accuracy"]["ci95"][0],
             "ci95_high": values["accuracy"]["ci95"][1],
-            "macro_f1": values["macro_f1"]["mean"],
-            "ece": values["ece"]["mean"],
-            "brier": values["brier"]["mean"],
+            **{metric: values[metric]["mean"] for metric in METRICS if metric != "accuracy"},
         }
         for name, condition, values in measured
     ]

@@ -9,6 +9,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from equimorph.errors import InputError
+from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.summary import highlighted
 from equimorph.report import findings, wording
 from equimorph.report.condition_text import describe_condition
@@ -159,6 +160,7 @@ def render(
         match=_MATCHES.get(config["network"]["match"], config["network"]["match"]),
         first=findings.first_condition(metrics),
         shown=highlighted(metrics),
+        other_metrics={name: one for name, one in METRICS.items() if name != "accuracy"},
         headline=[wording.tie(s) for s in findings.headline(metrics)],
         trend=[wording.tie(s) for s in findings.trend(metrics)],
         warnings=[
