@@ -5,7 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import (
+    brier_score_loss,
+    confusion_matrix,
+    precision_recall_fscore_support,
+)
 
 from equimorph.errors import InputError
 
@@ -117,16 +121,6 @@ def expected_calibration_error(
     return float(gaps / len(labels))
 
 
-def brier_score(probability: NDArray, labels: NDArray) -> float:
-    """Return the multi-class Brier score, 0 (perfect) to 2 (certain and wrong).
-
-    The squared differences from the one-hot truth are summed over classes and averaged over
-    images (Brier 1950).
-    """
-    truth = np.eye(probability.shape[1])[labels]
-    return float(((probability - truth) ** 2).sum(axis=1).mean())
-
-
 def measure(logits: NDArray, labels: NDArray, classes: list[str]) -> dict[str, Any]:
     """Return every measure of one set of predictions, ready for JSON.
 
@@ -136,7 +130,9 @@ def measure(logits: NDArray, labels: NDArray, classes: list[str]) -> dict[str, A
         classes: the C class names, in label order.
 
     Returns:
-        accuracy, macro_f1, ece, brier, per_class (by name), confusion (rows are true classes).
+        accuracy; macro_f1; ece; brier, from 0 (perfect) to 2 (certain and wrong), the squared
+        differences from the one-hot truth summed over classes (Brier 1950); per_class, by name;
+        confusion, whose rows are true classes.
 
     Raises:
         InputError: shapes, labels or values that do not fit.
@@ -150,7 +146,10 @@ def measure(logits: NDArray, labels: NDArray, classes: list[str]) -> dict[str, A
         "accuracy": float((predicted == labels).mean()),
         "macro_f1": macro_f1(scores),
         "ece": expected_calibration_error(probability, labels),
-        "brier": brier_score(probability, labels),
+        # Not halved for two classes either.
+        "brier": brier_score_loss(
+            labels, probability, labels=range(len(classes)), scale_by_half=False
+        ),
         "per_class": scores,
         "confusion": confusion_matrix(labels, predicted, labels=range(len(classes))).tolist(),
     }

@@ -44,9 +44,7 @@ def summarise_condition(
         key: mean_sd([m[key] for m in measures]) for key in ("accuracy", "macro_f1", "ece", "brier")
     }
     summary["accuracy"]["values"] = [m["accuracy"] for m in measures]
-    summary["accuracy"]["ci95"] = bootstrap_interval(
-        correct_by_seed(by_seed).mean(axis=0), draws, generator
-    )
+    summary["accuracy"]["ci95"] = bootstrap_interval([correct_by_seed(by_seed)], draws, generator)
     summary["per_class"] = {
         name: {
             key: None

@@ -158,6 +158,7 @@ def render(
         },
         match=_MATCHES.get(config["network"]["match"], config["network"]["match"]),
         first=findings.first_condition(metrics),
+        resampled=wording.resampled(len(next(iter(metrics["models"].values()))["seeds"])),
         shown=highlighted(metrics),
         headline=[wording.tie(s) for s in findings.headline(metrics)],
         trend=[wording.tie(s) for s in findings.trend(metrics)],
