@@ -19,13 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from equimorph.data.catalogue import write_catalogue
+from equimorph.data.catalogue import read_catalogue, write_catalogue
 from equimorph.data.convert import convert
+from equimorph.data.image_file import open_images
 from equimorph.data.images import import_images, read_manifest
 from equimorph.data.raw import RAW_KEYS, write_raw
-from equimorph.data.sky import read_catalogue
 from equimorph.data.split import read_split
-from equimorph.data.tensors import open_images
 from equimorph.data.verify import verify
 from equimorph.errors import InputError
 from tests.unit.data.test_images import png16

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from equimorph.data.positions import SKY_LIMITS
 from equimorph.data.raw import RawArrays, check_n_classes
 from equimorph.errors import InputError
 from equimorph.progress import progress
@@ -24,7 +25,6 @@ MAX_FILE_BYTES = 2**29
 # By content, not by name. Pillow reads more kinds, and for one it starts another program.
 FORMATS = ("PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP", "PPM", "JPEG2000")
 OVERFLOW = "\n"  # no stripped column name equals it
-SKY_LIMITS = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0)}
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def write_raw(
             compression_opts=9,
         )
         file.create_dataset("ans", data=np.asarray(labels, dtype=np.uint8))
-        for key, values in (("ra", ra), ("dec", dec), ("redshift", redshift), ("pxscale", pxscale)):
+        for key, values in zip(RAW_KEYS[2:], (ra, dec, redshift, pxscale), strict=True):
             file.create_dataset(key, data=np.asarray(values, dtype=np.float64))
 
 

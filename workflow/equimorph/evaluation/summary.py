@@ -43,9 +43,7 @@ def summarise_condition(
     measured = [measure(p.logits, p.label, classes) for p in by_seed.values()]
     summary: dict[str, Any] = {name: mean_sd([m[name] for m in measured]) for name in METRICS}
     summary["accuracy"]["values"] = [m["accuracy"] for m in measured]
-    summary["accuracy"]["ci95"] = bootstrap_interval(
-        correct_by_seed(by_seed).mean(axis=0), draws, generator
-    )
+    summary["accuracy"]["ci95"] = bootstrap_interval([correct_by_seed(by_seed)], draws, generator)
     summary["per_class"] = {
         name: {
             key: None

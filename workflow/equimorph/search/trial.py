@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
-from equimorph.data.tensors import network_input, open_images
+from equimorph.data.tensors import network_input
 from equimorph.device import open_device, within_memory
 from equimorph.errors import TrainingError
 from equimorph.models.initialisation import initialise

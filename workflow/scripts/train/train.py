@@ -16,8 +16,9 @@ import pandas as pd
 import torch
 from torch import nn
 
+from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
-from equimorph.data.tensors import network_input, open_images
+from equimorph.data.tensors import network_input
 from equimorph.device import DEVICES, open_device, peak_memory, within_memory
 from equimorph.errors import InputError
 from equimorph.groups.names import symmetry
