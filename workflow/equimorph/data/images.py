@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from equimorph.data.positions import SKY_LIMITS
 from equimorph.data.raw import RawArrays, check_n_classes
@@ -247,12 +247,12 @@ def _read_image(row: ManifestRow) -> np.ndarray:
                 pixels = None if unfit else _to_rgb(image)
     except Exception as error:  # decoders raise many kinds, from SyntaxError to zlib.error
         raise InputError(f"not a readable image ({type(error).__name__}: {error})") from error
-    if unfit:
+    if pixels is None:
         raise InputError(unfit)
     return pixels
 
 
-def _unfit(image: Image.Image) -> str | None:
+def _unfit(image: ImageFile.ImageFile) -> str | None:
     """Return why a readable image cannot be used, None where it can."""
     # Pillow cuts 16-bit colour down to 8 bits in silence; only the decoder's name tells.
     if image.mode in ("I", "F") or ";16" in f"{image.mode} {image.tile}":

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -101,7 +101,7 @@ def _check_array(path: str | Path, file: h5py.File, key: str) -> None:
     """Raise InputError unless a key holds an array whose values are in this very file."""
     # A link or a map may name any other file: none is followed.
     linked = key in file and not isinstance(file.get(key, getlink=True), h5py.HardLink)
-    array = None if linked else file.get(key)
+    array: Any = None if linked else file.get(key)
     if not linked and not isinstance(array, h5py.Dataset):
         raise InputError(
             f"{path}: there is no array under the key '{key}'; found are "

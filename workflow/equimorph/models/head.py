@@ -35,6 +35,8 @@ class GreyLevels(nn.Module):
     has to invent them. Masked pixels become 0, the mean.
     """
 
+    mask: torch.Tensor
+
     def __init__(
         self,
         size: int,

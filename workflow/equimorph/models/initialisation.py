@@ -9,10 +9,11 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
 
     A network whose published initialisation differs from the default has a method `initialise`.
     """
-    if hasattr(network, "initialise"):
-        network.initialise(generator)
-    else:
+    draw = getattr(network, "initialise", None)
+    if draw is None:
         draw_default(network, generator)
+    else:
+        draw(generator)
 
 
 def draw_default(module: nn.Module, generator: torch.Generator) -> None:

@@ -136,7 +136,7 @@ class Scheduler:
         self.optimiser = optimiser
         self.monitored = f"validation_{schedule.monitor}"
         scheduler = choose(SCHEDULES, "train.schedule.kind", schedule.kind)
-        self.torch = scheduler(optimiser, schedule, steps * epochs)
+        self.torch: lr_scheduler.LRScheduler = scheduler(optimiser, schedule, steps * epochs)
 
     @property
     def rate(self) -> float:

@@ -55,7 +55,7 @@ class Recipe:
     sampler: str = "none"
     min_delta: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         least, largest = self.augmentation.crop_area
         if not 0 < least <= largest <= 1:
             raise InputError(

@@ -7,7 +7,7 @@ up to rounding.
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -73,14 +73,14 @@ def load_subset(
 
 
 @contextmanager
-def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[dict[str, float]], None]]:
+def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[Mapping[str, float]], None]]:
     """Yield what shows an epoch's row in a progress bar; without a title, nowhere."""
     if title is None:
         yield lambda row: None
         return
     with progress(epochs, title, "epochs") as bar:
 
-        def report(row: dict[str, float]) -> None:
+        def report(row: Mapping[str, float]) -> None:
             summary = f"loss {row['train_loss']:.3f}, validation {row['validation_accuracy']:.3f}"
             bar.set_postfix_str(summary, refresh=False)
             bar.update(row["epoch"] - bar.n)
