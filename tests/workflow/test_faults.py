@@ -219,10 +219,10 @@ def test_a_resume_file_that_is_of_no_use(copy, fault):
     assert model.read_bytes() == expected
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_diverging_model_fails_alone(copy, processes):
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_a_diverging_model_fails_alone(copy, world_size):
     wild = {"learning_rate": 1.0e6, "epochs": 20, "schedule": {"kind": "constant"}}
-    copy.edit_config({"train": {"overrides": {"CNN": wild}, "processes": processes}})
+    copy.edit_config({"train": {"overrides": {"CNN": wild}, "world_size": world_size}})
     trained = ["results/demo/models/C2/seed-0/model.safetensors", MODEL]
     for model in trained:
         (copy.folder / model).unlink()

@@ -16,7 +16,7 @@ from equimorph.errors import InputError
 from equimorph.study.models import resolve
 from equimorph.provenance import digest
 from equimorph.study.scale import scaled
-from equimorph.sources import local_modules
+from equimorph.sources import ARCHITECTURES, DEGRADATIONS, LOSSES, local_modules
 from equimorph.study.recipes import recipe_settings
 
 
@@ -47,16 +47,16 @@ def check_gpus():
     # Inside a job of a cluster the limit has no value.
     if limit is None or limit.value is None or not workflow.is_main_process:
         return
-    if PROCESSES * GPU > limit.value:
+    if WORLD_SIZE * GPU > limit.value:
         raise WorkflowError(
-            f"train.processes: {PROCESSES} processes take a GPU each, but jobs may take {limit.value} "
-            f"in all; add `--resources gpu={PROCESSES}`, or more where trainings shall run side by side."
+            f"train.world_size: {WORLD_SIZE} processes take a GPU each, but jobs may take {limit.value} "
+            f"in all; add `--resources gpu={WORLD_SIZE}`, or more where trainings shall run side by side."
         )
 
 
-def shared_by(processes):
+def shared_by(world_size):
     """The command that runs a script in processes that share each batch."""
-    return "python" if processes == 1 else f"python workflow/torchrun.py {processes}"
+    return "python" if world_size == 1 else f"python workflow/torchrun.py {world_size}"
 
 
 check_study()
@@ -68,7 +68,7 @@ SOURCE = config["data"]["source"]
 CLASSES = config["data"]["classes"]
 MODELS = config["train"]["models"]
 SEEDS = config["train"]["seeds"]
-PROCESSES = config["train"]["processes"]
+WORLD_SIZE = config["train"]["world_size"]
 GPU = int(config["train"]["device"] == "cuda")
 check_gpus()
 CONDITIONS = config["evaluate"]["conditions"]
@@ -104,16 +104,36 @@ def one_of(names):
     return "|".join(re.escape(str(name)) for name in names)
 
 
-def modules(script):
-    """The local modules that a script imports: an edit of one of them re-runs the rule."""
-    return local_modules(f"workflow/scripts/{script}", "workflow")
+def code(script, env):
+    """What every rule depends on: its script, the modules it imports, its environment's files.
+
+    An edit of one of them re-runs the rule.
+    """
+    path = f"workflow/scripts/{script}"
+    return {"script": path, "modules": local_modules(path, "workflow"), "env": env}
 
 
-def architecture_modules(wildcards):
-    """The modules of the model's own architecture: an edit of another one re-runs nothing of it."""
-    architecture = json.loads(specification(wildcards))["architecture"]
-    path = f"workflow/equimorph/models/architectures/{architecture}.py"
-    return [path, *local_modules(path, "workflow")]
+def found_by_name(*named):
+    """The files of modules that a script finds by name: an edit of another one re-runs nothing."""
+    return local_modules(os.devnull, "workflow", named)
+
+
+def architecture(wildcards):
+    """The modules of the model's architecture."""
+    name = json.loads(specification(wildcards))["architecture"]
+    return found_by_name(f"{ARCHITECTURES}.{name}")
+
+
+def loss(wildcards):
+    """The modules of the model's loss."""
+    name = json.loads(recipe(wildcards))["loss"]["kind"]
+    return found_by_name(f"{LOSSES}.{name}")
+
+
+def degradation(wildcards):
+    """The modules of the condition's kind of degradation; `clean` has none."""
+    kind = json.loads(condition_json(wildcards))["kind"]
+    return [] if kind == "none" else found_by_name(f"{DEGRADATIONS}.{kind}")
 
 
 def as_json(value):

@@ -13,10 +13,8 @@ ALL_PREDICTIONS = expand(
 
 rule predict:
     input:
-        script="workflow/scripts/evaluate/predict.py",
-        modules=modules("evaluate/predict.py"),
-        architecture=architecture_modules,
-        env=COMPUTE_ENV,
+        **code("evaluate/predict.py", COMPUTE_ENV),
+        architecture=architecture,
         model=f"{RUN}/model.safetensors",
         split=SPLIT_CSV,
         conditions=expand(
@@ -48,10 +46,8 @@ rule predict:
 
 rule equivariance:
     input:
-        script="workflow/scripts/evaluate/equivariance.py",
-        modules=modules("evaluate/equivariance.py"),
-        architecture=architecture_modules,
-        env=COMPUTE_ENV,
+        **code("evaluate/equivariance.py", COMPUTE_ENV),
+        architecture=architecture,
         model=f"{RUN}/model.safetensors",
         images=IMAGES,
         split=SPLIT_CSV,
@@ -79,9 +75,7 @@ rule equivariance:
 
 rule measure:
     input:
-        script="workflow/scripts/evaluate/measure.py",
-        modules=modules("evaluate/measure.py"),
-        env=COMPUTE_ENV,
+        **code("evaluate/measure.py", COMPUTE_ENV),
         predictions=expand(
             f"{PREDICTIONS}/{{condition}}.npz",
             seed=SEEDS,
@@ -93,6 +87,8 @@ rule measure:
         measures=f"{RESULTS}/measures/{{model}}.json",
     log:
         f"{LOGS}/measure/{{model}}.log",
+    group:
+        "report"
     conda:
         "../../envs/compute.yaml"
     params:
@@ -109,9 +105,7 @@ rule measure:
 
 rule compare:
     input:
-        script="workflow/scripts/evaluate/compare.py",
-        modules=modules("evaluate/compare.py"),
-        env=COMPUTE_ENV,
+        **code("evaluate/compare.py", COMPUTE_ENV),
         measures=expand(f"{RESULTS}/measures/{{model}}.json", model=MODELS),
         predictions=ALL_PREDICTIONS,
         split=SPLIT_JSON,
@@ -139,6 +133,8 @@ rule compare:
         ),
     log:
         f"{LOGS}/compare.log",
+    group:
+        "report"
     conda:
         "../../envs/compute.yaml"
     params:

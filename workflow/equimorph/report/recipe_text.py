@@ -3,7 +3,7 @@
 from typing import Any
 
 _OPTIMISERS = {"adamw": "AdamW", "adam": "Adam", "radam": "RAdam", "sgd": "SGD"}
-_BALANCING = {
+_SAMPLERS = {
     "weighted": "classes drawn equally often",
     "over": "small classes shown as often as the largest",
     "under": "large classes shown as often as the smallest",
@@ -26,10 +26,10 @@ def describe_recipe(train: dict[str, Any]) -> str:
         parts.append(f"class-balanced weights (beta {loss['beta']:g})")
     elif loss["class_weights"] != "none":
         parts.append("class weights")
-    if train["balancing"] != "none":
-        parts.append(_BALANCING[train["balancing"]])
-    if train["clip"]:
-        parts.append(f"gradients clipped at a norm of {train['clip']:g}")
+    if train["sampler"] != "none":
+        parts.append(_SAMPLERS[train["sampler"]])
+    if train["grad_clip"]:
+        parts.append(f"gradients clipped at a norm of {train['grad_clip']:g}")
     if train["mixup"]:
         parts.append(f"mixup ({train['mixup']:g})")
     if train["ema"]:
@@ -45,7 +45,7 @@ def _schedule(train: dict[str, Any]) -> str:
         "one_cycle": f"a one-cycle schedule (peak learning rate {rate})",
         "multi_step": f"a learning rate of {rate} that falls after given epochs",
         "plateau": f"a learning rate of {rate} that falls where the validation "
-        f"{schedule.get('watch', 'loss')} stays",
+        f"{schedule.get('monitor', 'loss')} stays",
         "cosine": f"cosine schedules with restarts from a learning rate of {rate}",
         "constant": f"a constant learning rate of {rate}",
     }[schedule["kind"]]

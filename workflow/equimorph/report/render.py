@@ -154,7 +154,7 @@ def render(
         subsets=[name for name in _SUBSETS if sum(split["counts"].get(name, []))],
         conditions=conditions,
         descriptions={
-            name: describe_condition(name, config["conditions"].get(name)) for name in conditions
+            name: describe_condition(config["conditions"].get(name)) for name in conditions
         },
         match=_MATCHES.get(config["network"]["match"], config["network"]["match"]),
         first=findings.first_condition(metrics),

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from equimorph.errors import InputError
-from equimorph.study.models import resolve
+from equimorph.sources import ARCHITECTURES, LOSSES
+from equimorph.study.models import entry_of, resolve
 from equimorph.study.recipes import NOT_OF_RECIPE, recipe_settings
 from equimorph.study.scale import scaled
 
@@ -160,6 +161,19 @@ def training_part(single: Mapping[str, Any]) -> dict[str, Any]:
         "models": single["models"],
         "train": train,
     }
+
+
+def named_modules(part: Mapping[str, Any], space: Mapping[str, Range]) -> list[str]:
+    """Return the modules that trials find by name, with dots: an architecture, and losses.
+
+    Args:
+        part: from `training_part`.
+        space: from `read_space`.
+    """
+    (name,) = part["train"]["models"]
+    architecture = entry_of(name, part["models"])["architecture"]
+    losses = {part["train"]["loss"]["kind"], *space.get("loss.kind", Range()).choices}
+    return [f"{ARCHITECTURES}.{architecture}", *(f"{LOSSES}.{loss}" for loss in sorted(losses))]
 
 
 def resolve_trial(

@@ -9,33 +9,39 @@ from torch.optim import lr_scheduler
 
 OPTIMISERS = ("adamw", "adam", "radam", "sgd")
 SCHEDULES = ("one_cycle", "multi_step", "plateau", "cosine", "constant")
-WATCHED = ("loss", "accuracy")
+MONITORED = ("loss", "accuracy")
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate goes; the keys that `kind` does not name are not used.
+    """How the learning rate goes, with the arguments of torch's schedulers under torch's names.
+
+    Arguments that belong to another kind are not used.
 
     Attributes:
         kind: `one_cycle` (Smith and Topin 2018), `multi_step`, `plateau`, `cosine` (with
             restarts, Loshchilov and Hutter 2017) or `constant`.
-        milestones: of `multi_step`: epochs after which the rate is multiplied by `factor`.
-        factor: of `multi_step` and `plateau`.
-        watch: of `plateau`: the validation `loss` or `accuracy`.
-        patience: of `plateau`: epochs without a better value that are waited for.
-        lowest_rate: of `plateau` and `cosine`.
-        period: of `cosine`: epochs to the first restart.
-        stretch: of `cosine`: each period is so many times the one before.
+        milestones: for `multi_step`, epochs after which the rate is multiplied by `gamma`.
+        gamma: for `multi_step`, the factor on the rate.
+        monitor: for `plateau`, the validation `loss` or `accuracy`.
+        factor: for `plateau`, the factor on the rate.
+        patience: for `plateau`, epochs without a better value before the rate falls.
+        min_lr: for `plateau`, the lowest rate.
+        T_0: for `cosine`, epochs to the first restart.
+        T_mult: for `cosine`, each period is this many times as long as the one before.
+        eta_min: for `cosine`, the lowest rate.
     """
 
     kind: str = "one_cycle"
     milestones: tuple[int, ...] = (25, 50, 75)
+    gamma: float = 0.1
+    monitor: str = "loss"
     factor: float = 0.1
-    watch: str = "loss"
     patience: int = 5
-    lowest_rate: float = 0.0
-    period: int = 10
-    stretch: int = 1
+    min_lr: float = 0.0
+    T_0: int = 10
+    T_mult: int = 1
+    eta_min: float = 0.0
 
 
 def make_optimiser(
@@ -73,7 +79,7 @@ class Scheduler:
             epochs: in all.
         """
         self.optimiser = optimiser
-        self.watched = f"validation_{schedule.watch}"
+        self.monitored = f"validation_{schedule.monitor}"
         if schedule.kind == "one_cycle":
             self.torch = lr_scheduler.OneCycleLR(
                 optimiser,
@@ -83,19 +89,19 @@ class Scheduler:
             )
         elif schedule.kind == "multi_step":
             self.torch = lr_scheduler.MultiStepLR(
-                optimiser, list(schedule.milestones), schedule.factor
+                optimiser, list(schedule.milestones), schedule.gamma
             )
         elif schedule.kind == "plateau":
             self.torch = lr_scheduler.ReduceLROnPlateau(
                 optimiser,
-                mode="max" if schedule.watch == "accuracy" else "min",
+                mode="max" if schedule.monitor == "accuracy" else "min",
                 factor=schedule.factor,
                 patience=schedule.patience,
-                min_lr=schedule.lowest_rate,
+                min_lr=schedule.min_lr,
             )
         elif schedule.kind == "cosine":
             self.torch = lr_scheduler.CosineAnnealingWarmRestarts(
-                optimiser, schedule.period, schedule.stretch, schedule.lowest_rate
+                optimiser, schedule.T_0, schedule.T_mult, schedule.eta_min
             )
         else:
             self.torch = lr_scheduler.ConstantLR(optimiser, factor=1.0)
@@ -113,7 +119,7 @@ class Scheduler:
     def after_epoch(self, validated: Mapping[str, float]) -> None:
         """Move the rate after an epoch with these `validation_loss` and `validation_accuracy`."""
         if isinstance(self.torch, lr_scheduler.ReduceLROnPlateau):
-            self.torch.step(validated[self.watched])
+            self.torch.step(validated[self.monitored])
         elif not isinstance(self.torch, lr_scheduler.OneCycleLR):
             self.torch.step()
 

@@ -11,7 +11,8 @@ from equimorph.data.tensors import open_images
 from equimorph.errors import InputError
 from equimorph.io import atomic_path, run
 from equimorph.progress import progress
-from equimorph.robustness.degrade import degrade, mean_level
+from equimorph.robustness.degrade import degrade, needs_mean
+from equimorph.robustness.pixels import mean_value
 from equimorph.study.conditions import check_spec
 
 BLOCK = 64  # images in memory at a time
@@ -52,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
     mean = None
-    if spec.get("formula") == "legacy":
-        mean = np.average([mean_level(images[b]) for b in blocks], weights=[len(b) for b in blocks])
+    if needs_mean(spec["kind"]):
+        mean = np.average([mean_value(images[b]) for b in blocks], weights=[len(b) for b in blocks])
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *images.shape[1:])}
     with (
         atomic_path(arguments.output) as temporary,

@@ -29,7 +29,7 @@ from equimorph.models.registry import build
 from equimorph.progress import progress
 from equimorph.provenance import digest, stamp
 from equimorph.seeds import WEIGHTS, stream
-from equimorph.sources import local_modules
+from equimorph.sources import ARCHITECTURES, LOSSES, local_modules
 from equimorph.tracking.open import open_tracker
 from equimorph.training.loop import Labelled, Progress, train
 from equimorph.training.parallel import Processes, join
@@ -116,9 +116,13 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
         "classes": classes,
         "device": str(device),
         "threads": arguments.threads,
-        "processes": processes.count,
+        "world_size": processes.world_size,
     }
-    identity = digest(job, [__file__, *local_modules(__file__, root)])
+    named = [
+        f"{ARCHITECTURES}.{specification['architecture']}",
+        f"{LOSSES}.{settings['loss']['kind']}",
+    ]
+    identity = digest(job, [__file__, *local_modules(__file__, root, named)])
 
     training = load_subset(arguments, "train", specification, device)
     validation = load_subset(arguments, "validation", specification, device)

@@ -2,10 +2,10 @@
 
 import torch
 
-BALANCING = ("none", "weighted", "over", "under")
+SAMPLERS = ("none", "weighted", "over", "under")
 
 
-def epoch_length(balancing: str, labels: torch.Tensor) -> int:
+def epoch_length(sampler: str, labels: torch.Tensor) -> int:
     """Return how many images an epoch of `epoch_order` has."""
     counts = _counts(labels)
     lengths = {
@@ -14,14 +14,14 @@ def epoch_length(balancing: str, labels: torch.Tensor) -> int:
         "over": len(counts) * int(counts.max()),
         "under": len(counts) * int(counts.min()),
     }
-    return lengths[balancing]
+    return lengths[sampler]
 
 
-def epoch_order(balancing: str, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def epoch_order(sampler: str, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Return the images of one epoch in random order, drawn anew for each epoch.
 
     Args:
-        balancing: `none`: each image once; `weighted`: as many draws with replacement, all classes
+        sampler: `none`: each image once; `weighted`: as many draws with replacement, all classes
             equally likely; `over`: each class as often as the largest, by repeating all its images
             and some once more; `under`: each class as often as the smallest, by leaving out.
         labels: (N,) int64 on the CPU.
@@ -30,13 +30,13 @@ def epoch_order(balancing: str, labels: torch.Tensor, generator: torch.Generator
     Returns:
         (epoch_length,) int64 indices into `labels`.
     """
-    if balancing == "none":
+    if sampler == "none":
         return torch.randperm(len(labels), generator=generator)
-    if balancing == "weighted":
+    if sampler == "weighted":
         weights = 1 / torch.bincount(labels)[labels].double()
         return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
     counts = _counts(labels)
-    size = int(counts.max() if balancing == "over" else counts.min())
+    size = int(counts.max() if sampler == "over" else counts.min())
     parts = []
     for label in labels.unique():
         members = torch.nonzero(labels == label)[:, 0]
