@@ -30,8 +30,6 @@ from equimorph.training.recipe import read_recipe
 from equimorph.training.resume import load_state, save_state
 from tests.jobs import RECIPE, TRUNK, Job, blobs, train_script
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 ANY = Augmentation(rotation=180, flip=0.5, scale=1.2, shift=0.05, brightness=0.1)
 # Every option at least once, and every schedule with something to remember.
 RECIPES = {
