@@ -1,9 +1,9 @@
 # Names and helper functions that the stages share.
-import csv
 import json
 import os
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -13,6 +13,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from equimorph.study.config import check_config
 from equimorph.data.classes import GALAXY10_COUNTS
+from equimorph.data.manifest import folder_digest, read_manifest
 from equimorph.errors import InputError
 from equimorph.study.models import resolve
 from equimorph.provenance import digest
@@ -191,30 +192,35 @@ def image_folder():
     if not folder:
         raise WorkflowError(
             "data.images.folder is not set, nor the environment variable EQUIMORPH_REAL_DATA: "
-            "name a folder with manifest.csv (columns path, label, optionally ra, dec)."
+            "name a folder with manifest.csv (path, label, optionally class_name, ra, dec, sha256)."
         )
-    return Path(folder)
+    return Path(folder).expanduser()
+
+
+def check_folder():
+    """Stop before any job, also under -n, if the manifest of the image folder is wrong."""
+    try:
+        read_manifest(image_folder(), CLASSES).check()
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+@cache
+def read_folder():
+    """The digest of the image folder, wherever it lies: what the manifest says, and the images."""
+    try:
+        return folder_digest(image_folder(), CLASSES)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def image_digest(wildcards):
-    """The content of the image folder, wherever it lies: the manifest and the files it lists."""
-    folder = image_folder()
-    manifest = folder / "manifest.csv"
-    if not manifest.is_file():
-        raise WorkflowError(
-            f"{manifest}: there is no such file; needed are columns path, label."
-        )
-    try:
-        with open(manifest, encoding="utf-8-sig", newline="") as file:
-            paths = [row.get("path") or "" for row in csv.DictReader(file)]
-        images = [folder / path for path in paths if (folder / path).is_file()]
-    except (OSError, ValueError, csv.Error) as error:
-        # import_images tells what is wrong, row by row; here a digest is enough.
-        return digest(type(error).__name__, [manifest])
-    return digest(paths, [manifest, *images])
+    """As a function, so that images are read only where a job depends on them."""
+    return read_folder()
 
 
 if SOURCE == "images":
+    check_folder()
     # The job finds the folder here: as an input, its place would be part of the provenance.
     os.environ.update(EQUIMORPH_REAL_DATA=str(image_folder()))
 

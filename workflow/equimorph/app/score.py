@@ -54,7 +54,7 @@ def score(files: dict[int, Path], folder: str | Path, draws: int, seed: int) -> 
     """
     checkpoints = {key: load_checkpoint(path) for key, path in files.items()}
     classes = next(iter(checkpoints.values())).classes
-    raw = import_images(folder, len(classes))
+    raw = import_images(folder, classes)
     index, label = np.arange(len(raw.labels)), np.asarray(raw.labels, dtype=np.int64)
     predictions = {}
     for key, checkpoint in checkpoints.items():
