@@ -23,7 +23,8 @@ def describe_recipe(train: dict[str, Any]) -> str:
     if loss["gamma"]:
         parts.append(f"focal loss (gamma {loss['gamma']:g})")
     if loss["class_weights"] == "effective":
-        parts.append(f"class-balanced weights (beta {loss['beta']:g})")
+        scale = "" if loss.get("normalise", True) else ", not normalised"
+        parts.append(f"class-balanced weights (beta {loss['beta']:g}{scale})")
     elif loss["class_weights"] != "none":
         parts.append("class weights")
     if train["balancing"] != "none":

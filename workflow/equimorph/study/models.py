@@ -13,7 +13,7 @@ from equimorph.study.published_models import CATALOGUE
 
 REQUIRED = object()
 # What every model takes of the study's `network`, and the wrapper that any model may have.
-EVERY = ("input_size", "crop")
+EVERY = ("input_size", "crop", "mask")
 TRUNK = ("fields", "pool_after", "kernel_size", "stem_kernel_size", "stem_stride", "width")
 
 
@@ -48,6 +48,7 @@ ARCHITECTURES = {
             "stem_stride": 2,
             "dropout": 0.3,
             "keep_parameters": True,
+            "last_momentum": 0.9,
         },
     ),
     "backbone": Architecture((), {"backbone": REQUIRED, "weights": None, "trainable": "all"}),
@@ -58,6 +59,7 @@ ARCHITECTURES = {
             "mixed_fields": [4, 8, 12, 16, 20],
             "field_dropout": [0.1, 0.1, 0.15, 0.15, 0.2],
             "asymmetry": True,
+            "exact": True,
         },
     ),
     "cbfocal_cnn": Architecture((), {"asymmetry": True}),

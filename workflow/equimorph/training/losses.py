@@ -20,11 +20,15 @@ class Loss:
         class_weights: `none`, `inverse` (1 / n_c), `effective` (Cui et al. 2019), or one number
             per class; n_c is the class's number of training images.
         beta: of `effective`: class c weighs (1 - beta) / (1 - beta^n_c).
+        normalise: whether the weights of `inverse` and `effective` are scaled to sum to the number
+            of classes. S2's are not: with its beta the loss is 14 times smaller, and so is the
+            gradient, which a clipped norm and weight decay feel.
     """
 
     gamma: float = 0.0
     class_weights: str | tuple[float, ...] = "none"
     beta: float = 0.999
+    normalise: bool = True
 
 
 class Criterion:
@@ -81,7 +85,7 @@ def focal_loss(
 
 
 def class_weights(loss: Loss, labels: torch.Tensor, classes: int) -> torch.Tensor | None:
-    """Return the (classes,) weights, which sum to the number of classes; None for no weighting.
+    """Return the (classes,) weights; None for no weighting.
 
     Weights that the user gives are taken as they are. Warns where beta is too small to tell the
     classes apart: the published 0.930867 gives all classes the same weight.
@@ -115,7 +119,9 @@ def class_weights(loss: Loss, labels: torch.Tensor, classes: int) -> torch.Tenso
             f" have {int(counts.min())} to {int(counts.max())} images; nearer 1 tells them apart.",
             stacklevel=2,
         )
-    return (weights * classes / weights.sum()).float()
+    if loss.normalise:
+        weights = weights * classes / weights.sum()
+    return weights.float()
 
 
 def _spread(values: torch.Tensor) -> float:

@@ -36,6 +36,9 @@ class Recipe:
         mixup: alpha of the Beta distribution of the shares in which images are mixed; None for
             images as they are.
         balancing: `none`, `weighted`, `over` or `under`; see `balancing.epoch_order`.
+        crop: central part of the images that training is shown, as a fraction of their side; None
+            for what the network is shown otherwise. S4 trains on parts of the whole image and
+            validates on its central part.
         least_improvement: decrease of the validation loss, since the last one that counted, that
             counts for `patience`; the epoch that is kept is the lowest in any case.
     """
@@ -57,6 +60,7 @@ class Recipe:
     mixup: float | None = None
     balancing: str = "none"
     least_improvement: float = 0.0
+    crop: float | None = None
 
     def __post_init__(self):
         _check("train.precision", self.precision, PRECISIONS)
