@@ -11,7 +11,6 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-import torch
 import yaml
 
 from equimorph.data.split import split_csv
@@ -307,16 +306,13 @@ def material(tmp_path_factory, root):
         "search": {"model": "CNN", "epochs": 5},
     }
     config = merged(read_yaml(root / "config.yaml"), overlay)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # networks are too small for more
-    yield {
+    return {
         "images": str(folder / "images.npy"),
         "split": str(folder / "split.csv"),
         "part": training_part(single_study(config)),
         "seeds": [0],
         "classes": 2,
     }
-    torch.set_num_threads(threads)
 
 
 def run_with(search, trainer, values):
