@@ -139,6 +139,10 @@ class SteerableConv(IrrepConv):
         self.weights = nn.Parameter(torch.zeros(self._basisexpansion.dimension()))
         self.prepare("auto")
 
+    def draw_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights, see `initialise_steerable`."""
+        initialise_steerable(self, generator)
+
 
 def steerable_conv(
     in_type: enn.FieldType,
