@@ -55,4 +55,5 @@ rule data:
 
 
 onsuccess:
-    print(f"Report: {RESULTS}/report.html")
+    for line in announced(workflow.dag):
+        print(line)
