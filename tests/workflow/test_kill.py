@@ -15,7 +15,7 @@ from equimorph.io import atomic_path
 from tests.jobs import Job
 
 # Everything that a state holds is in use: running statistics, their average, a plateau, patience.
-MEMORY = {"epochs": 80, "patience": 80, "ema": 0.9, "balancing": "over", "least_improvement": 0.01}
+MEMORY = {"epochs": 80, "patience": 80, "ema": 0.9, "sampler": "over", "min_delta": 0.01}
 MEMORY["schedule"] = {"kind": "plateau", "patience": 3, "factor": 0.9}
 
 

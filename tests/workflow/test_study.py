@@ -97,9 +97,9 @@ def test_an_edit_of_an_environment_re_runs_its_jobs(copy):
 def test_two_processes_share_a_training(copy):
     run = copy.folder / "results/demo/models/D4/seed-0"
     alone = pd.read_csv(run / "history.csv")
-    copy.edit_config({"train": {"processes": 2}})
+    copy.edit_config({"train": {"world_size": 2}})
     copy.snakemake("results/demo/models/D4/seed-0/run.json")
-    assert json.loads((run / "run.json").read_text())["processes"] == 2
+    assert json.loads((run / "run.json").read_text())["world_size"] == 2
     shared = pd.read_csv(run / "history.csv")
     np.testing.assert_allclose(shared["train_loss"], alone["train_loss"], atol=1e-4)
 

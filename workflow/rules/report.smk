@@ -5,9 +5,7 @@ FIGURES = f"{RESULTS}/figures"
 
 rule plot_accuracy_by_order:
     input:
-        script="workflow/scripts/report/plot_accuracy_by_order.py",
-        modules=modules("report/plot_accuracy_by_order.py"),
-        env=REPORT_ENV,
+        **code("report/plot_accuracy_by_order.py", REPORT_ENV),
         metrics=f"{RESULTS}/metrics.json",
     output:
         figure=report(
@@ -17,6 +15,8 @@ rule plot_accuracy_by_order:
         ),
     log:
         f"{LOGS}/plot_accuracy_by_order.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     message:
@@ -28,9 +28,7 @@ rule plot_accuracy_by_order:
 
 rule plot_equivariance:
     input:
-        script="workflow/scripts/report/plot_equivariance.py",
-        modules=modules("report/plot_equivariance.py"),
-        env=REPORT_ENV,
+        **code("report/plot_equivariance.py", REPORT_ENV),
         audits=ALL_AUDITS,
     output:
         figure=report(
@@ -40,6 +38,8 @@ rule plot_equivariance:
         ),
     log:
         f"{LOGS}/plot_equivariance.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     message:
@@ -50,9 +50,7 @@ rule plot_equivariance:
 
 rule plot_training_curves:
     input:
-        script="workflow/scripts/report/plot_training_curves.py",
-        modules=modules("report/plot_training_curves.py"),
-        env=REPORT_ENV,
+        **code("report/plot_training_curves.py", REPORT_ENV),
         metrics=f"{RESULTS}/metrics.json",
         histories=expand(f"{RUN}/history.csv", model=MODELS, seed=SEEDS),
     output:
@@ -63,6 +61,8 @@ rule plot_training_curves:
         ),
     log:
         f"{LOGS}/plot_training_curves.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     message:
@@ -74,9 +74,7 @@ rule plot_training_curves:
 
 rule plot_confusion:
     input:
-        script="workflow/scripts/report/plot_confusion.py",
-        modules=modules("report/plot_confusion.py"),
-        env=REPORT_ENV,
+        **code("report/plot_confusion.py", REPORT_ENV),
         metrics=f"{RESULTS}/metrics.json",
     output:
         figure=report(
@@ -86,6 +84,8 @@ rule plot_confusion:
         ),
     log:
         f"{LOGS}/plot_confusion.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     message:
@@ -97,9 +97,7 @@ rule plot_confusion:
 
 rule plot_reliability:
     input:
-        script="workflow/scripts/report/plot_reliability.py",
-        modules=modules("report/plot_reliability.py"),
-        env=REPORT_ENV,
+        **code("report/plot_reliability.py", REPORT_ENV),
         metrics=f"{RESULTS}/metrics.json",
     output:
         figure=report(
@@ -109,6 +107,8 @@ rule plot_reliability:
         ),
     log:
         f"{LOGS}/plot_reliability.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     message:
@@ -120,9 +120,7 @@ rule plot_reliability:
 
 rule plot_class_histogram:
     input:
-        script="workflow/scripts/report/plot_class_histogram.py",
-        modules=modules("report/plot_class_histogram.py"),
-        env=REPORT_ENV,
+        **code("report/plot_class_histogram.py", REPORT_ENV),
         split=SPLIT_CSV,
     output:
         figure=report(
@@ -132,6 +130,8 @@ rule plot_class_histogram:
         ),
     log:
         f"{LOGS}/plot_class_histogram.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     params:
@@ -145,9 +145,7 @@ rule plot_class_histogram:
 
 rule plot_sky_map:
     input:
-        script="workflow/scripts/report/plot_sky_map.py",
-        modules=modules("report/plot_sky_map.py"),
-        env=REPORT_ENV,
+        **code("report/plot_sky_map.py", REPORT_ENV),
         catalogue=f"{DATA}/catalogue.csv",
         split=SPLIT_CSV,
     output:
@@ -158,6 +156,8 @@ rule plot_sky_map:
         ),
     log:
         f"{LOGS}/plot_sky_map.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     message:
@@ -169,9 +169,7 @@ rule plot_sky_map:
 
 rule plot_class_sheet:
     input:
-        script="workflow/scripts/report/plot_class_sheet.py",
-        modules=modules("report/plot_class_sheet.py"),
-        env=REPORT_ENV,
+        **code("report/plot_class_sheet.py", REPORT_ENV),
         images=IMAGES,
         split=SPLIT_CSV,
     output:
@@ -182,6 +180,8 @@ rule plot_class_sheet:
         ),
     log:
         f"{LOGS}/plot_class_sheet.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     params:
@@ -195,12 +195,8 @@ rule plot_class_sheet:
 
 rule plot_condition_sheet:
     input:
-        script="workflow/scripts/report/plot_condition_sheet.py",
-        modules=modules("report/plot_condition_sheet.py"),
-        env=REPORT_ENV,
-        conditions=expand(
-            f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=CONDITIONS
-        ),
+        **code("report/plot_condition_sheet.py", REPORT_ENV),
+        conditions=CONDITION_IMAGES,
         split=SPLIT_CSV,
     output:
         figure=report(
@@ -210,6 +206,8 @@ rule plot_condition_sheet:
         ),
     log:
         f"{LOGS}/plot_condition_sheet.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     params:
@@ -240,9 +238,8 @@ FIGURE_FILES = [
 
 rule report:
     input:
-        script="workflow/scripts/report/report.py",
-        modules=modules("report/report.py"),
-        env=REPORT_ENV,
+        **code("report/report.py", REPORT_ENV),
+        degradations=found_by_name(*DEGRADATIONS_USED),
         template="workflow/report/report.html.j2",
         captions=CAPTIONS,
         metrics=f"{RESULTS}/metrics.json",
@@ -255,6 +252,8 @@ rule report:
         html=report(f"{RESULTS}/report.html", caption="../report/report.rst"),
     log:
         f"{LOGS}/report.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     params:

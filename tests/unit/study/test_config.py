@@ -34,7 +34,7 @@ def test_the_default_config_is_good(config, schema):
 
 
 BAD = [
-    ("train.lr", 0.1, r"train: unknown key lr; allowed are augmentation, balancing, batch_size"),
+    ("train.lr", 0.1, r"train: unknown key lr; allowed are augmentation, batch_size, crop, device"),
     ("study", "a b", r"study: 'a b' is not allowed; it must be a text of the form"),
     ("train.models", ["CNN", "D3"], r"train.models: group 'D3': allowed are C1, C2, C4"),
     ("train.models", ["CNN", "foo"], r"model 'foo': allowed are a group's name"),
@@ -43,7 +43,11 @@ BAD = [
     ("train.seeds", [0, 0], r"train.seeds: .* uniqueItems"),
     ("train.learning_rate", "1e-3", r"learning_rate: '1e-3' .* write 0.001 instead"),
     ("train.precision", "float16", r"precision: 'float16' .* one of float32, bfloat16"),
-    ("train.processes", 3, r"train.processes: 3 .* batch size of every model, which for CNN is 32"),
+    (
+        "train.world_size",
+        3,
+        r"train.world_size: 3 .* batch size of every model, which for CNN is 32",
+    ),
     ("train.patience", 10_000, r"train.patience: 10000 .* at most train.epochs"),
     ("data.split.test", 0.3, r"data.split: train \+ validation \+ test add up to 1.1"),
     ("data.split.folds", 1, r"data.split.folds: 1 is not allowed"),

@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from equimorph.errors import InputError
+from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.summary import highlighted
 from equimorph.report import findings, wording
 from equimorph.report.condition_text import describe_condition
@@ -163,11 +164,13 @@ def render(
         subsets=[name for name in _SUBSETS if sum(split["counts"].get(name, []))],
         conditions=conditions,
         descriptions={
-            name: describe_condition(name, config["conditions"].get(name)) for name in conditions
+            name: describe_condition(config["conditions"].get(name)) for name in conditions
         },
         match=_MATCHES.get(config["network"]["match"], config["network"]["match"]),
         first=findings.first_condition(metrics),
+        resampled=wording.resampled(len(next(iter(metrics["models"].values()))["seeds"])),
         shown=highlighted(metrics),
+        other_metrics={name: one for name, one in METRICS.items() if name != "accuracy"},
         headline=[wording.tie(s) for s in findings.headline(metrics)],
         trend=[wording.tie(s) for s in findings.trend(metrics)],
         warnings=[

@@ -3,7 +3,8 @@
 Nothing here needs torch, so that a config is checked without loading it.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,23 +14,59 @@ from equimorph.study.published_models import CATALOGUE
 
 REQUIRED = object()
 # What every model takes of the study's `network`, and the wrapper that any model may have.
-EVERY = ("input_size", "crop")
+EVERY = ("input_size", "crop", "mask")
 TRUNK = ("fields", "pool_after", "kernel_size", "stem_kernel_size", "stem_stride", "width")
+
+
+SMALLEST_SIZE = 33  # px, of the images of most architectures
+
+# From a full specification and a study's `scale`, the arguments that a quick look changes.
+Shrink = Callable[[Mapping[str, Any], float], dict[str, Any]]
+
+
+def shrunk(width: Any, scale: float) -> Any:
+    """Return a number of fields, channels or units multiplied by `scale`, at least 1; or a list."""
+    if isinstance(width, list):
+        return [shrunk(one, scale) for one in width]
+    return max(1, round(scale * width))
+
+
+def _widths(*keys: str) -> Shrink:
+    return lambda specification, scale: {key: shrunk(specification[key], scale) for key in keys}
+
+
+def _without_weights(specification: Mapping[str, Any], scale: float) -> dict[str, Any]:
+    return {"weights": None}  # nothing is downloaded for a quick look
+
+
+def _smaller_patches(specification: Mapping[str, Any], scale: float) -> dict[str, Any]:
+    """As many tokens and heads, smaller and narrower; images still have `SMALLEST_SIZE`."""
+    tokens = max(1, specification["input_size"] // specification["patch"])
+    patch = max(shrunk(specification["patch"], scale), math.ceil(SMALLEST_SIZE / tokens))
+    heads = specification["heads"]
+    return {
+        "patch": patch,
+        "input_size": tokens * patch,
+        "dim": heads * shrunk(specification["dim"] // heads, scale),
+        "mlp": shrunk(specification["mlp"], scale),
+    }
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The arguments that an architecture takes.
+    """What a study's config says of an architecture.
 
     Attributes:
         shared: keys of the study's `network` that it takes beside `EVERY`.
         own: its own arguments and their defaults, which are the published ones.
         smallest_size: smallest side of its images in px.
+        shrink: what a study's `scale` changes of its own arguments.
     """
 
     shared: tuple[str, ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)
-    smallest_size: int = 33
+    smallest_size: int = SMALLEST_SIZE
+    shrink: Shrink = _widths()
 
 
 ARCHITECTURES = {
@@ -37,7 +74,9 @@ ARCHITECTURES = {
     "cnn": Architecture((*TRUNK, "head")),
     "harmonic": Architecture(TRUNK, {"group": REQUIRED, "band_limit": 3, "samples": 16}),
     "e2resnet": Architecture(
-        (), {"group": REQUIRED, "blocks": [2, 2, 2, 2], "bottleneck": False, "base_width": 54}
+        (),
+        {"group": REQUIRED, "blocks": [2, 2, 2, 2], "bottleneck": False, "base_width": 54},
+        shrink=_widths("base_width"),
     ),
     "e2wrn": Architecture(
         (),
@@ -48,9 +87,15 @@ ARCHITECTURES = {
             "stem_stride": 2,
             "dropout": 0.3,
             "keep_parameters": True,
+            "last_momentum": 0.9,
         },
+        shrink=_widths("widen"),
     ),
-    "backbone": Architecture((), {"backbone": REQUIRED, "weights": None, "trainable": "all"}),
+    "backbone": Architecture(
+        (),
+        {"backbone": REQUIRED, "weights": None, "trainable": "all"},
+        shrink=_without_weights,
+    ),
     "cbfocal_ecnn": Architecture(
         (),
         {
@@ -58,13 +103,17 @@ ARCHITECTURES = {
             "mixed_fields": [4, 8, 12, 16, 20],
             "field_dropout": [0.1, 0.1, 0.15, 0.15, 0.2],
             "asymmetry": True,
+            "exact": True,
         },
+        shrink=_widths("mixed_fields"),
     ),
     "cbfocal_cnn": Architecture((), {"asymmetry": True}),
     "deepcnn5": Architecture(),
     "custom_cnn": Architecture(smallest_size=94),
     "vit": Architecture(
-        (), {"patch": 25, "dim": 256, "heads": 8, "mlp": 1024, "layers": 6, "dropout": 0.1}
+        (),
+        {"patch": 25, "dim": 256, "heads": 8, "mlp": 1024, "layers": 6, "dropout": 0.1},
+        shrink=_smaller_patches,
     ),
 }
 
