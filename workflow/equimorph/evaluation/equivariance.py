@@ -10,7 +10,7 @@ from scipy.ndimage import affine_transform
 from torch import nn
 
 from equimorph.errors import InputError
-from equimorph.training.loop import predict_logits
+from equimorph.models.prediction import predict_logits
 
 
 def equivariance_error(
