@@ -27,7 +27,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 install: $(VENV)/.installed ## create .venv with the locked versions
 
 results: install ## run the study and write results/<study>/report.html
-	$(VENV)/bin/snakemake --cores all $(CONFIG)
+	$(VENV)/bin/python workflow/run_study.py $(CONFIG)
 
 # A worker per core; what shares a server or a long training stays on one worker.
 SIDE_BY_SIDE := --numprocesses auto --dist loadgroup

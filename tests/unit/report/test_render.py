@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from equimorph.errors import InputError
+from equimorph.evaluation.metrics import METRICS
 from equimorph.report.condition_text import describe_condition
 from equimorph.report.render import embed_figures, read_captions
 
@@ -274,6 +275,18 @@ def test_tables_hold_the_metrics(study):
     per_class = pd.read_csv(study / "tables/per_class.csv")
     assert set(per_class["class"]) == set(CLASSES)
     assert len(pd.read_csv(study / "tables/comparisons.csv")) == 2 * len(CONDITIONS)
+
+
+def test_every_metric_is_in_the_metrics_the_table_and_the_report(study, root):
+    clean = json.loads((study / "metrics.json").read_text())["models"]["C4"]["conditions"]["clean"]
+    table = pd.read_csv(study / "tables/accuracy.csv").set_index(["model", "condition"])
+    text = " ".join(report(study, root)[1].text)
+    for name, metric in METRICS.items():
+        mean = clean[name]["mean"]
+        column = "mean" if name == "accuracy" else name
+        assert table.loc[("C4", "clean"), column] == pytest.approx(mean, rel=1e-5)
+        assert metric.label in text
+        assert (f"{100 * mean:.1f} ±" if metric.in_per_cent else f"{mean:.3f} ±") in text
 
 
 def test_models_of_another_split_are_refused(study, root, tmp_path):

@@ -23,6 +23,7 @@ from equimorph.search.trial import Outcome, Trainer
 from equimorph.search.workers import run_trials
 from equimorph.study.config import check_config
 from equimorph.study.search_space import (
+    Choices,
     Range,
     read_space,
     resolve_trial,
@@ -137,7 +138,7 @@ def test_without_a_model_the_first_of_the_study_is_searched(config):
 
 def test_null_takes_a_range_out_of_an_overlay():
     space = {"a": {"low": 1, "high": 2, "log": None}, "b": None, "c": {"choices": ["x", "y"]}}
-    assert read_space(space) == {"a": Range(1, 2), "c": Range(choices=("x", "y"))}
+    assert read_space(space) == {"a": Range(1, 2), "c": Choices(("x", "y"))}
 
 
 def test_a_trial_is_the_study_with_values_put_in(config):

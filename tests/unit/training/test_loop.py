@@ -351,7 +351,7 @@ def test_a_recipe_is_read_from_plain_values():
         "optimiser": "sgd",
     }
     read = read_recipe(settings)
-    assert read.augmentation.crop_area == [0.8, 1.0] and read.schedule.factor == 0.1
+    assert read.augmentation.crop_area == [0.8, 1.0] and read.schedule.gamma == 0.1
     assert read.loss == Loss() and read.optimiser == "sgd"
     train(network("CNN"), blobs(32, 0), blobs(20, 1), replace(read, epochs=1), 0)
 
@@ -361,7 +361,10 @@ def test_a_recipe_is_read_from_plain_values():
     [
         ({"optimiser": "lion"}, "train.optimiser 'lion': allowed are adamw, adam, radam, sgd"),
         ({"schedule": Schedule("linear")}, "train.schedule.kind 'linear': allowed are one_cycle"),
-        ({"schedule": Schedule(monitor="f1")}, "train.schedule.monitor 'f1': allowed are loss"),
+        (
+            {"schedule": Schedule("plateau", monitor="f1")},
+            "schedule.monitor 'f1': allowed are loss",
+        ),
         ({"sampler": "both"}, "train.sampler 'both': allowed are none, weighted, over, under"),
         ({"precision": "float16"}, "train.precision 'float16': allowed are float32, bfloat16"),
         ({"augmentation": replace(ANY, crop_area=(1.0, 0.8))}, "crop_area 1.0, 0.8: allowed are"),
@@ -369,7 +372,7 @@ def test_a_recipe_is_read_from_plain_values():
 )
 def test_what_a_recipe_cannot_be(changes, message):
     with pytest.raises(InputError, match=message):
-        recipe(**changes)
+        train(network("CNN"), blobs(32, 0), blobs(20, 1), recipe(**changes), 0)
 
 
 def test_a_full_disk_keeps_the_last_state_and_says_so(tmp_path):

@@ -9,6 +9,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from equimorph.errors import InputError
+from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.summary import highlighted
 from equimorph.report import findings, wording
 from equimorph.report.condition_text import describe_condition
@@ -158,7 +159,9 @@ def render(
         },
         match=_MATCHES.get(config["network"]["match"], config["network"]["match"]),
         first=findings.first_condition(metrics),
+        resampled=wording.resampled(len(next(iter(metrics["models"].values()))["seeds"])),
         shown=highlighted(metrics),
+        other_metrics={name: one for name, one in METRICS.items() if name != "accuracy"},
         headline=[wording.tie(s) for s in findings.headline(metrics)],
         trend=[wording.tie(s) for s in findings.trend(metrics)],
         warnings=[

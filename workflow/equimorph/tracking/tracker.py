@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -115,7 +116,7 @@ class Tracker:
         """Record an epoch."""
         for record in self._records:
             if record.name not in self._failed:
-                self._try(record, lambda record=record: record.epoch(row))
+                self._try(record, partial(record.epoch, row))
 
     def finish(self, model: str | Path, history: str | Path, run: str | Path) -> None:
         """Record the files of a finished training; a record that failed has one more chance.
@@ -126,9 +127,7 @@ class Tracker:
             run: provenance and counts (.json).
         """
         for record in self._records:
-            self._try(
-                record, lambda record=record: _complete(record, read_outcome(model, history, run))
-            )
+            self._try(record, partial(_complete, record, model, history, run))
 
     def __enter__(self) -> "Tracker":
         return self
@@ -138,7 +137,7 @@ class Tracker:
             return
         status = "FAILED" if issubclass(kind, Exception) else "KILLED"
         for record in self._records:
-            self._try(record, lambda record=record: record.close(status))
+            self._try(record, partial(record.close, status))
 
     def _try(self, record: Record, action: Callable[[], None]) -> None:
         try:
@@ -153,7 +152,8 @@ class Tracker:
             self._failed.add(record.name)
 
 
-def _complete(record: Record, outcome: Outcome) -> None:
+def _complete(record: Record, model: str | Path, history: str | Path, run: str | Path) -> None:
+    outcome = read_outcome(model, history, run)
     record.start()
     for row in outcome.history:
         record.epoch(row)
@@ -164,7 +164,9 @@ def _complete(record: Record, outcome: Outcome) -> None:
 def read_outcome(model: str | Path, history: str | Path, run: str | Path) -> Outcome:
     """Return what a finished training wrote."""
     with open(history, encoding="utf-8", newline="") as file:
-        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        rows: list[Row] = [
+            {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
+        ]
     record = read_json(run)
     best = rows[record["best_epoch"] - 1]
     measures = {f"best_{key}": value for key, value in best.items() if key.startswith("validation")}

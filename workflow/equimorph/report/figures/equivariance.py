@@ -1,5 +1,7 @@
 """Equivariance audit: how logits and accuracy follow when images turn."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -49,7 +51,7 @@ def error_against_angle(audits: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_model(axes: Axes, audits: pd.DataFrame, measure: str, style: dict[str, str]) -> None:
+def _draw_model(axes: Axes, audits: pd.DataFrame, measure: str, style: dict[str, Any]) -> None:
     turned = audits[~audits["reflected"]].pivot(index="angle", columns="seed", values=measure)
     turned.loc[360] = turned.loc[0]
     turned = turned.clip(lower=_FLOOR)
