@@ -210,7 +210,7 @@ def draw(folder, root):
             "--histories",
             *paths(folder, "models/*/*/history.csv"),
         ],
-        "equivariance.svg": ["--audits", *paths(folder, "equivariance/*/*.json")],
+        "equivariance.svg": ["--equivariance", *paths(folder, "equivariance/*/*.json")],
         "confusion.svg": metrics,
         "reliability.svg": metrics,
         "class_histogram.svg": [*split, *classes],
