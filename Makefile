@@ -29,11 +29,14 @@ install: $(VENV)/.installed ## create .venv with the locked versions
 results: install ## run the study and write results/<study>/report.html
 	$(VENV)/bin/python workflow/run_study.py $(CONFIG)
 
+# A worker per core; what shares a server or a long training stays on one worker.
+SIDE_BY_SIDE := --numprocesses auto --dist loadgroup
+
 test: install ## run the tests
-	$(VENV)/bin/python -m pytest -m "not slow" --cov=equimorph --cov-report=term --cov-fail-under=85
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) -m "not slow" --cov=equimorph --cov-report=term --cov-fail-under=85
 
 test-all: install ## run all tests, also the slow ones: Slurm, torchrun, every group and shape
-	EQUIMORPH_TEST_ALL=1 $(VENV)/bin/python -m pytest
+	EQUIMORPH_TEST_ALL=1 $(VENV)/bin/python -m pytest $(SIDE_BY_SIDE)
 
 publish: install ## refresh the published results in .dvc/store (docs/sharing.md)
 	$(VENV)/bin/python workflow/dvc_publish.py

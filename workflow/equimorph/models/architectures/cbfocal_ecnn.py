@@ -70,7 +70,7 @@ class CBFocalECNN(nn.Module):
             classes: number of logits.
 
         Raises:
-            InputError: the input size is not `exact` although it has to be, or the numbers of
+            InputError: the input size is not exact although `exact` asks for it, or the numbers of
                 blocks in `fields` and `field_dropout` differ.
         """
         super().__init__()
