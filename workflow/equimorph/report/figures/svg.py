@@ -131,6 +131,6 @@ def _unwrap_groups(parent: Element) -> None:
 
 
 def _names() -> Iterator[str]:
-    """Yield a, b, … z, a1, b1, …"""
+    """Yield a, b, c and so on to z, then a1, b1."""
     for number in count():
         yield from (f"{letter}{number or ''}" for letter in ascii_lowercase)
