@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
         nargs="+",
         type=Path,
         required=True,
-        help="files <model>/seed-<s>/<condition>.npz of all models",
+        help="files <model>/seed-<s>.npz of all models",
     )
     parser.add_argument("--split-json", type=Path, required=True, help="the split's description")
     parser.add_argument("--verified-json", type=Path, required=True, help="the raw file's facts")
