@@ -29,7 +29,7 @@ rule plot_accuracy_by_order:
 rule plot_equivariance:
     input:
         **code("report/plot_equivariance.py", REPORT_ENV),
-        audits=ALL_AUDITS,
+        equivariance=ALL_EQUIVARIANCE,
     output:
         figure=report(
             f"{FIGURES}/equivariance.svg",
@@ -45,7 +45,7 @@ rule plot_equivariance:
     message:
         "Plot how the networks follow when images turn."
     shell:
-        "python {input.script} --audits {input.audits} --output {output.figure} 2>&1 | tee {log}"
+        "python {input.script} --equivariance {input.equivariance} --output {output.figure} 2>&1 | tee {log}"
 
 
 rule plot_training_curves:
@@ -277,7 +277,7 @@ RESULT_FILES = [
     *expand(f"{RUN}/history.csv", model=MODELS, seed=SEEDS),
     *expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
     *ALL_PREDICTIONS,
-    *ALL_AUDITS,
+    *ALL_EQUIVARIANCE,
     *expand(f"{RESULTS}/measures/{{model}}.json", model=MODELS),
     f"{RESULTS}/metrics.json",
     *expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES),

@@ -15,6 +15,7 @@ import yaml
 
 from equimorph.errors import InputError
 from equimorph.evaluation.metrics import METRICS
+from equimorph.evaluation.predictions import write_predictions
 from equimorph.report.condition_text import describe_condition
 from equimorph.report.render import embed_figures, read_captions
 
@@ -197,7 +198,7 @@ def draw(folder, root):
             "--histories",
             *paths(folder, "models/*/*/history.csv"),
         ],
-        "equivariance.svg": ["--audits", *paths(folder, "equivariance/*/*.json")],
+        "equivariance.svg": ["--equivariance", *paths(folder, "equivariance/*/*.json")],
         "confusion.svg": metrics,
         "reliability.svg": metrics,
         "class_histogram.svg": [*split, *classes],

@@ -82,7 +82,8 @@ def model_and_seed(path: str | Path) -> tuple[str, int]:
     match = re.search(r"([^/]+)/seed-(\d+)(\.\w+|/[^/]+)$", Path(path).as_posix())
     if match is None:
         raise InputError(
-            f"{path}: the path must end in <model>/seed-<number>.npz or <model>/seed-<number>/<file>."
+            f"{path}: the path must end in <model>/seed-<number>.npz or in "
+            "<model>/seed-<number>/<file>."
         )
     return match[1], int(match[2])
 

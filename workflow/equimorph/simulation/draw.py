@@ -22,7 +22,7 @@ from equimorph.errors import InputError
 from equimorph.io import atomic_path
 from equimorph.simulation.simulate import simulate
 
-# At most so many pixels are rounded the other way, chosen from so many that are nearest to the edge.
+# At most so many pixels are rounded the other way, of so many that are nearest to the edge.
 _TRIED = {1: 300, 2: 60, 3: 20}
 
 
@@ -100,7 +100,7 @@ def round_to(values: NDArray, wanted: int) -> NDArray[np.uint8] | None:
 
 def checksum(image: NDArray[np.uint8]) -> int:
     """Return a 64-bit checksum of an image's pixels."""
-    digest = hashlib.blake2b(np.ascontiguousarray(image), digest_size=8).digest()
+    digest = hashlib.blake2b(image.tobytes(), digest_size=8).digest()
     return int.from_bytes(digest, "little")
 
 

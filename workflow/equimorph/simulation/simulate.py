@@ -39,7 +39,7 @@ def simulate(
         size: pixels on a side of the 67.1 arcsec field, at least 33.
         seed: any integer >= 0.
         progress: wraps the iterable of galaxies, for a progress bar.
-        rounded: from the row of a galaxy and its pixel values, (size, size, 3) float32, to integers.
+        rounded: from a galaxy's row and pixel values, (size, size, 3) float32, to integers.
 
     Raises:
         InputError: an argument is out of range.
@@ -71,7 +71,7 @@ def simulate_galaxy(label: int, size: int, rng: np.random.Generator) -> tuple[ND
         Its pixel values, (size, size, 3) float32 in [0, 255] and not yet rounded, and its redshift,
         NaN where unknown.
     """
-    recipe, mag, radius, g_r, g_r_sd = CLASSES[label]
+    draw, mag, radius, g_r, g_r_sd = CLASSES[label]
     # Farther galaxies are fainter and smaller.
     distance = float(np.clip(rng.normal(0, 0.18), -0.5, 0.5))
     galaxy = Galaxy(
@@ -83,7 +83,7 @@ def simulate_galaxy(label: int, size: int, rng: np.random.Generator) -> tuple[ND
     )
     sky = Exposure(size, rng)
     sky.add_field()
-    recipe(sky, galaxy, rng)
+    draw(sky, galaxy, rng)
     redshift = math.nan if rng.random() < UNKNOWN_REDSHIFT else MEDIAN_REDSHIFT * 10**distance
     return sky.picture(), redshift
 

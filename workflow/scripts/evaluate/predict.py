@@ -12,7 +12,7 @@ from equimorph.errors import InputError
 from equimorph.evaluation.predictions import write_predictions
 from equimorph.io import run
 from equimorph.models.checkpoint import load_checkpoint
-from equimorph.training.loop import predict_logits
+from equimorph.models.prediction import predict_logits
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -55,11 +55,9 @@ def _with_palette(address: str) -> str:
 
 def _shorten_numbers(element: Element) -> None:
     for key in element.attrib.keys() & _DECIMALS.keys():
-        rounded = re.sub(
-            r"-?\d*\.\d+(e-?\d+)?",
-            lambda number, decimals=_DECIMALS[key]: _shortest(float(number[0]), decimals),
-            element.attrib[key],
-        )
+        parts = re.split(r"(-?\d*\.\d+(?:e-?\d+)?)", element.attrib[key])
+        parts[1::2] = [_shortest(float(number), _DECIMALS[key]) for number in parts[1::2]]
+        rounded = "".join(parts)
         element.attrib[key] = _path(rounded) if key == "d" else " ".join(rounded.split())
     if re.fullmatch(r"rotate\(-?0 [^)]*\)", element.get("transform", "")):
         del element.attrib["transform"]
@@ -95,7 +93,7 @@ def _shorten_names(root: Element) -> None:
     names = _names()
     short: dict[str, str] = {}
     for element in root.iter():
-        name = element.attrib.pop("id", None)
+        name = element.attrib.pop("id", "")
         if name in wanted:
             if name not in short:  # equal definitions share a name
                 short[name] = next(names)
@@ -131,6 +129,6 @@ def _unwrap_groups(parent: Element) -> None:
 
 
 def _names() -> Iterator[str]:
-    """Yield a, b, … z, a1, b1, …"""
+    """Yield the letters a to z, then a1 to z1, and so on."""
     for number in count():
         yield from (f"{letter}{number or ''}" for letter in ascii_lowercase)
