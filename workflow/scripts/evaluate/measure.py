@@ -63,6 +63,7 @@ def main(argv: list[str] | None = None) -> None:
             "conditions": measured,
             **stamp("cpu", threads=1),
         },
+        compact=True,
     )
 
 
