@@ -128,20 +128,20 @@ def test_the_disk_is_too_small_for_the_download(copy):
 
 
 def test_the_raw_file_is_corrupted_later(copy):
-    raw = copy.folder / "data/simulated/raw.h5"
+    raw = copy.folder / "work/simulated/raw.h5"
     content = bytearray(raw.read_bytes())
     content[: len(content) // 2] = bytes(len(content) // 2)
     raw.write_bytes(content)
     said = fails(copy)
-    assert "data/simulated/raw.h5" in said
+    assert "work/simulated/raw.h5" in said
     assert (copy.folder / "results/demo/metrics.json").exists()
 
 
 def test_the_raw_file_is_deleted(copy):
-    raw = copy.folder / "data/simulated/raw.h5"
+    raw = copy.folder / "work/simulated/raw.h5"
     content = raw.read_bytes()
     raw.unlink()
-    copy.snakemake("data")
+    copy.snakemake("work/simulated/raw.h5")
     assert raw.read_bytes() == content
 
 
