@@ -41,10 +41,11 @@ test-all: install ## run all tests, also the slow ones: Slurm, torchrun, every g
 publish: install ## refresh the published results in .dvc/store (docs/sharing.md)
 	$(VENV)/bin/python workflow/dvc_publish.py
 
-lint: install ## check style, formatting and the workflow
+lint: install ## check style, formatting, types and the workflow
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/snakefmt --check Snakefile workflow
+	$(VENV)/bin/mypy
 	$(VENV)/bin/snakemake --lint
 
 lock: install ## resolve requirements.lock anew from pyproject.toml
@@ -53,4 +54,4 @@ lock: install ## resolve requirements.lock anew from pyproject.toml
 		--no-emit-package lie-learn --no-emit-package py3nj --upgrade -o requirements.lock pyproject.toml
 
 clean: ## remove what runs leave behind; keeps data/, results/ and .venv
-	rm -rf work logs benchmarks .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf work logs benchmarks .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage

@@ -58,7 +58,7 @@ def accuracy_against_angle(
     return _accuracy(logits_against_angle(network, images, angles_degrees, reflect), labels)
 
 
-def audit(
+def measure_equivariance(
     network: nn.Module,
     images: torch.Tensor,
     labels: torch.Tensor,

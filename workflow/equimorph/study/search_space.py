@@ -179,7 +179,9 @@ def named_modules(part: Mapping[str, Any], space: Mapping[str, Range | Choices])
     """
     (name,) = part["train"]["models"]
     architecture = entry_of(name, part["models"])["architecture"]
-    losses = {part["train"]["loss"]["kind"], *space.get("loss.kind", Choices(())).probes()}
+    losses = {part["train"]["loss"]["kind"]}
+    if isinstance(searched := space.get("loss.kind"), Choices):
+        losses |= set(searched.values)
     return [f"{ARCHITECTURES}.{architecture}", *(f"{LOSSES}.{loss}" for loss in sorted(losses))]
 
 
