@@ -12,7 +12,7 @@ from PIL import Image
 from equimorph.report.figures.style import styled
 from equimorph.report.figures.svg import compact
 
-from .test_figures import FIGURES
+from .numbers import FIGURES
 
 HREF = "{http://www.w3.org/1999/xlink}href"
 
