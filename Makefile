@@ -27,7 +27,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 install: $(VENV)/.installed ## create .venv with the locked versions
 
 results: install ## run the study and write results/<study>/report.html
-	$(VENV)/bin/snakemake --cores all $(CONFIG)
+	$(VENV)/bin/python workflow/run_study.py $(CONFIG)
 
 test: install ## run the tests
 	$(VENV)/bin/python -m pytest -m "not slow" --cov=equimorph --cov-report=term --cov-fail-under=85

@@ -38,6 +38,7 @@ include: "workflow/rules/search.smk"
 localrules:
     all,
     data,
+    images,
 
 
 # The study: every table and figure, and the report that shows them.
@@ -52,6 +53,14 @@ rule all:
 rule data:
     input:
         DATA_FILES,
+
+
+# What networks see, under work/: no stage of DVC holds it, so a clone has to make it anew, and in a
+# call of its own (docs/sharing.md).
+rule images:
+    input:
+        IMAGES,
+        CONDITION_IMAGES,
 
 
 onsuccess:

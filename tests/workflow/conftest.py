@@ -45,7 +45,6 @@ class Project:
         self.environment = {
             **os.environ,
             "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
-            "OMP_NUM_THREADS": "1",
             "MPLBACKEND": "Agg",
         }
 

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from equimorph.io import sha256_of
+
 # What `stamp` returns.
 STAMP = ("commit", "dirty", "versions", "hardware")
 DVC_LOCK = "dvc.lock"
@@ -73,5 +75,5 @@ def digest(value: Any, files: Iterable[str | Path] = ()) -> str:
     """Return the SHA-256 of a JSON value and of the contents of files, in their order."""
     total = hashlib.sha256(json.dumps(value, sort_keys=True).encode())
     for path in files:
-        total.update(hashlib.sha256(Path(path).read_bytes()).digest())
+        total.update(bytes.fromhex(sha256_of(path)))
     return total.hexdigest()

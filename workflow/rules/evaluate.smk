@@ -17,9 +17,7 @@ rule predict:
         architecture=architecture,
         model=f"{RUN}/model.safetensors",
         split=SPLIT_CSV,
-        conditions=expand(
-            f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=CONDITIONS
-        ),
+        conditions=CONDITION_IMAGES,
     output:
         # All conditions in one job: building the network takes longer than predicting.
         logits=expand(
@@ -145,6 +143,6 @@ rule compare:
         "Compare all models: metrics.json and the tables."
     shell:
         "python {input.script} --measures {input.measures} --predictions {input.predictions}"
-        " --split-json {input.split} --verified-json {input.verified} --source {params.source}"
-        " --study {params.study} --reference {params.reference} --output {output.metrics}"
+        " --split-json {input.split} --verified-json {input.verified} --source {params.source:q}"
+        " --study {params.study:q} --reference {params.reference:q} --output {output.metrics}"
         " --tables-dir $(dirname {output.accuracy}) 2>&1 | tee {log}"

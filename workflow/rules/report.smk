@@ -196,9 +196,7 @@ rule plot_class_sheet:
 rule plot_condition_sheet:
     input:
         **code("report/plot_condition_sheet.py", REPORT_ENV),
-        conditions=expand(
-            f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=CONDITIONS
-        ),
+        conditions=CONDITION_IMAGES,
         split=SPLIT_CSV,
     output:
         figure=report(

@@ -11,7 +11,6 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-import torch
 import yaml
 
 from equimorph.data.split import split_csv
@@ -24,6 +23,7 @@ from equimorph.search.trial import Trainer, TrialResult
 from equimorph.search.workers import run_trials
 from equimorph.study.config import check_config
 from equimorph.study.search_space import (
+    Choices,
     Range,
     read_space,
     resolve_trial,
@@ -138,7 +138,7 @@ def test_without_a_model_the_first_of_the_study_is_searched(config):
 
 def test_null_takes_a_range_out_of_an_overlay():
     space = {"a": {"low": 1, "high": 2, "log": None}, "b": None, "c": {"choices": ["x", "y"]}}
-    assert read_space(space) == {"a": Range(1, 2), "c": Range(choices=("x", "y"))}
+    assert read_space(space) == {"a": Range(1, 2), "c": Choices(("x", "y"))}
 
 
 def test_a_trial_is_the_study_with_values_put_in(config):
@@ -306,16 +306,13 @@ def material(tmp_path_factory, root):
         "search": {"model": "CNN", "epochs": 5},
     }
     config = merged(read_yaml(root / "config.yaml"), overlay)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # networks are too small for more
-    yield {
+    return {
         "images": str(folder / "images.npy"),
         "split": str(folder / "split.csv"),
         "part": training_part(single_study(config)),
         "seeds": [0],
         "classes": 2,
     }
-    torch.set_num_threads(threads)
 
 
 def run_with(search, trainer, values):

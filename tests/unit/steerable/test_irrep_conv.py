@@ -16,6 +16,7 @@ from equimorph.models.architectures.gcnn import GCNN
 from equimorph.models.initialisation import initialise
 from equimorph.models.trunk import Trunk
 from equimorph.steerable import irrep_product
+from equimorph.steerable.context import scratch
 from equimorph.steerable.convolution import SteerableConv, plane, steerable_conv
 from equimorph.steerable.irrep_basis import NotSparse, Route, routes
 from equimorph.steerable.irrep_conv import IrrepConv, chosen_methods, use_irrep_convolutions
@@ -564,7 +565,7 @@ def test_networks_train_alike():
 def test_training_goes_on_after_inference():
     conv = ours(escnns("D4", fields=(8, 8)))
     x = maps(conv)
-    irrep_product.scratch.buffers.clear()
+    scratch.buffers.clear()
     with torch.inference_mode():
         expected = convolve(conv.eval(), x)
     found, *_ = outputs_and_gradients(conv.train(), x)

@@ -34,7 +34,7 @@ def test_the_default_config_is_good(config, schema):
 
 
 BAD = [
-    ("train.lr", 0.1, r"train: unknown key lr; allowed are augmentation, batch_size, device"),
+    ("train.lr", 0.1, r"train: unknown key lr; allowed are augmentation, batch_size, crop, device"),
     ("study", "a b", r"study: 'a b' is not allowed; it must be a text of the form"),
     ("train.models", ["CNN", "D3"], r"train.models: group 'D3': allowed are C1, C2, C4"),
     ("train.models", ["CNN", "foo"], r"model 'foo': allowed are a group's name"),

@@ -33,8 +33,6 @@ from equimorph.training.recipe import Recipe
 from tests.conftest import ROOT
 from tests.jobs import TRUNK
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 CLASSES = ["Bright", "Dark"]
 SIZE = TRUNK["input_size"]
 SPECIFICATION = resolve("CNN", {"CNN": {"architecture": "cnn"}}, TRUNK)
@@ -90,12 +88,11 @@ def write_results(folder, job, state, history, best_epoch):
 
 def child(function, *arguments, **environment):
     """Start a function of this module in a process that knows nothing of the tests."""
-    root = ROOT
     kept = {key: os.environ[key] for key in ("PATH", "EQUIMORPH_CACHE") if key in os.environ}
-    code = f"import sys; from tests.unit import test_tracking as t; t.{function}(*sys.argv[1:])"
+    code = f"import sys; from {__name__} import {function}; {function}(*sys.argv[1:])"
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=root,
+        cwd=ROOT,
         env={**kept, "PYTHONPATH": "workflow", "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

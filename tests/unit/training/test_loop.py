@@ -30,8 +30,6 @@ from equimorph.training.recipe import read_recipe
 from equimorph.training.resume import load_state, save_state
 from tests.jobs import RECIPE, TRUNK, Job, blobs, train_script
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 ANY = Augmentation(rotation=180, flip=0.5, scale=1.2, shift=0.05, brightness=0.1)
 # Every option at least once, and every schedule with something to remember.
 RECIPES = {
@@ -254,7 +252,7 @@ def interrupt(row):
         raise KeyboardInterrupt
 
 
-def test_balancing_sets_the_length_of_an_epoch():
+def test_the_sampler_sets_the_length_of_an_epoch():
     training = unequal(72)  # 48 and 24
     lengths = {"none": 64, "weighted": 64, "over": 96, "under": 48}  # multiples of the batch
     for sampler, length in lengths.items():

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import (
+    brier_score_loss,
+    confusion_matrix,
+    precision_recall_fscore_support,
+)
 
 from equimorph.errors import InputError
 
@@ -130,10 +134,10 @@ def brier_score(probability: NDArray, labels: NDArray) -> float:
     """Return the multi-class Brier score, 0 (perfect) to 2 (certain and wrong).
 
     The squared differences from the one-hot truth are summed over classes and averaged over
-    images (Brier 1950).
+    images (Brier 1950); not halved for two classes either.
     """
-    truth = np.eye(probability.shape[1])[labels]
-    return float(((probability - truth) ** 2).sum(axis=1).mean())
+    classes = range(probability.shape[1])
+    return float(brier_score_loss(labels, probability, labels=classes, scale_by_half=False))
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ def _loss(loss: dict[str, Any]) -> list[str]:
         return [f"the loss {loss['kind']}" + (f" ({own})" if own else "")]
     parts = [f"focal loss (gamma {loss['gamma']:g})"] if loss["gamma"] else []
     if loss["class_weights"] == "effective":
-        parts.append(f"class-balanced weights (beta {loss['beta']:g})")
+        scale = "" if loss.get("normalise", True) else ", not normalised"
+        parts.append(f"class-balanced weights (beta {loss['beta']:g}{scale})")
     elif loss["class_weights"] != "none":
         parts.append("class weights")
     return parts

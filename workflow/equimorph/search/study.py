@@ -19,7 +19,7 @@ import numpy as np
 from equimorph.choices import choose
 from equimorph.errors import InputError
 from equimorph.search.trial import TrialResult
-from equimorph.study.search_space import Range
+from equimorph.study.search_space import Choices, Range
 
 try:
     import optuna
@@ -99,7 +99,7 @@ class Search:
         name: str,
         job: Mapping[str, Any],
         digest: str,
-        space: Mapping[str, Range],
+        space: Mapping[str, Range | Choices],
         settings: Mapping[str, Any],
     ):
         """Open the search, or begin it; the file must be `locked`.
@@ -241,11 +241,12 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -
     return keys
 
 
-def _distribution(span: Range) -> BaseDistribution:
-    if span.choices:
-        return CategoricalDistribution(span.choices)
-    kind = IntDistribution if span.whole else FloatDistribution
-    return kind(span.low, span.high, log=span.log)
+def _distribution(span: Range | Choices) -> BaseDistribution:
+    if isinstance(span, Choices):
+        return CategoricalDistribution(span.values)
+    if span.whole:
+        return IntDistribution(int(span.low), int(span.high), log=span.log)
+    return FloatDistribution(span.low, span.high, log=span.log)
 
 
 SAMPLERS: dict[str, Callable[[Mapping[str, Any], int], optuna.samplers.BaseSampler]] = {

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
-from equimorph.data.tensors import network_input, open_images
+from equimorph.data.tensors import network_input
 from equimorph.device import open_device, within_memory
 from equimorph.errors import TrainingError
 from equimorph.models.initialisation import initialise
@@ -128,15 +129,16 @@ class Trainer:
         network = build(specification, self.classes)
         initialise(network, stream(seed, WEIGHTS))
         network.to(self.device)
-        training = self._subset("train", specification)
-        validation = self._subset("validation", specification)
+        size, crop = specification["input_size"], specification["crop"]
+        training = self._subset("train", size, recipe.crop or crop)
+        validation = self._subset("validation", size, crop)
         return train(network, training, validation, recipe, seed, report=report)
 
-    def _subset(self, name: str, specification: Mapping[str, Any]) -> Labelled:
-        key = (name, specification["input_size"], specification["crop"])
+    def _subset(self, name: str, input_size: int, crop: float) -> Labelled:
+        key = (name, input_size, crop)
         if key not in self.subsets:
             rows = read_split(self.split)[name]
             labels = torch.tensor(read_split(self.split, column="label")[name], dtype=torch.int64)
-            images = network_input(open_images(self.images)[rows], *key[1:])
+            images = network_input(open_images(self.images)[rows], input_size, crop)
             self.subsets[key] = Labelled(images.to(self.device), labels.to(self.device))
         return self.subsets[key]

@@ -56,7 +56,8 @@ def run_trials(
                     connection.send(trial.values)
             if not running:
                 return
-            for connection in wait(list(running)):
+            ready = wait(list(running))
+            for connection in [connection for connection in running if connection in ready]:
                 trial = running[connection]
                 with _alive(team[connection], trial):
                     message = connection.recv()
@@ -140,5 +141,7 @@ def work(connection: Connection, threads: int, material: Mapping[str, Any]) -> N
 
 def _end_with_parent() -> None:
     """Wait for the parent to die, by whatever signal, and end: nobody wants the result."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

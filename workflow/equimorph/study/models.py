@@ -14,7 +14,7 @@ from equimorph.study.published_models import PUBLISHED
 
 REQUIRED = object()
 # What every model takes of the study's `network`, and the wrapper that any model may have.
-EVERY = ("input_size", "crop")
+EVERY = ("input_size", "crop", "mask")
 TRUNK = ("fields", "pool_after", "kernel_size", "stem_kernel_size", "stem_stride", "width")
 
 
@@ -87,6 +87,7 @@ ARCHITECTURES = {
             "stem_stride": 2,
             "dropout": 0.3,
             "keep_parameters": True,
+            "last_momentum": 0.9,
         },
         shrink=_widths("widen"),
     ),
@@ -102,6 +103,7 @@ ARCHITECTURES = {
             "mixed_fields": [4, 8, 12, 16, 20],
             "field_dropout": [0.1, 0.1, 0.15, 0.15, 0.2],
             "asymmetry": True,
+            "exact": True,
         },
         shrink=_widths("mixed_fields"),
     ),

@@ -6,7 +6,7 @@ from typing import Any
 # Keys of `train` that say which trainings there are and where they run.
 NOT_OF_RECIPE = ("models", "seeds", "threads", "world_size", "device", "overrides")
 # Keys of `train.loss` that each loss, a module of training/losses, uses.
-LOSS_KEYS = {"focal": ("gamma", "class_weights", "beta")}
+LOSS_KEYS = {"focal": ("gamma", "class_weights", "beta", "normalise")}
 # Keys of `train.schedule` that each kind uses; an overlay may leave others behind.
 SCHEDULE_KEYS = {
     "one_cycle": (),

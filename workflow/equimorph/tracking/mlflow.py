@@ -67,16 +67,15 @@ class MlflowRecorder:
         # A server has its own place for artefacts.
         self._artefacts = store.parent / "artifacts" / job.study if store else None
         self._lock = Path(f"{store}.lock") if store else Path(folder, "mlflow.lock")
-        self._client: MlflowClient | None = None
-        self._run: str | None = None
+        self._client: MlflowClient  # from `start` on
+        self._run = ""
         self._present: set[int] = set()
 
     def start(self) -> None:
         """Open the unfinished run of this job, or begin one."""
         with exclusive(self._lock):
             self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
-            if self._run is None:
-                self._run = self._find() or self._begin()
+            self._run = self._run or self._find() or self._begin()
             self._client.update_run(self._run, status="RUNNING")
             parameters = [Param(key, text) for key, text in flatten(self._job.values).items()]
             for first in range(0, len(parameters), PARAMETERS_PER_REQUEST):
@@ -115,7 +114,7 @@ class MlflowRecorder:
 
     def close(self, status: str) -> None:
         """Set the status of the run."""
-        if self._run is not None:
+        if self._run:
             with exclusive(self._lock):
                 self._client.set_terminated(self._run, status)
 

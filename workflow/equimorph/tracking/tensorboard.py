@@ -50,6 +50,7 @@ class TensorBoardRecorder:
         self._release()
 
     def _write(self, values: Row, step: int) -> None:
+        assert self._writer is not None  # since `start`
         missing = {key: v for key, v in values.items() if (key, step) not in self._present}
         for key, value in missing.items():
             self._writer.add_scalar(key, value, step)

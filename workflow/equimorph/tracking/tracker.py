@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -115,7 +116,7 @@ class Tracker:
         """Record an epoch."""
         for recorder in self._recorders:
             if recorder.name not in self._failed:
-                self._try(recorder, lambda recorder=recorder: recorder.epoch(row))
+                self._try(recorder, partial(recorder.epoch, row))
 
     def finish(self, model: str | Path, history: str | Path, run: str | Path) -> None:
         """Record the files of a finished training; a record that failed has one more chance.
@@ -126,7 +127,7 @@ class Tracker:
             run: provenance and counts (.json).
         """
         for recorder in self._recorders:
-            self._try(recorder, lambda recorder=recorder: _complete(recorder, model, history, run))
+            self._try(recorder, partial(_complete, recorder, model, history, run))
 
     def __enter__(self) -> "Tracker":
         return self
@@ -136,7 +137,7 @@ class Tracker:
             return
         status = "FAILED" if issubclass(kind, Exception) else "KILLED"
         for recorder in self._recorders:
-            self._try(recorder, lambda recorder=recorder: recorder.close(status))
+            self._try(recorder, partial(recorder.close, status))
 
     def _try(self, recorder: Recorder, action: Callable[[], None]) -> None:
         try:
@@ -163,7 +164,9 @@ def _complete(recorder: Recorder, model: str | Path, history: str | Path, run: s
 def read_training(model: str | Path, history: str | Path, run: str | Path) -> FinishedTraining:
     """Return what a finished training wrote."""
     with open(history, encoding="utf-8", newline="") as file:
-        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        rows: list[Row] = [
+            {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
+        ]
     written = read_json(run)
     best = rows[written["best_epoch"] - 1]
     metrics = {f"best_{key}": value for key, value in best.items() if key.startswith("validation")}

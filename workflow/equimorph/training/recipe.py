@@ -33,6 +33,9 @@ class Recipe:
         mixup: alpha of the Beta distribution of the shares in which images are mixed; None for
             images as they are.
         sampler: `none`, `weighted`, `over` or `under`; see `sampler.epoch_order`.
+        crop: central part of the images that training is shown, as a fraction of their side; None
+            for what the network is shown otherwise. S4 trains on parts of the whole image and
+            validates on its central part.
         min_delta: decrease of the validation loss, since the last one that counted, that
             counts for `patience`; the epoch that is kept is the lowest in any case.
     """
@@ -54,8 +57,9 @@ class Recipe:
     mixup: float | None = None
     sampler: str = "none"
     min_delta: float = 0.0
+    crop: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         least, largest = self.augmentation.crop_area
         if not 0 < least <= largest <= 1:
             raise InputError(

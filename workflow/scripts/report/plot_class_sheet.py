@@ -27,7 +27,9 @@ def main(argv: list[str] | None = None) -> None:
     split = pd.read_csv(arguments.split)
     train = split[split["subset"] == "train"].sort_values("index")
     by_class = train.groupby("label")["index"]
-    rows = [[images[k] for k in spread(index, arguments.columns)] for _, index in by_class]
+    rows = [
+        [images[k] for k in spread(index.to_numpy(), arguments.columns)] for _, index in by_class
+    ]
     labels = [arguments.class_names[label] for label in by_class.groups]
     save(contact_sheet(rows, labels), arguments.output)
 

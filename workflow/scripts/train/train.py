@@ -7,7 +7,7 @@ up to rounding.
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ import pandas as pd
 import torch
 from torch import nn
 
+from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
-from equimorph.data.tensors import network_input, open_images
+from equimorph.data.tensors import network_input
 from equimorph.device import DEVICES, open_device, peak_memory, within_memory
 from equimorph.errors import InputError
 from equimorph.groups.names import symmetry
@@ -60,26 +61,28 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def load_subset(
-    arguments: argparse.Namespace, subset: str, specification: dict, device: torch.device
+    arguments: argparse.Namespace,
+    subset: str,
+    input_size: int,
+    crop: float,
+    device: torch.device,
 ) -> Labelled:
     """Read one subset, the test set never, and put it on the device."""
     rows = read_split(arguments.split)[subset]
     labels = read_split(arguments.split, column="label")[subset]
-    images = network_input(
-        open_images(arguments.images)[rows], specification["input_size"], specification["crop"]
-    )
+    images = network_input(open_images(arguments.images)[rows], input_size, crop)
     return Labelled(images.to(device), torch.tensor(labels, dtype=torch.int64, device=device))
 
 
 @contextmanager
-def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[dict[str, float]], None]]:
+def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[Mapping[str, float]], None]]:
     """Yield what shows an epoch's row in a progress bar; without a title, nowhere."""
     if title is None:
         yield lambda row: None
         return
     with progress(epochs, title, "epochs") as bar:
 
-        def report(row: dict[str, float]) -> None:
+        def report(row: Mapping[str, float]) -> None:
             summary = f"loss {row['train_loss']:.3f}, validation {row['validation_accuracy']:.3f}"
             bar.set_postfix_str(summary, refresh=False)
             bar.update(row["epoch"] - bar.n)
@@ -124,8 +127,9 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
     ]
     identity = digest(job, [__file__, *local_modules(__file__, root, named)])
 
-    training = load_subset(arguments, "train", specification, device)
-    validation = load_subset(arguments, "validation", specification, device)
+    size, crop = specification["input_size"], specification["crop"]
+    training = load_subset(arguments, "train", size, recipe.crop or crop, device)
+    validation = load_subset(arguments, "validation", size, crop, device)
     resume = (Path(arguments.resume), identity)
     tracked = arguments.track if processes.is_first else {}
     tracker = open_tracker(tracked, arguments.model, job, identity, resume[0].exists())

@@ -1,5 +1,7 @@
 """Training curves: what each model learned, epoch by epoch."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -40,7 +42,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_curve(axes: Axes, history: pd.DataFrame, metric: str, style: dict[str, str]) -> None:
+def _draw_curve(axes: Axes, history: pd.DataFrame, metric: str, style: dict[str, Any]) -> None:
     by_epoch = history.pivot(index="epoch", columns="seed", values=metric).dropna()
     axes.fill_between(
         by_epoch.index,

@@ -1,5 +1,7 @@
 """How logits and accuracy change when images are rotated or reflected."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -49,7 +51,7 @@ def error_against_angle(measured: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_model(axes: Axes, measured: pd.DataFrame, metric: str, style: dict[str, str]) -> None:
+def _draw_model(axes: Axes, measured: pd.DataFrame, metric: str, style: dict[str, Any]) -> None:
     rotated = measured[~measured["reflected"]].pivot(index="angle", columns="seed", values=metric)
     rotated.loc[360] = rotated.loc[0]
     rotated = rotated.clip(lower=_FLOOR)

@@ -4,12 +4,14 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
 from PIL import Image
 
 from equimorph.groups.names import CONTINUOUS_GROUPS, parse_group
@@ -46,7 +48,7 @@ _TEN_COLOURS = (
     "#92dadd",
 )
 
-_SETTINGS = {
+_SETTINGS: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so the same everywhere
     "font.size": 9,
     "axes.titlesize": 10,
@@ -84,7 +86,7 @@ def family(group: str | None) -> str:
     return "dihedral" if reflects else "cyclic"
 
 
-def line_styles(models: pd.Series) -> dict[str, dict[str, str]]:
+def line_styles(models: pd.Series) -> dict[str, dict[str, Any]]:
     """Return label, colour and dashes of each model's line, by name.
 
     Later models of a family are darker, plain networks dashed.
@@ -108,7 +110,9 @@ def line_styles(models: pd.Series) -> dict[str, dict[str, str]]:
 
 def families_of(models: pd.Series) -> dict[str, str]:
     """Return the family of each model, by name; `models` holds their groups."""
-    return {model: family(None if pd.isna(group) else group) for model, group in models.items()}
+    return {
+        str(model): family(None if pd.isna(group) else group) for model, group in models.items()
+    }
 
 
 def class_colours(count: int) -> list[str]:
@@ -120,7 +124,8 @@ def class_colours(count: int) -> list[str]:
 
 def shade(colour: str, weight: float) -> str:
     """Mix a colour with white: weight 1 is the colour itself, 0 is white."""
-    return to_hex(1 - weight * (1 - np.array(to_rgb(colour))))
+    red, green, blue = (1 - weight * (1 - channel) for channel in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def save(figure: Figure, path: str | Path) -> None:

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import affine_transform
 
 from equimorph.robustness.degradations import SEED, Allowed, is_number
 from equimorph.robustness.pixels import to_uint8
+from equimorph.robustness.splines import rotate_planes, uncovered
 
 SETTINGS: dict[str, Allowed] = {"seed": SEED, "angle": (is_number, "a finite number of degrees")}
 NEEDED = ({"seed"}, {"angle"})
@@ -48,19 +48,6 @@ def rotate(image: np.ndarray, angle: float) -> np.ndarray:
     """
     if angle % 90 == 0:
         return np.rot90(image, round(angle / 90))
-    half = (len(image) - 1) / 2
-    cosine, sine = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-    matrix = np.array([[cosine, sine], [-sine, cosine]])
-    offset = half - matrix @ [half, half]
-    # `mirror`, then zeros: a spline's own constant border would bleed into the circle.
-    turned = np.stack(
-        [
-            affine_transform(channel.astype(np.float64), matrix, offset, order=3, mode="mirror")
-            for channel in np.moveaxis(image, -1, 0)
-        ],
-        axis=-1,
-    )
-    axis = np.arange(len(image)) - half
-    source = np.abs(np.stack([np.add.outer(a * axis, b * axis) for a, b in matrix]))
-    turned[(source > half + 1e-6).any(axis=0)] = 0
-    return to_uint8(turned)
+    turned = rotate_planes(np.moveaxis(image, -1, 0).astype(np.float64), angle)
+    turned[:, uncovered(len(image), angle)] = 0
+    return to_uint8(np.moveaxis(turned, 0, -1))
