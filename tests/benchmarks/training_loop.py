@@ -44,12 +44,13 @@ from equimorph.io import run
 from equimorph.models.architectures.gcnn import GCNN
 from equimorph.models.head import classifier
 from equimorph.models.initialisation import initialise
+from equimorph.models.prediction import predict_logits
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.provenance import hardware, versions
 from equimorph.steerable.blurred_pool import SIGMA
 from equimorph.steerable.convolution import initialise_steerable, plane
 from equimorph.training.augment import Augmentation
-from equimorph.training.loop import Labelled, predict_logits, train
+from equimorph.training.loop import Labelled, train
 from equimorph.training.optimisers import Schedule
 from equimorph.training.recipe import PRECISIONS, Recipe
 

@@ -174,7 +174,7 @@ rule plot_class_sheet:
         split=SPLIT_CSV,
     output:
         figure=report(
-            f"{FIGURES}/class_sheet.png",
+            f"{FIGURES}/class_sheet.webp",
             caption="../report/class_sheet.rst",
             category="Data",
         ),
@@ -200,7 +200,7 @@ rule plot_condition_sheet:
         split=SPLIT_CSV,
     output:
         figure=report(
-            f"{FIGURES}/condition_sheet.png",
+            f"{FIGURES}/condition_sheet.webp",
             caption="../report/condition_sheet.rst",
             category="Data",
         ),
@@ -230,8 +230,8 @@ FIGURE_FILES = [
         "reliability.svg",
         "class_histogram.svg",
         "sky_map.svg",
-        "class_sheet.png",
-        "condition_sheet.png",
+        "class_sheet.webp",
+        "condition_sheet.webp",
     )
 ]
 

@@ -235,7 +235,7 @@ def test_kinds_of_ranges_are_drawn_as_they_say(tmp_path):
     space = {
         "whole": Range(8, 12),
         "number": Range(0, 0.5),
-        "word": Range(choices=("a", None, True, 3)),
+        "word": Choices(("a", None, True, 3)),
     }
     search = opened(tmp_path / "s.db", space=space, sampler={"kind": "random", "startup": 1})
     drawn = [search.ask().values for _ in range(10)]

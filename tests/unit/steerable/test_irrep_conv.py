@@ -9,7 +9,6 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
-from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import parse_group
 from equimorph.models.architectures.gcnn import GCNN
@@ -506,7 +505,7 @@ def test_constructor_takes_escnns_arguments():
     assert torch.equal(mine.weights, conv.weights)
     x = maps(conv)
     assert largest_difference(convolve(mine, x), convolve(conv, x)) < 1e-5
-    with pytest.raises(InputError, match="allowed are auto, sparse, dense"):
+    with pytest.raises(ValueError, match="allowed are auto, sparse, dense"):
         IrrepConv(regular("C4", 2), regular("C4", 3), 3, method="quick")
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from equimorph.errors import InputError
+from equimorph.models.prediction import predict_logits
 from equimorph.robustness.splines import rotate_planes
-from equimorph.training.loop import predict_logits
 
 
 def equivariance_error(

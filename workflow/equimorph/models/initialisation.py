@@ -30,5 +30,5 @@ def draw_default(module: nn.Module, generator: torch.Generator) -> None:
         elif type(layer) is nn.Linear:
             nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
             nn.init.zeros_(layer.bias)
-        elif hasattr(layer, "draw_weights"):
-            layer.draw_weights(generator)
+        elif draw := getattr(layer, "draw_weights", None):
+            draw(generator)

@@ -43,6 +43,7 @@ def error_against_angle(measured: pd.DataFrame) -> Figure:
                 if column == 0:
                     axes.set_ylabel(label)
             grid[0, column].set_yscale("log")
+            grid[0, column].minorticks_off()
             grid[0, column].set_title(FAMILY_LABELS[name])
             grid[1, column].set_xlabel("rotation in degrees")
             grid[1, column].set_xticks(list(_TICKS), list(_TICKS.values()))
