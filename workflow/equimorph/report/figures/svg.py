@@ -131,6 +131,6 @@ def _unwrap_groups(parent: Element) -> None:
 
 
 def _names() -> Iterator[str]:
-    """Yield a, b, … z, a1, b1, …"""
+    """Yield the names a, b, … z, a1, b1 and so on."""
     for number in count():
         yield from (f"{letter}{number or ''}" for letter in ascii_lowercase)
