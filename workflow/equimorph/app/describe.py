@@ -32,7 +32,7 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
     Published weights are not fetched: what is counted does not depend on them.
 
     Args:
-        specification: what `specification.resolve` returns.
+        specification: what `study.models.resolve` returns.
         classes: number of logits.
         seed: of the weights and of the galaxies.
 

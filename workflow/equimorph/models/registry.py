@@ -19,7 +19,7 @@ def build(specification: Mapping[str, Any], classes: int) -> nn.Module:
     escnn and torchvision, which take seconds to import, are imported where they are needed.
 
     Args:
-        specification: what `specification.resolve` returns.
+        specification: what `study.models.resolve` returns.
         classes: number of logits.
     """
     arguments = {

@@ -5,6 +5,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from string import ascii_lowercase
 from xml.etree import ElementTree
@@ -57,7 +58,7 @@ def _shorten_numbers(element: Element) -> None:
     for key in element.attrib.keys() & _DECIMALS.keys():
         rounded = re.sub(
             r"-?\d*\.\d+(e-?\d+)?",
-            lambda number, decimals=_DECIMALS[key]: _shortest(float(number[0]), decimals),
+            partial(_shortest, decimals=_DECIMALS[key]),
             element.attrib[key],
         )
         element.attrib[key] = _path(rounded) if key == "d" else " ".join(rounded.split())
@@ -65,8 +66,8 @@ def _shorten_numbers(element: Element) -> None:
         del element.attrib["transform"]
 
 
-def _shortest(number: float, decimals: int) -> str:
-    text = f"{number:.{decimals}f}".rstrip("0").rstrip(".")
+def _shortest(number: re.Match[str], decimals: int) -> str:
+    text = f"{float(number[0]):.{decimals}f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
@@ -96,7 +97,7 @@ def _shorten_names(root: Element) -> None:
     short: dict[str, str] = {}
     for element in root.iter():
         name = element.attrib.pop("id", None)
-        if name in wanted:
+        if name is not None and name in wanted:
             if name not in short:  # equal definitions share a name
                 short[name] = next(names)
             element.attrib["id"] = short[name]
@@ -131,6 +132,6 @@ def _unwrap_groups(parent: Element) -> None:
 
 
 def _names() -> Iterator[str]:
-    """Yield the names a, b, … z, a1, b1 and so on."""
+    """Yield a, b, c and so on to z, then a1, b1."""
     for number in count():
         yield from (f"{letter}{number or ''}" for letter in ascii_lowercase)
