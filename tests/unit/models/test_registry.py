@@ -147,9 +147,9 @@ def test_masks_of_a_network(network_defaults):
         network = build(
             resolve("CNN", {}, {**network_defaults, "input_size": 255, "mask": mask}), 2
         )
-        grey = network.grey_levels(torch.full((1, 3, 255, 255), 77.3))
-        assert grey.max().item() == pytest.approx(1)
-        inside[mask] = (grey[0, 0] > 0.5).sum().item()
+        seen = network.mask(network.normalise(torch.full((1, 3, 255, 255), 77.3)))
+        assert seen.max().item() == pytest.approx(1)
+        inside[mask] = (seen[0, 0] > 0.5).sum().item()
     assert inside["hard"] == 49_677
     assert inside["soft"] == pytest.approx(torch.pi * (127.5 - 2.55) ** 2, rel=1e-3)
     assert inside["none"] == 255**2

@@ -95,7 +95,7 @@ def _without_numbers(network: nn.Module) -> nn.Module:
 
 
 def galaxies(size: int, seed: int) -> torch.Tensor:
-    """Return (len(CLASSES), 3, size, size) grey levels of simulated galaxies, one of each class."""
+    """Return (len(CLASSES), 3, size, size) images of simulated galaxies, one of each class."""
     drawn = [simulate_galaxy(c, size, np.random.default_rng([seed, c]))[0] for c in CLASSES]
     images = np.rint(np.stack(drawn)).astype(np.uint8)
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()

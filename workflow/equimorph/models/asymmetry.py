@@ -22,8 +22,8 @@ class Asymmetry(nn.Module):
     With the background term, I is counted from the sky level, and what the sky's noise adds to the
     sum of squared differences is subtracted. Both come from the rim of the disc, which in a cut-out
     around a galaxy is mostly sky; the corners would do as well, but rotated images have none.
-    Without it, the index of a Galaxy10 image says more about its sky (about 32 grey levels) and its
-    noise than about the galaxy. Light beyond the sky's own noise, such as photon noise of the
+    Without it, the index of a Galaxy10 image says more about its sky (pixel values of about 32) and
+    its noise than about the galaxy. Light beyond the sky's own noise, such as photon noise of the
     galaxy, is not corrected for, nor is the centre searched for: cut-outs are centred.
     """
 
@@ -46,7 +46,7 @@ class Asymmetry(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, C, size, size) grey levels, of any type, to (B,) indices, averaged over channels.
+        """Map (B, C, size, size) pixel values, of any type, to (B,) indices: means over channels.
 
         An image without light has index 0.
         """
@@ -57,7 +57,7 @@ class Asymmetry(nn.Module):
             light = light - _level(light[..., self.rim])[..., None, None]
             noise = self._total(_variance(difference[..., self.rim])[..., None, None])
         asymmetric = (self._total(difference.square()) - noise).clamp_min(0) / 2
-        # One grey level in one pixel is less than any galaxy has.
+        # A difference of 1 in one pixel is less than any galaxy has.
         index = (asymmetric / self._total(light.square()).clamp_min(1)).sqrt()
         return index.mean(dim=1).to(self.mask.dtype)
 
@@ -67,7 +67,7 @@ class Asymmetry(nn.Module):
 
 
 def _level(values: torch.Tensor) -> torch.Tensor:
-    """Mean of the middle half of the last axis: robust, and finer than whole grey levels."""
+    """Mean of the middle half of the last axis: robust, and finer than whole numbers."""
     quarter = values.shape[-1] // 4
     middle = values.sort(dim=-1).values[..., quarter : values.shape[-1] - quarter]
     return middle.double().mean(dim=-1).to(values.dtype)

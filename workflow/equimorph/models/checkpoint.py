@@ -31,7 +31,7 @@ class Checkpoint:
     """A network in evaluation form and what was stored with it.
 
     Attributes:
-        network: takes (B, 3, size, size) grey levels, gives logits.
+        network: takes (B, 3, size, size) pixel values, gives logits.
         metadata: `model` (name), `specification`, `classes`, `seed`, `split_sha256`, ...
     """
 

@@ -24,7 +24,7 @@ class OrbitAverage(nn.Module):
         """Wrap a network.
 
         Args:
-            network: maps (B, 3, S, S) grey levels to (B, classes) logits and masks the corners,
+            network: maps (B, 3, S, S) pixel values to (B, classes) logits and masks the corners,
                 which rotations by other than multiples of 90 degrees have to invent.
             group: the group whose elements are applied to the images.
         """
@@ -40,7 +40,7 @@ class OrbitAverage(nn.Module):
         initialise(self.network, generator)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, S, S) grey levels to (B, classes) logits, one element's copies at a time."""
+        """Map (B, 3, S, S) pixel values to (B, classes) logits, one element's copies at a time."""
         if self.training:
             return self.network(images)
         return sum(self.network(moved) for moved in orbit(images, self.group)) / self.group.order

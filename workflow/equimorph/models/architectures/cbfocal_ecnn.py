@@ -10,7 +10,7 @@ from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
 from equimorph.models.asymmetry import Asymmetry
-from equimorph.models.head import GreyLevels
+from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import plane, steerable_conv
@@ -86,7 +86,7 @@ class CBFocalECNN(nn.Module):
         space = plane(group)
         field_type = enn.FieldType(space, 3 * [space.trivial_repr])
         self.input_type = field_type
-        self.grey_levels = GreyLevels(input_size)
+        self.normalise, self.mask = Normalise(), CircularMask(input_size)
         blocks: list[enn.EquivariantModule] = []
         for block, (width, dropout) in enumerate(zip(fields, field_dropout, strict=True), start=1):
             hidden_type = enn.FieldType(
@@ -120,8 +120,8 @@ class CBFocalECNN(nn.Module):
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
-        fields = enn.GeometricTensor(self.grey_levels(images), self.input_type)
+        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+        fields = enn.GeometricTensor(self.mask(self.normalise(images)), self.input_type)
         features = self.group_pool(self.blocks(fields)).tensor.mean(dim=(2, 3))
         if self.asymmetry is not None:
             features = torch.cat([features, self.asymmetry(images)], dim=1)
@@ -129,7 +129,7 @@ class CBFocalECNN(nn.Module):
 
 
 def asymmetry_branch(input_size: int) -> nn.Sequential:
-    """Return what maps (B, 3, size, size) grey levels to (B, 8) features of their asymmetry."""
+    """Return what maps (B, 3, size, size) pixel values to (B, 8) features of their asymmetry."""
     return nn.Sequential(
         Asymmetry(input_size),
         nn.Unflatten(0, (-1, 1)),

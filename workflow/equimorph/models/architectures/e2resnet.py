@@ -11,7 +11,7 @@ from torch import nn
 
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import Group, parse_group
-from equimorph.models.head import GreyLevels
+from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.convolution import plane, steerable_conv
 
@@ -83,7 +83,7 @@ class E2ResNet(nn.Module):
         space = plane(group)
         self.input_type = enn.FieldType(space, 3 * [space.trivial_repr])
         stem_type = _regular(space, base_width)
-        self.grey_levels = GreyLevels(input_size)
+        self.normalise, self.mask = Normalise(), CircularMask(input_size)
         self.stem = enn.SequentialModule(
             *_conv_norm(self.input_type, stem_type, STEM_KERNEL, 2, _stem_padding(input_size)),
             enn.ReLU(stem_type, inplace=True),
@@ -103,8 +103,8 @@ class E2ResNet(nn.Module):
         self.classifier = nn.Linear(len(field_type), classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
-        fields = enn.GeometricTensor(self.grey_levels(images), self.input_type)
+        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+        fields = enn.GeometricTensor(self.mask(self.normalise(images)), self.input_type)
         pooled = self.group_pool(self.space_pool(self.blocks(self.stem(fields))))
         return self.classifier(pooled.tensor.flatten(1))
 
