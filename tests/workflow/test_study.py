@@ -63,7 +63,7 @@ def test_a_training_parameter_re_runs_the_trainings_and_what_follows(copy):
     planned = copy.planned()
     assert planned["train"] == planned["predict"] == MODELS * SEEDS
     assert planned["measure"] == MODELS and planned["compare"] == planned["report"] == 1
-    untouched = {"simulate", "verify", "convert", "catalogue", "audit", "split", "degrade"}
+    untouched = {"simulate", "verify", "convert", "find_lookalikes", "audit", "split", "degrade"}
     assert not untouched & set(planned)
     assert not {"plot_class_histogram", "plot_sky_map", "plot_class_sheet"} & set(planned)
 
@@ -108,7 +108,7 @@ def test_one_target_runs_only_what_it_needs(fresh):
     target = "results/demo/models/D4/seed-0/model.safetensors"
     planned = fresh.planned(target)
     assert planned == dict.fromkeys(
-        ("simulate", "verify", "convert", "catalogue", "split", "train"), 1
+        ("simulate", "verify", "convert", "catalogue", "find_lookalikes", "split", "train"), 1
     )
 
 
