@@ -64,4 +64,5 @@ rule images:
 
 
 onsuccess:
-    print(f"Report: {RESULTS}/report.html")
+    for line in announced(workflow.dag):
+        print(line)

@@ -105,7 +105,10 @@ EDITS = {
         line("workflow/equimorph/report/figures/confusion.py"),
         {"plot_confusion": 1, **ALWAYS},
     ),
-    "wording": (line("workflow/equimorph/report/wording.py"), {"plot_sky_map": 1, **ALWAYS}),
+    "wording": (
+        line("workflow/equimorph/report/wording.py"),
+        {"plot_accuracy_by_order": 1, "plot_condition_sheet": 1, **ALWAYS},
+    ),
     "environment": (line("envs/report.yaml"), {**FIGURES, **ALWAYS}),
     "script of an environment": (line("envs/compute.post-deploy.sh"), EVERYTHING),
     "text of a rule": (

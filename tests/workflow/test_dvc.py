@@ -2,50 +2,20 @@
 
 import hashlib
 import re
-import shutil
 
 import pytest
 
 from . import stand_in_conda
-from .conftest import Project
+from .conftest import Project, clone_of
 from .edits import EDITS, edited
 
 METRICS = "results/demo/metrics.json"
 
 
-@pytest.fixture(scope="module")
-def published(root, finished, tmp_path_factory) -> Project:
-    """The finished study, committed to git and pushed to a store inside the repository."""
-    folder = tmp_path_factory.mktemp("published") / "repository"
-    shutil.copytree(finished.folder, folder)
-    project = Project(folder)
-    project.environment = stand_in_conda.off_path(project.environment)
-    project.environment.update(
-        GIT_AUTHOR_NAME="a",
-        GIT_AUTHOR_EMAIL="a@b.c",
-        GIT_COMMITTER_NAME="a",
-        GIT_COMMITTER_EMAIL="a@b.c",
-        DVC_NO_ANALYTICS="1",
-    )
-    project.run("git", "init", "-q", "-b", "main")
-    project.run("dvc", "init", "-q")
-    shutil.copy2(root / ".dvc/config", folder / ".dvc/config")
-    done = project.run("dvc", "repro")
-    assert "Nothing to be done" in done.stdout
-    project.run("dvc", "push", "-q")
-    project.run("git", "add", "-A")
-    project.run("git", "commit", "-qm", "published")
-    return project
-
-
 @pytest.fixture
 def clone(published, tmp_path) -> Project:
     """A clone at another path, nothing pulled yet."""
-    folder = tmp_path / "clone"
-    published.run("git", "clone", "-q", str(published.folder), str(folder))
-    project = Project(folder)
-    project.environment = published.environment
-    return project
+    return clone_of(published, tmp_path / "clone")
 
 
 def test_clone_and_pull_leave_nothing_to_do(clone, tmp_path):
@@ -182,8 +152,7 @@ def experiment(published, tmp_path_factory) -> tuple[Project, bytes, str]:
         The clone, the metrics before, and what the command printed.
     """
     place = tmp_path_factory.mktemp("experiment")
-    published.run("git", "clone", "-q", str(published.folder), str(place / "clone"))
-    project = Project(place / "clone")
+    project = clone_of(published, place / "clone")
     project.environment = stand_in_conda.on_path(published.environment, place / "conda")
     project.run("dvc", "pull", "-q")
     before = (project.folder / METRICS).read_bytes()
@@ -192,6 +161,7 @@ def experiment(published, tmp_path_factory) -> tuple[Project, bytes, str]:
     return project, before, done.stdout
 
 
+@pytest.mark.xdist_group("experiment")
 def test_stages_run_in_conda_environments_where_conda_is_on_the_path(experiment):
     project, _, said = experiment
     activated = set(re.findall(r"Activating conda environment: (\S+)", said))
@@ -200,6 +170,7 @@ def test_stages_run_in_conda_environments_where_conda_is_on_the_path(experiment)
     assert re.search(r"Running post-deploy script \S+\.post-deploy\.sh", said)  # escnn
 
 
+@pytest.mark.xdist_group("experiment")
 def test_an_experiment_becomes_a_branch_that_holds_results_and_records(experiment):
     """`git checkout` and `dvc checkout` switch results and records together, one alone does not."""
     clone, main, _ = experiment

@@ -21,10 +21,14 @@ PACKAGES = ("torch", "escnn", "numpy", "scipy", "h5py", "scikit-learn", "snakema
 def commit() -> dict[str, Any]:
     """Return the git commit and whether tracked files differ from it; None outside a checkout.
 
-    dvc.lock does not count: `dvc repro` writes what it has made into it after each stage.
+    The checkout is the folder that the job runs in: a copy of the project that lies somewhere in
+    another repository is none. dvc.lock does not count:
+    `dvc repro` writes what it has made into it after each stage.
     """
     others = (":/", f":(top,exclude){DVC_LOCK}")
     try:
+        if Path(_git("rev-parse", "--show-toplevel")).resolve() != Path.cwd().resolve():
+            return {"commit": None, "dirty": None}
         head = _git("rev-parse", "HEAD")
         dirty = bool(_git("status", "--porcelain", "--untracked-files=no", "--", *others))
     except (OSError, subprocess.CalledProcessError):

@@ -254,5 +254,16 @@ def search_figures():
     return [path for path in paths if Path(path).is_file()]
 
 
+def announced(dag):
+    """What a run has made that one opens next, a line each; nothing that lay there before."""
+    made = {str(path) for job in dag.finished_jobs for path in job.output}
+    landmarks = {
+        SPLIT_CSV: f"Data: {DATA}",
+        f"{RESULTS}/search/best.yaml": f"Search: {RESULTS}/search",
+        f"{RESULTS}/report.html": f"Report: {RESULTS}/report.html",
+    }
+    return [line for path, line in landmarks.items() if path in made]
+
+
 # The captions serve Snakemake's report and ours.
 CAPTIONS = sorted(str(path) for path in Path("workflow/report").glob("*.rst"))

@@ -3,7 +3,7 @@
 TABLES = ("accuracy", "per_class", "comparisons")
 PREDICTIONS = f"{RESULTS}/predictions/{{model}}/seed-{{seed}}"
 
-ALL_AUDITS = expand(
+ALL_EQUIVARIANCE = expand(
     f"{RESULTS}/equivariance/{{model}}/seed-{{seed}}.json", model=MODELS, seed=SEEDS
 )
 ALL_PREDICTIONS = expand(
@@ -50,7 +50,7 @@ rule equivariance:
         images=IMAGES,
         split=SPLIT_CSV,
     output:
-        audit=f"{RESULTS}/equivariance/{{model}}/seed-{{seed}}.json",
+        errors=f"{RESULTS}/equivariance/{{model}}/seed-{{seed}}.json",
     log:
         f"{LOGS}/equivariance/{{model}}/seed-{{seed}}.log",
     conda:
@@ -68,7 +68,7 @@ rule equivariance:
     shell:
         "python {input.script} --model {input.model} --images {input.images} --split {input.split}"
         " --step {params.step} --at-most {params.images} --seed {params.seed}"
-        " --device {params.device} --threads {threads} --output {output.audit} 2>&1 | tee {log}"
+        " --device {params.device} --threads {threads} --output {output.errors} 2>&1 | tee {log}"
 
 
 rule measure:

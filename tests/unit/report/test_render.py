@@ -1,9 +1,12 @@
 """From predictions to the report, through the scripts themselves."""
 
+import base64
 import importlib.util
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import pandas as pd
@@ -207,13 +210,13 @@ def draw(folder, root):
             "--histories",
             *paths(folder, "models/*/*/history.csv"),
         ],
-        "equivariance.svg": ["--audits", *paths(folder, "equivariance/*/*.json")],
+        "equivariance.svg": ["--equivariance", *paths(folder, "equivariance/*/*.json")],
         "confusion.svg": metrics,
         "reliability.svg": metrics,
         "class_histogram.svg": [*split, *classes],
         "sky_map.svg": [*split, "--catalogue", f"{folder}/catalogue.csv"],
-        "class_sheet.png": [*split, *classes, "--images", f"{folder}/images.npy"],
-        "condition_sheet.png": [*split, *classes, "--conditions", *conditions],
+        "class_sheet.webp": [*split, *classes, "--images", f"{folder}/images.npy"],
+        "condition_sheet.webp": [*split, *classes, "--conditions", *conditions],
     }.items():
         plot = script(root, f"report/plot_{name.split('.')[0]}")
         plot([*arguments, "--output", f"{folder}/figures/{name}"])
@@ -314,6 +317,21 @@ def test_report_is_one_page_that_needs_nothing_else(study, root):
     assert "url(" not in html
     for anchor in [address[1:] for address in page.addresses if address.startswith("#")]:
         assert f'id="{anchor}"' in html
+
+
+def test_figures_are_in_the_report_as_they_are_in_their_files(study, root):
+    html, _ = report(study, root)
+    addresses = re.findall(r'<img src="([^"]+)"', html)
+    assert len(addresses) == 9
+    files = {path.read_bytes().strip() for path in (study / "figures").iterdir()}
+    for address in addresses:
+        kind, content = unescape(address).split(",", 1)
+        decode = base64.b64decode if kind.endswith(";base64") else unquote_to_bytes
+        assert decode(content) in files
+        assert kind in ("data:image/svg+xml", "data:image/webp;base64")
+    # A drawing takes little more than its file.
+    drawings = sum(path.stat().st_size for path in (study / "figures").glob("*.svg"))
+    assert sum(len(a) for a in addresses if "svg" in a[:20]) < 1.3 * drawings
 
 
 def test_report_names_every_model_condition_class_and_provenance(study, root):

@@ -20,6 +20,7 @@ from equimorph.errors import InputError
 from equimorph.io import read_json, write_json, write_text
 from equimorph.models.checkpoint import load_checkpoint, save_checkpoint
 from equimorph.models.initialisation import initialise
+from equimorph.models.prediction import predict_logits
 from equimorph.models.registry import build
 from equimorph.provenance import digest
 from equimorph.study.config import check_config
@@ -28,7 +29,7 @@ from equimorph.study.yaml_files import merged, read_yaml
 from equimorph.tracking.open import open_tracker
 from equimorph.tracking.tracker import flatten
 from equimorph.training.augment import Augmentation
-from equimorph.training.loop import Labelled, predict_logits, train
+from equimorph.training.loop import Labelled, train
 from equimorph.training.recipe import Recipe
 from tests.conftest import ROOT
 from tests.jobs import TRUNK

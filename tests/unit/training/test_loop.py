@@ -18,12 +18,13 @@ from torch import nn
 from equimorph.errors import InputError, TrainingError
 from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.initialisation import initialise
+from equimorph.models.prediction import predict_logits
 from equimorph.models.registry import build
 from equimorph.seeds import BATCHES, stream
 from equimorph.study.models import resolve
 from equimorph.training.augment import Augmentation, augment
 from equimorph.training.averaging import Average
-from equimorph.training.loop import Labelled, Recipe, predict_logits, train
+from equimorph.training.loop import Labelled, Recipe, train
 from equimorph.training.losses.focal import Loss
 from equimorph.training.optimisers import Schedule
 from equimorph.training.recipe import read_recipe

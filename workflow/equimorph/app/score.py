@@ -11,7 +11,7 @@ from equimorph.evaluation.predictions import Predictions
 from equimorph.evaluation.summary import summarise_condition
 from equimorph.io import read_json
 from equimorph.models.checkpoint import load_checkpoint
-from equimorph.training.loop import predict_logits
+from equimorph.models.prediction import predict_logits
 
 
 def chosen_model(study: str | Path) -> str:

@@ -2,18 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
-
+from equimorph.data.image_file import new_images
 from equimorph.data.raw import open_raw
 from equimorph.data.slices import SLICE_BYTES, read_slices
-from equimorph.io import atomic_path
 
 
 def convert(raw: str | Path, images: str | Path, slice_bytes: int = SLICE_BYTES) -> None:
     """Write the images of a raw file as .npy.
-
-    Plain writes rather than a memory map: the pages of a map that was written to count as this
-    process's memory.
 
     Args:
         raw: raw HDF5 file, verified.
@@ -23,8 +18,8 @@ def convert(raw: str | Path, images: str | Path, slice_bytes: int = SLICE_BYTES)
     Raises:
         InputError: the raw file cannot be read.
     """
-    with open_raw(raw) as source, atomic_path(images) as new_images, open(new_images, "wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": source["images"].shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for part in read_slices(source["images"], "convert", slice_bytes):
-            file.write(part)
+    with open_raw(raw) as source:
+        stored = source["images"]
+        with new_images(images, stored.shape) as new:
+            for part in read_slices(stored, "convert", slice_bytes):
+                new.write(part.data)

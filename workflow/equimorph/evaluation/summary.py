@@ -190,14 +190,16 @@ def study_metrics(
         "validation_choice": {"best_equivariant": best_equivariant(measures)},
         "reference": reference,
         "models": {name: model_record(record) for name, record in measures.items()},
-        "comparisons": {
+        "comparisons": {}
+        if reference is None
+        else {
             condition: compare_with(
                 reference,
                 {name: by_condition[condition] for name, by_condition in predictions.items()},
                 first["bootstrap"]["draws"],
                 first["bootstrap"]["seed"],
             )
-            for condition in (first["conditions"] if reference else ())
+            for condition in first["conditions"]
         },
     }
 

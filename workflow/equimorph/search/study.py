@@ -18,7 +18,7 @@ import numpy as np
 
 from equimorph.choices import choose
 from equimorph.errors import InputError
-from equimorph.search.trial import Outcome
+from equimorph.search.trial import TrialResult
 from equimorph.study.search_space import Choices, Range
 
 try:
@@ -189,12 +189,12 @@ class Search:
         trial.handle.report(loss, epoch)
         return not trial.handle.should_prune()
 
-    def tell(self, trial: Trial, outcome: Outcome) -> None:
+    def tell(self, trial: Trial, result: TrialResult) -> None:
         """Note how a trial has ended."""
         for key in ("state", "losses", "best_epochs", "epochs", "reason", "seconds"):
-            trial.handle.set_user_attr(key, getattr(outcome, key))
-        if outcome.state == "completed":
-            self.study.tell(trial.handle, float(np.mean(outcome.losses)))
+            trial.handle.set_user_attr(key, getattr(result, key))
+        if result.state == "completed":
+            self.study.tell(trial.handle, float(np.mean(result.losses)))
         else:
             self.study.tell(trial.handle, state=TrialState.PRUNED)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from equimorph.errors import InputError
-from equimorph.search.trial import Outcome, Trainer
+from equimorph.search.trial import Trainer, TrialResult
 
 if TYPE_CHECKING:  # workers need no Optuna
     from equimorph.search.study import Search, Trial
@@ -63,7 +63,7 @@ def run_trials(
                     message = connection.recv()
                 if isinstance(message, InputError):
                     raise InputError(f"{_named(trial)}: {message}")
-                if isinstance(message, Outcome):
+                if isinstance(message, TrialResult):
                     search.tell(trial, message)
                     del running[connection]
                     announce(f"{_named(trial)}: {message.described}")
@@ -116,7 +116,7 @@ def work(connection: Connection, threads: int, material: Mapping[str, Any]) -> N
 
     Args:
         connection: values come in; after each epoch (epoch, lowest loss) goes out and the answer,
-            whether to go on, comes in; at the end an Outcome goes out, or an InputError.
+            whether to go on, comes in; at the end a TrialResult goes out, or an InputError.
         threads: CPU threads.
         material: arguments of `Trainer`.
     """

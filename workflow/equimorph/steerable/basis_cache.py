@@ -11,6 +11,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -220,7 +221,8 @@ def _write(path: Path, basis: KernelBasis) -> None:
         save_file(tensors, temporary, metadata={"sha256": _checksum(tensors)})
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         warnings.warn(f"{path}: the basis is not stored ({error}).", stacklevel=3)
 
 

@@ -22,7 +22,7 @@ def plane(group: Group) -> gspaces.GSpace2D:
     return gspaces.rot2dOnR2(group.rotations)
 
 
-class Block(nn.Module):
+class PairExpansion(nn.Module):
     """The kernels between two fields: escnn's SingleBlockBasisExpansion.
 
     Layers share the samples, not the module, so that one network can move to a GPU alone.
@@ -84,7 +84,7 @@ class Expansion(basismanager.BlocksBasisExpansion):
             if len(basis.samples) == 0:
                 continue
             name = self._escape_pair(pair)
-            self.add_module(f"block_expansion_{name}", Block(basis))
+            self.add_module(f"block_expansion_{name}", PairExpansion(basis))
             start = self._dim
             self._dim += len(basis.samples) * self._in_count[source] * self._out_count[target]
             self._weights_ranges[pair] = (start, self._dim)
@@ -138,6 +138,10 @@ class SteerableConv(IrrepConv):
             )
         self.weights = nn.Parameter(torch.zeros(self._basisexpansion.dimension()))
         self.prepare("auto")
+
+    def draw_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights, see `initialise_steerable`."""
+        initialise_steerable(self, generator)
 
 
 def steerable_conv(

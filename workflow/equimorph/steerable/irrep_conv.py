@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from equimorph.groups.escnn import enn
-from equimorph.steerable.autocast import computing_dtype
+from equimorph.steerable.context import computing_dtype
 from equimorph.steerable.irrep_basis import NotSparse, routes
 from equimorph.steerable.irrep_cost import MARGIN, Call, dense_seconds, rates, sparse_seconds
 from equimorph.steerable.irrep_product import SparseConvolution, SparseSteerable

@@ -7,38 +7,18 @@ backward pass keeps the input alone: the adjoint route carries a gradient back b
 computation, and its features give the weights' gradient too.
 """
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from equimorph.steerable.context import scratch
 from equimorph.steerable.irrep_basis import Block, Route, Run
 
 # A tile's features and one temporary of a stencil: about what the outer and inner caches hold.
 FEATURE_BYTES = 2**24
 STENCIL_BYTES = 2**20
-
-
-class Scratch(threading.local):
-    """Memory used again and again: fresh pages cost more than the arithmetic on them."""
-
-    def __init__(self) -> None:
-        self.buffers: dict[tuple, torch.Tensor] = {}
-
-    def take(self, name: object, shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
-        """Return a tensor with any content, overwritten by the next one of that name."""
-        count = torch.Size(shape).numel()
-        key = name, like.dtype, like.device
-        if key not in self.buffers or self.buffers[key].numel() < count:
-            # A tensor made in inference mode could not be written to outside of it.
-            with torch.inference_mode(False):
-                self.buffers[key] = torch.empty(count, dtype=like.dtype, device=like.device)
-        return self.buffers[key][:count].view(shape)
-
-
-scratch = Scratch()
 
 
 @dataclass(frozen=True)

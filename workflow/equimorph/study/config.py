@@ -18,6 +18,7 @@ from equimorph.study.recipes import SCHEDULE_KEYS
 from equimorph.study.renamed_keys import check_renamed_keys
 from equimorph.study.scale import scaled
 from equimorph.study.search_space import (
+    Choices,
     Range,
     read_space,
     searched_model,
@@ -131,11 +132,13 @@ def _check_search(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
             raise InputError(f"config: search.space.{key}: {message}") from error
 
 
-def _check_schedule_key(key: str, single: Mapping[str, Any], space: Mapping[str, Range]) -> None:
+def _check_schedule_key(
+    key: str, single: Mapping[str, Any], space: Mapping[str, Range | Choices]
+) -> None:
     """Check that a searched key is one that the schedule uses."""
-    kinds = [single["train"]["schedule"]["kind"]]
-    if "schedule.kind" in space:
-        kinds = space["schedule.kind"].choices
+    kinds = (single["train"]["schedule"]["kind"],)
+    if isinstance(searched := space.get("schedule.kind"), Choices):
+        kinds = searched.values
     allowed = sorted({"kind", *(used for kind in kinds for used in SCHEDULE_KEYS[kind])})
     if key not in allowed:
         raise InputError(

@@ -170,7 +170,7 @@ def training_part(single: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def named_modules(part: Mapping[str, Any], space: Mapping[str, Range]) -> list[str]:
+def named_modules(part: Mapping[str, Any], space: Mapping[str, Range | Choices]) -> list[str]:
     """Return the modules that trials find by name, with dots: an architecture, and losses.
 
     Args:
@@ -179,7 +179,9 @@ def named_modules(part: Mapping[str, Any], space: Mapping[str, Range]) -> list[s
     """
     (name,) = part["train"]["models"]
     architecture = entry_of(name, part["models"])["architecture"]
-    losses = {part["train"]["loss"]["kind"], *space.get("loss.kind", Range()).choices}
+    losses = {part["train"]["loss"]["kind"]}
+    if isinstance(searched := space.get("loss.kind"), Choices):
+        losses |= set(searched.values)
     return [f"{ARCHITECTURES}.{architecture}", *(f"{LOSSES}.{loss}" for loss in sorted(losses))]
 
 

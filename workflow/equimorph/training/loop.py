@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from equimorph.choices import choose
 from equimorph.errors import TrainingError
 from equimorph.models.checkpoint import learned_state, load_learned_state
+from equimorph.models.prediction import predict_logits
 from equimorph.seeds import BATCHES, LAYERS, stream
 from equimorph.training.augment import augment, mixup
 from equimorph.training.averaging import Average
@@ -202,18 +203,6 @@ def train(
             }
             save_state(*resume, state)
     return progress
-
-
-def predict_logits(network: nn.Module, images: torch.Tensor, batch_size: int = 128) -> torch.Tensor:
-    """Return the (N, classes) float32 logits of (N, 3, S, S) images, in evaluation mode.
-
-    The images may be elsewhere than the network; the logits are where the network is.
-    """
-    network.eval()
-    device = next(network.parameters()).device
-    with torch.inference_mode():
-        batches = images.split(batch_size)
-        return torch.cat([network(batch.to(device)) for batch in batches]).float()
 
 
 def _validate(

@@ -2,21 +2,21 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn, optim
 from torch.optim import lr_scheduler
 
 from equimorph.choices import choose
 
-OPTIMISERS: dict[str, type[optim.Optimizer]] = {
+OPTIMISERS: dict[str, Callable[..., optim.Optimizer]] = {
     "adamw": optim.AdamW,
     "adam": optim.Adam,
     "radam": optim.RAdam,
     "sgd": optim.SGD,
 }
 # Which way each metric of the validation set improves.
-MONITORED = {"loss": "min", "accuracy": "max"}
+MONITORED: dict[str, Literal["min", "max"]] = {"loss": "min", "accuracy": "max"}
 
 
 @dataclass(frozen=True)

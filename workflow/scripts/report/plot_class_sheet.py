@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
         "--class-names", nargs="+", required=True, help="class names in label order"
     )
     parser.add_argument("--columns", type=int, default=6, help="examples per class")
-    parser.add_argument("--output", type=Path, required=True, help="contact sheet, PNG")
+    parser.add_argument("--output", type=Path, required=True, help="contact sheet, WebP")
     arguments = parser.parse_args(argv)
 
     images = np.load(arguments.images, mmap_mode="r")
