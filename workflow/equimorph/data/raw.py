@@ -59,7 +59,8 @@ def write_raw(
         redshift: (N,), NaN where unknown.
         pxscale: (N,) arcsec per pixel.
     """
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", track_order=False) as file:
+    # In memory first: on a full disk HDF5 ends in a segmentation fault when it closes a file.
+    with h5py.File(str(path), "w", driver="core", backing_store=False, track_order=False) as file:
         # One colour of a few images per chunk: photon noise packs a little, 4 % better than with
         # the colours of a pixel side by side. No shuffle filter: a uint8 has one byte.
         file.create_dataset(
@@ -72,6 +73,10 @@ def write_raw(
         file.create_dataset("ans", data=np.asarray(labels, dtype=np.uint8))
         for key, values in zip(RAW_KEYS[2:], (ra, dec, redshift, pxscale), strict=True):
             file.create_dataset(key, data=np.asarray(values, dtype=np.float64))
+        file.flush()
+        content = file.id.get_file_image()
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 @contextmanager
