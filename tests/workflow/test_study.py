@@ -99,7 +99,8 @@ def test_one_target_runs_only_what_it_needs(fresh):
     target = "results/demo/models/D4/seed-0/model.safetensors"
     planned = fresh.planned(target)
     assert planned == dict.fromkeys(
-        ("simulate", "draw", "verify", "convert", "catalogue", "split", "train"), 1
+        ("simulate", "draw", "verify", "convert", "catalogue", "find_lookalikes", "split", "train"),
+        1,
     )
 
 
