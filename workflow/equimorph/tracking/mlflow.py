@@ -5,7 +5,6 @@ alias moves in two, so each access holds a lock, a file beside the store. Nothin
 anyone: MLflow's usage statistics are switched off before it is imported.
 """
 
-import fcntl
 import os
 import tempfile
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 import equimorph
 from equimorph.tracking.tracker import Job, Outcome, Row, flatten
@@ -255,14 +255,9 @@ def exclusive(lock: Path) -> Iterator[None]:
         TimeoutError: others hold it for minutes.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + LOCK_SECONDS
-    with open(lock, "a") as held:
-        while True:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"{lock}: held by another process for long") from None
-                time.sleep(0.02)
+    try:
+        held = FileLock(lock).acquire(timeout=LOCK_SECONDS, poll_interval=0.02)
+    except Timeout:
+        raise TimeoutError(f"{lock}: held by another process for long") from None
+    with held:
         yield
