@@ -21,6 +21,7 @@ SCRIPT = Path(__file__).parents[1] / "workflow/scripts/train/train.py"
 TRUNK = {
     "input_size": 33,
     "crop": 1.0,
+    "mask": "soft",
     "fields": [2, 4, 6],
     "pool_after": [2, 3],
     "kernel_size": 3,

@@ -104,6 +104,22 @@ def test_two_processes_share_a_training(copy):
     np.testing.assert_allclose(shared["train_loss"], alone["train_loss"], atol=1e-4)
 
 
+def announced(done) -> list[str]:
+    """Return the lines at the end of a run that say what there is to open."""
+    return re.findall(r"^(?:Data|Search|Report): .*$", done.stdout, re.MULTILINE)
+
+
+def test_a_run_of_the_data_alone_announces_no_report(fresh):
+    assert announced(fresh.snakemake("data")) == ["Data: data/simulated"]
+    assert not (fresh.folder / "results/demo/report.html").exists()
+
+
+def test_a_run_announces_what_it_has_made_and_nothing_that_lay_there(copy):
+    (copy.folder / "results/demo/report.html").unlink()
+    assert announced(copy.snakemake()) == ["Report: results/demo/report.html"]
+    assert announced(copy.snakemake()) == []
+
+
 def test_one_target_runs_only_what_it_needs(fresh):
     target = "results/demo/models/D4/seed-0/model.safetensors"
     planned = fresh.planned(target)

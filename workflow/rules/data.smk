@@ -26,7 +26,7 @@ rule download:
     message:
         "Download Galaxy10 DECaLS (2.54 GB) and check its SHA-256."
     shell:
-        "python {input.script} --mirrors {params.mirrors:q} --sha256 {params.sha256}"
+        "python {input.script} --mirrors {params.mirrors:q} --sha256 {params.sha256:q}"
         " --output {output.raw} 2>&1 | tee {log}"
 
 
@@ -64,13 +64,13 @@ rule import_images:
     conda:
         "../../envs/compute.yaml"
     params:
-        classes=len(CLASSES),
+        class_names=CLASSES,
         content=image_digest,
         pixel_scale=config["data"]["images"]["pixel_scale"],
     message:
         "Import the images of a folder."
     shell:
-        'python {input.script} --folder "$EQUIMORPH_REAL_DATA" --classes {params.classes}'
+        'python {input.script} --folder="$EQUIMORPH_REAL_DATA" --class-names {params.class_names:q}'
         " --pixel-scale {params.pixel_scale} --output {output.raw} 2>&1 | tee {log}"
 
 

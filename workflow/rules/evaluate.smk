@@ -3,7 +3,7 @@
 TABLES = ("accuracy", "per_class", "comparisons")
 PREDICTIONS = f"{RESULTS}/predictions/{{model}}/seed-{{seed}}"
 
-ALL_AUDITS = expand(
+ALL_EQUIVARIANCE = expand(
     f"{RESULTS}/equivariance/{{model}}/seed-{{seed}}.json", model=MODELS, seed=SEEDS
 )
 ALL_PREDICTIONS = expand(
@@ -17,9 +17,7 @@ rule predict:
         architecture=architecture,
         model=f"{RUN}/model.safetensors",
         split=SPLIT_CSV,
-        conditions=expand(
-            f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=CONDITIONS
-        ),
+        conditions=CONDITION_IMAGES,
     output:
         # All conditions in one job: building the network takes longer than predicting.
         logits=expand(
@@ -52,7 +50,7 @@ rule equivariance:
         images=IMAGES,
         split=SPLIT_CSV,
     output:
-        audit=f"{RESULTS}/equivariance/{{model}}/seed-{{seed}}.json",
+        errors=f"{RESULTS}/equivariance/{{model}}/seed-{{seed}}.json",
     log:
         f"{LOGS}/equivariance/{{model}}/seed-{{seed}}.log",
     conda:
@@ -70,7 +68,7 @@ rule equivariance:
     shell:
         "python {input.script} --model {input.model} --images {input.images} --split {input.split}"
         " --step {params.step} --at-most {params.images} --seed {params.seed}"
-        " --device {params.device} --threads {threads} --output {output.audit} 2>&1 | tee {log}"
+        " --device {params.device} --threads {threads} --output {output.errors} 2>&1 | tee {log}"
 
 
 rule measure:
@@ -145,6 +143,6 @@ rule compare:
         "Compare all models: metrics.json and the tables."
     shell:
         "python {input.script} --measures {input.measures} --predictions {input.predictions}"
-        " --split-json {input.split} --verified-json {input.verified} --source {params.source}"
-        " --study {params.study} --reference {params.reference} --output {output.metrics}"
+        " --split-json {input.split} --verified-json {input.verified} --source {params.source:q}"
+        " --study {params.study:q} --reference {params.reference:q} --output {output.metrics}"
         " --tables-dir $(dirname {output.accuracy}) 2>&1 | tee {log}"

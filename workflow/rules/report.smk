@@ -29,7 +29,7 @@ rule plot_accuracy_by_order:
 rule plot_equivariance:
     input:
         **code("report/plot_equivariance.py", REPORT_ENV),
-        audits=ALL_AUDITS,
+        equivariance=ALL_EQUIVARIANCE,
     output:
         figure=report(
             f"{FIGURES}/equivariance.svg",
@@ -45,7 +45,7 @@ rule plot_equivariance:
     message:
         "Plot how the networks follow when images turn."
     shell:
-        "python {input.script} --audits {input.audits} --output {output.figure} 2>&1 | tee {log}"
+        "python {input.script} --equivariance {input.equivariance} --output {output.figure} 2>&1 | tee {log}"
 
 
 rule plot_training_curves:
@@ -174,7 +174,7 @@ rule plot_class_sheet:
         split=SPLIT_CSV,
     output:
         figure=report(
-            f"{FIGURES}/class_sheet.png",
+            f"{FIGURES}/class_sheet.webp",
             caption="../report/class_sheet.rst",
             category="Data",
         ),
@@ -196,13 +196,11 @@ rule plot_class_sheet:
 rule plot_condition_sheet:
     input:
         **code("report/plot_condition_sheet.py", REPORT_ENV),
-        conditions=expand(
-            f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=CONDITIONS
-        ),
+        conditions=CONDITION_IMAGES,
         split=SPLIT_CSV,
     output:
         figure=report(
-            f"{FIGURES}/condition_sheet.png",
+            f"{FIGURES}/condition_sheet.webp",
             caption="../report/condition_sheet.rst",
             category="Data",
         ),
@@ -232,8 +230,8 @@ FIGURE_FILES = [
         "reliability.svg",
         "class_histogram.svg",
         "sky_map.svg",
-        "class_sheet.png",
-        "condition_sheet.png",
+        "class_sheet.webp",
+        "condition_sheet.webp",
     )
 ]
 
@@ -279,7 +277,7 @@ RESULT_FILES = [
     *expand(f"{RUN}/history.csv", model=MODELS, seed=SEEDS),
     *expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
     *ALL_PREDICTIONS,
-    *ALL_AUDITS,
+    *ALL_EQUIVARIANCE,
     *expand(f"{RESULTS}/measures/{{model}}.json", model=MODELS),
     f"{RESULTS}/metrics.json",
     *expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES),

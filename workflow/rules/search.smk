@@ -58,7 +58,7 @@ rule optimise:
         "Search for better training parameters on the validation set."
     shell:
         "python {input.script} --images {input.images} --verified-json {input.verified}"
-        " --split {input.split} --split-json {input.split_json} --study {params.study}"
+        " --split {input.split} --split-json {input.split_json} --study {params.study:q}"
         " --training {params.training:q} --search {params.search:q}"
         " --class-names {params.class_names:q} --device {params.device} --threads {threads}"
         " --per-trial {params.per_trial} --storage {params.storage}"

@@ -15,7 +15,7 @@ from equimorph.models.checkpoint import (
     save_checkpoint,
 )
 from equimorph.models.counting import count_macs, count_parameters
-from equimorph.models.head import circular_mask
+from equimorph.models.head import circular_mask, escnn_mask
 from equimorph.models.initialisation import initialise
 from equimorph.models.matching import base_trunk, gcnn_trunk
 from equimorph.models.registry import build
@@ -125,6 +125,27 @@ def test_mask_is_a_symmetric_disc():
     assert torch.equal(mask, mask.rot90(1)) and torch.equal(mask, mask.flip(0))
     assert mask[32, 32] == 1 and mask[0, 0] == 0 and mask[32, 2] == 1
     assert mask.sum().item() == pytest.approx(torch.pi * (32.5 * 0.98) ** 2, rel=0.01)
+
+
+@pytest.mark.parametrize("size", [64, 255])
+def test_the_hard_mask_is_escnns(size):
+    space = plane(parse_group("C4"))
+    colours = enn.FieldType(space, 3 * [space.trivial_repr])
+    torch.testing.assert_close(escnn_mask(size), enn.MaskModule(colours, size, margin=1).mask[0, 0])
+
+
+def test_masks_of_a_network(network_defaults):
+    inside = {}
+    for mask in ("soft", "hard", "none"):
+        network = build(
+            resolve("CNN", {}, {**network_defaults, "input_size": 255, "mask": mask}), 2
+        )
+        grey = network.grey_levels(torch.full((1, 3, 255, 255), 77.3))
+        assert grey.max().item() == pytest.approx(1)
+        inside[mask] = (grey[0, 0] > 0.5).sum().item()
+    assert inside["hard"] == 49_677
+    assert inside["soft"] == pytest.approx(torch.pi * (127.5 - 2.55) ** 2, rel=1e-3)
+    assert inside["none"] == 255**2
 
 
 @pytest.mark.parametrize("name", ["C4", "D4", "C8"])

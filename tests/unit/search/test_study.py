@@ -11,7 +11,6 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-import torch
 import yaml
 
 from equimorph.data.split import split_csv
@@ -20,10 +19,11 @@ from equimorph.report.figures.search import search_history, search_slices
 from equimorph.report.figures.style import save
 from equimorph.search.outcome import best_of, best_study, difference, preset_text, trials_csv
 from equimorph.search.study import Search, locked
-from equimorph.search.trial import Outcome, Trainer
+from equimorph.search.trial import Trainer, TrialResult
 from equimorph.search.workers import run_trials
 from equimorph.study.config import check_config
 from equimorph.study.search_space import (
+    Choices,
     Range,
     read_space,
     resolve_trial,
@@ -138,7 +138,7 @@ def test_without_a_model_the_first_of_the_study_is_searched(config):
 
 def test_null_takes_a_range_out_of_an_overlay():
     space = {"a": {"low": 1, "high": 2, "log": None}, "b": None, "c": {"choices": ["x", "y"]}}
-    assert read_space(space) == {"a": Range(1, 2), "c": Range(choices=("x", "y"))}
+    assert read_space(space) == {"a": Range(1, 2), "c": Choices(("x", "y"))}
 
 
 def test_a_trial_is_the_study_with_values_put_in(config):
@@ -172,7 +172,7 @@ def loss_of(values):
 
 
 def ended(loss):
-    return Outcome("completed", [loss], [1], 1, "", 0.1)
+    return TrialResult("completed", [loss], [1], 1, "", 0.1)
 
 
 def opened(path, digest="a" * 64, job=None, space=RATE, **changes):
@@ -235,7 +235,7 @@ def test_kinds_of_ranges_are_drawn_as_they_say(tmp_path):
     space = {
         "whole": Range(8, 12),
         "number": Range(0, 0.5),
-        "word": Range(choices=("a", None, True, 3)),
+        "word": Choices(("a", None, True, 3)),
     }
     search = opened(tmp_path / "s.db", space=space, sampler={"kind": "random", "startup": 1})
     drawn = [search.ask().values for _ in range(10)]
@@ -306,25 +306,22 @@ def material(tmp_path_factory, root):
         "search": {"model": "CNN", "epochs": 5},
     }
     config = merged(read_yaml(root / "config.yaml"), overlay)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # networks are too small for more
-    yield {
+    return {
         "images": str(folder / "images.npy"),
         "split": str(folder / "split.csv"),
         "part": training_part(single_study(config)),
         "seeds": [0],
         "classes": 2,
     }
-    torch.set_num_threads(threads)
 
 
 def run_with(search, trainer, values):
     """Run the next trial with given values, through Optuna and a real training."""
     search.study.enqueue_trial(values)
     trial = search.ask()
-    outcome = trainer.run(trial.values, lambda *row: search.go_on(trial, *row))
-    search.tell(trial, outcome)
-    return outcome
+    result = trainer.run(trial.values, lambda *row: search.go_on(trial, *row))
+    search.tell(trial, result)
+    return result
 
 
 def test_the_pruner_stops_bad_trials_and_no_good_ones(material, tmp_path):
@@ -379,18 +376,18 @@ def test_a_training_that_stops_early_is_compared_by_what_it_reached(material):
     part = with_value(material["part"], "patience", 1)
     seen = []
     trainer = Trainer(**{**material, "part": part})
-    outcome = trainer.run({"learning_rate": 0.1}, lambda *row: seen.append(row) or True)
-    assert outcome.state == "completed" and outcome.epochs < 5
+    result = trainer.run({"learning_rate": 0.1}, lambda *row: seen.append(row) or True)
+    assert result.state == "completed" and result.epochs < 5
     assert [epoch for epoch, _ in seen] == [1, 2, 3, 4, 5]
-    assert {loss for _, loss in seen[outcome.epochs - 1 :]} == {outcome.losses[0]}
+    assert {loss for _, loss in seen[result.epochs - 1 :]} == {result.losses[0]}
 
 
 def test_a_diverging_trial_is_stopped_and_the_search_goes_on(material, tmp_path):
     search, trainer = opened(tmp_path / "s.db", space={"grad_clip": Range(1.0, 1e9)}), None
     part = with_value(material["part"], "learning_rate", 1e30)
     trainer = Trainer(**{**material, "part": part})
-    outcome = run_with(search, trainer, {"grad_clip": 1e8})
-    assert outcome.state == "untrainable" and "epoch 1, learning rate" in outcome.reason
+    result = run_with(search, trainer, {"grad_clip": 1e8})
+    assert result.state == "untrainable" and "epoch 1, learning rate" in result.reason
     (result,) = search.results()
     assert result["validation_loss"] is None and result["curve"] == []
     with pytest.raises(InputError, match="none of 1 trials was completed .*learning rate"):

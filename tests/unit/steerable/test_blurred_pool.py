@@ -24,15 +24,20 @@ def pooled(pool, maps, gradient, *, bfloat16):
     return result.detach(), maps.grad
 
 
-@pytest.mark.parametrize(("height", "width"), [(33, 33), (16, 16), (5, 8), (2, 3), (1, 1)])
-def test_equals_escnn_in_both_precisions(field_type, height, width):
+@pytest.mark.parametrize(
+    ("height", "width", "padding"),
+    [
+        *((33, 33, None), (16, 16, None), (5, 8, None), (2, 3, None), (1, 1, None)),
+        *((33, 33, 1), (64, 64, 1), (4, 9, 1), (6, 5, 0)),
+    ],
+)
+def test_equals_escnn_in_both_precisions(field_type, height, width, padding):
     draw = torch.Generator().manual_seed(1)
     maps = torch.randn(2, field_type.size, height, width, generator=draw)
-    gradient = torch.randn(
-        2, field_type.size, -(-height // 2), -(-width // 2), generator=draw
-    ).bfloat16()
-    ours = BlurredPool(field_type)
-    theirs = enn.PointwiseAvgPoolAntialiased(field_type, SIGMA, stride=2)
+    ours = BlurredPool(field_type, padding)
+    theirs = enn.PointwiseAvgPoolAntialiased(field_type, SIGMA, stride=2, padding=padding)
+    pooled_shape = theirs.evaluate_output_shape(tuple(maps.shape))
+    gradient = torch.randn(pooled_shape, generator=draw).bfloat16()
     expected, expected_gradient = pooled(theirs, maps, gradient, bfloat16=False)
 
     result, slope = pooled(ours, maps, gradient, bfloat16=False)

@@ -11,7 +11,7 @@ from equimorph.models.registry import build
 from equimorph.seeds import WEIGHTS, stream
 from equimorph.study.config import check_config
 from equimorph.study.models import resolve
-from equimorph.study.published_models import CATALOGUE
+from equimorph.study.published_models import PUBLISHED
 from equimorph.study.scale import scaled
 from equimorph.study.yaml_files import merged, read_yaml
 
@@ -77,7 +77,7 @@ def test_tokens_and_heads_stay_where_patches_shrink(root):
     assert (after["patch"], after["heads"], after["dim"], after["mlp"]) == (7, 4, 32, 50)
 
 
-@pytest.mark.parametrize("name", [name for name in CATALOGUE if "ResNet26" not in name])
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if "ResNet26" not in name])
 def test_every_network_of_the_catalogue_is_built_from_its_name(root, name):
     config = study(root, scale=0.01)
     config["train"]["models"] = [name]

@@ -18,19 +18,18 @@ from torch import nn
 from equimorph.errors import InputError, TrainingError
 from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.initialisation import initialise
+from equimorph.models.prediction import predict_logits
 from equimorph.models.registry import build
 from equimorph.seeds import BATCHES, stream
 from equimorph.study.models import resolve
 from equimorph.training.augment import Augmentation, augment
 from equimorph.training.averaging import Average
-from equimorph.training.loop import Labelled, Recipe, predict_logits, train
+from equimorph.training.loop import Labelled, Recipe, train
 from equimorph.training.losses.focal import Loss
 from equimorph.training.optimisers import Schedule
 from equimorph.training.recipe import read_recipe
 from equimorph.training.resume import load_state, save_state
 from tests.jobs import RECIPE, TRUNK, Job, blobs, train_script
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 ANY = Augmentation(rotation=180, flip=0.5, scale=1.2, shift=0.05, brightness=0.1)
 # Every option at least once, and every schedule with something to remember.
@@ -352,7 +351,7 @@ def test_a_recipe_is_read_from_plain_values():
         "optimiser": "sgd",
     }
     read = read_recipe(settings)
-    assert read.augmentation.crop_area == [0.8, 1.0] and read.schedule.factor == 0.1
+    assert read.augmentation.crop_area == [0.8, 1.0] and read.schedule.gamma == 0.1
     assert read.loss == Loss() and read.optimiser == "sgd"
     train(network("CNN"), blobs(32, 0), blobs(20, 1), replace(read, epochs=1), 0)
 
@@ -362,7 +361,10 @@ def test_a_recipe_is_read_from_plain_values():
     [
         ({"optimiser": "lion"}, "train.optimiser 'lion': allowed are adamw, adam, radam, sgd"),
         ({"schedule": Schedule("linear")}, "train.schedule.kind 'linear': allowed are one_cycle"),
-        ({"schedule": Schedule(monitor="f1")}, "train.schedule.monitor 'f1': allowed are loss"),
+        (
+            {"schedule": Schedule("plateau", monitor="f1")},
+            "schedule.monitor 'f1': allowed are loss",
+        ),
         ({"sampler": "both"}, "train.sampler 'both': allowed are none, weighted, over, under"),
         ({"precision": "float16"}, "train.precision 'float16': allowed are float32, bfloat16"),
         ({"augmentation": replace(ANY, crop_area=(1.0, 0.8))}, "crop_area 1.0, 0.8: allowed are"),
@@ -370,7 +372,7 @@ def test_a_recipe_is_read_from_plain_values():
 )
 def test_what_a_recipe_cannot_be(changes, message):
     with pytest.raises(InputError, match=message):
-        recipe(**changes)
+        train(network("CNN"), blobs(32, 0), blobs(20, 1), recipe(**changes), 0)
 
 
 def test_a_full_disk_keeps_the_last_state_and_says_so(tmp_path):

@@ -110,6 +110,21 @@ def test_a_beta_that_does_nothing_is_told():
         class_weights("effective", 0.999, torch.arange(30) % 3, 3)
 
 
+def test_weights_that_are_not_normalised_are_s2s():
+    """(1 - beta) / (1 - beta^n): with S2's beta each class weighs 1 / 14.4649."""
+    logits, labels = batch()
+    published = Loss(1.006795, "effective", 0.930867, normalise=False)
+    with pytest.warns(UserWarning, match="all classes weigh the same"):
+        weights = class_weights("effective", 0.930867, LABELS, 3, normalise=False)
+        normalised = Loss(1.006795, "effective", 0.930867).criterion(0.0, LABELS, 3)
+        criterion = published.criterion(0.0, LABELS, 3)
+    torch.testing.assert_close(weights, torch.full((3,), 1 / 14.4649), rtol=1e-4, atol=0)
+    ratio = normalised(logits, labels) / criterion(logits, labels)
+    assert ratio.item() == pytest.approx(14.4649, rel=1e-4)
+    inverse = class_weights("inverse", 0.999, LABELS, 3, normalise=False)
+    torch.testing.assert_close(inverse, 1 / torch.tensor(COUNTS).float())
+
+
 def test_weights_that_cannot_be():
     with pytest.raises(InputError, match="2 numbers; allowed are .* each of the 3 classes"):
         class_weights((1.0, 2.0), 0.999, LABELS, 3)

@@ -45,7 +45,7 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 def torchrun(job):
     """Start the script in two processes."""
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[2]), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[2])}
     with open(job.log, "ab") as log:
         return subprocess.Popen(
             [*TORCHRUN, str(SCRIPT), *job.arguments()], env=environment, stdout=log, stderr=log
@@ -141,7 +141,6 @@ def curve(name, precision, processes=ALONE):
 
 def one_of_two(rank, folder, function, arguments):
     """Be one of two processes; save what the function returns."""
-    torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     torch.save(function(*arguments, Processes(rank, 2)), folder / f"{rank}.pt")
     dist.destroy_process_group()

@@ -107,7 +107,7 @@ def settle(network: nn.Module, images: torch.Tensor) -> None:
     With the statistics of the start, 0 and 1, the logits of a deep network hardly react to the
     images, and an error would be one of rounding alone.
     """
-    norms = [module for module in network.modules() if hasattr(module, "running_mean")]
+    norms: list[Any] = [module for module in network.modules() if hasattr(module, "running_mean")]
     momenta = [module.momentum for module in norms]
     network.eval()  # dropout would draw from torch's own generator
     for module in norms:

@@ -11,7 +11,7 @@ from equimorph.evaluation.predictions import Predictions
 from equimorph.evaluation.summary import summarise_condition
 from equimorph.io import read_json
 from equimorph.models.checkpoint import load_checkpoint
-from equimorph.training.loop import predict_logits
+from equimorph.models.prediction import predict_logits
 
 
 def chosen_model(study: str | Path) -> str:
@@ -54,7 +54,7 @@ def score(files: dict[int, Path], folder: str | Path, draws: int, seed: int) -> 
     """
     checkpoints = {key: load_checkpoint(path) for key, path in files.items()}
     classes = next(iter(checkpoints.values())).classes
-    raw = import_images(folder, len(classes))
+    raw = import_images(folder, classes)
     index, label = np.arange(len(raw.labels)), np.asarray(raw.labels, dtype=np.int64)
     predictions = {}
     for key, checkpoint in checkpoints.items():

@@ -58,7 +58,7 @@ def convert(raw: str | Path, images: str | Path, slice_bytes: int = SLICE_BYTES)
             for start in range(0, n_images, step):
                 part = buffer[: n_images - start]
                 _read_rows(source, start, part)
-                new.write(part)
+                new.write(part.data)
                 bar.update(len(part))
 
 

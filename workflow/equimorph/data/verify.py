@@ -7,8 +7,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from equimorph.data.classes import check_n_classes
 from equimorph.data.positions import SKY_LIMITS
-from equimorph.data.raw import RAW_KEYS, check_n_classes, open_raw, read_column
+from equimorph.data.raw import RAW_KEYS, open_raw, read_column
 from equimorph.errors import InputError
 from equimorph.io import sha256_of
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from equimorph.errors import InputError
+from equimorph.models.prediction import predict_logits
 from equimorph.robustness.splines import rotate_planes
-from equimorph.training.loop import predict_logits
 
 
 def equivariance_error(
@@ -58,7 +58,7 @@ def accuracy_against_angle(
     return _accuracy(logits_against_angle(network, images, angles_degrees, reflect), labels)
 
 
-def audit(
+def measure_equivariance(
     network: nn.Module,
     images: torch.Tensor,
     labels: torch.Tensor,

@@ -1,5 +1,7 @@
 """What one set of predictions is worth: accuracy, F1, confusion, calibration."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -69,8 +71,15 @@ def per_class_scores(
     }
 
 
-def macro_f1(scores: dict[str, dict[str, float | None]]) -> float:
+def accuracy(probability: NDArray, labels: NDArray) -> float:
+    """Return the share of images whose most probable class is the true one."""
+    return float((probability.argmax(axis=1) == labels).mean())
+
+
+def macro_f1(probability: NDArray, labels: NDArray) -> float:
     """Return the mean F1 over the classes that occur in the labels."""
+    names = [str(number) for number in range(probability.shape[1])]
+    scores = per_class_scores(labels, probability.argmax(axis=1), names)
     return float(np.mean([score["f1"] for score in scores.values() if score["f1"] is not None]))
 
 
@@ -121,8 +130,41 @@ def expected_calibration_error(
     return float(gaps / len(labels))
 
 
+def brier_score(probability: NDArray, labels: NDArray) -> float:
+    """Return the multi-class Brier score, 0 (perfect) to 2 (certain and wrong).
+
+    The squared differences from the one-hot truth are summed over classes and averaged over
+    images (Brier 1950); not halved for two classes either.
+    """
+    classes = range(probability.shape[1])
+    return float(brier_score_loss(labels, probability, labels=classes, scale_by_half=False))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says what one set of predictions is worth.
+
+    Attributes:
+        of: computes it from class probabilities (n, C) and true classes (n,).
+        label: its name in the report.
+        in_per_cent: whether the report shows it in per cent.
+    """
+
+    of: Callable[[NDArray, NDArray], float]
+    label: str
+    in_per_cent: bool = False
+
+
+METRICS = {
+    "accuracy": Metric(accuracy, "accuracy", in_per_cent=True),
+    "macro_f1": Metric(macro_f1, "macro-F1", in_per_cent=True),
+    "ece": Metric(expected_calibration_error, "ECE"),
+    "brier": Metric(brier_score, "Brier score"),
+}
+
+
 def measure(logits: NDArray, labels: NDArray, classes: list[str]) -> dict[str, Any]:
-    """Return every measure of one set of predictions, ready for JSON.
+    """Return all metrics of one set of predictions, ready for JSON.
 
     Args:
         logits: shape (n, C).
@@ -130,9 +172,7 @@ def measure(logits: NDArray, labels: NDArray, classes: list[str]) -> dict[str, A
         classes: the C class names, in label order.
 
     Returns:
-        accuracy; macro_f1; ece; brier, from 0 (perfect) to 2 (certain and wrong), the squared
-        differences from the one-hot truth summed over classes (Brier 1950); per_class, by name;
-        confusion, whose rows are true classes.
+        each of `METRICS`, per_class (by name), confusion (rows are true classes).
 
     Raises:
         InputError: shapes, labels or values that do not fit.
@@ -141,15 +181,8 @@ def measure(logits: NDArray, labels: NDArray, classes: list[str]) -> dict[str, A
     check_predictions(logits, labels, len(classes))
     probability = probabilities(logits)
     predicted = probability.argmax(axis=1)
-    scores = per_class_scores(labels, predicted, classes)
     return {
-        "accuracy": float((predicted == labels).mean()),
-        "macro_f1": macro_f1(scores),
-        "ece": expected_calibration_error(probability, labels),
-        # Not halved for two classes either.
-        "brier": brier_score_loss(
-            labels, probability, labels=range(len(classes)), scale_by_half=False
-        ),
-        "per_class": scores,
+        **{name: metric.of(probability, labels) for name, metric in METRICS.items()},
+        "per_class": per_class_scores(labels, predicted, classes),
         "confusion": confusion_matrix(labels, predicted, labels=range(len(classes))).tolist(),
     }

@@ -27,6 +27,9 @@ class Asymmetry(nn.Module):
     galaxy, is not corrected for, nor is the centre searched for: cut-outs are centred.
     """
 
+    mask: torch.Tensor
+    rim: torch.Tensor
+
     def __init__(self, size: int, background: bool = True):
         """Prepare the masks.
 
@@ -49,7 +52,7 @@ class Asymmetry(nn.Module):
         """
         light = images.to(self.mask.dtype)
         difference = light - light.flip((2, 3))
-        noise = 0.0
+        noise: float | torch.Tensor = 0.0
         if self.background:
             light = light - _level(light[..., self.rim])[..., None, None]
             noise = self._total(_variance(difference[..., self.rim])[..., None, None])

@@ -24,10 +24,11 @@ def build(specification: Mapping[str, Any], classes: int) -> nn.Module:
     arguments = {
         key: value
         for key, value in specification.items()
-        if key not in ("architecture", "crop", "orbit")
+        if key not in ("architecture", "crop", "mask", "orbit")
     }
     module = import_module(f"{ARCHITECTURES}.{specification['architecture']}")
     network = module.build(arguments, classes)
+    network.grey_levels.use_mask(specification["mask"])
     if "orbit" in specification:
         network = OrbitAverage(network, parse_group(specification["orbit"]))
     return network

@@ -241,7 +241,7 @@ def _choice_caveat(metrics: dict[str, Any], images: int) -> list[str]:
 
 def _cost_caveat(metrics: dict[str, Any]) -> list[str]:
     macs = {name: model["macs"] for name, model in metrics["models"].items()}
-    low, high = min(macs, key=macs.get), max(macs, key=macs.get)
+    low, high = min(macs, key=lambda name: macs[name]), max(macs, key=lambda name: macs[name])
     if macs[high] < 1.25 * macs[low]:
         return []
     return [

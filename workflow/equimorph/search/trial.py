@@ -27,7 +27,7 @@ class Pruned(Exception):
 
 
 @dataclass
-class Outcome:
+class TrialResult:
     """How a trial ended.
 
     Attributes:
@@ -80,7 +80,7 @@ class Trainer:
         self.seeds, self.classes, self.device = seeds, classes, open_device(device)
         self.subsets: dict[tuple, Labelled] = {}
 
-    def run(self, values: Mapping[str, Any], go_on: Callable[[int, float], bool]) -> Outcome:
+    def run(self, values: Mapping[str, Any], go_on: Callable[[int, float], bool]) -> TrialResult:
         """Train once per seed.
 
         Args:
@@ -91,14 +91,14 @@ class Trainer:
         Raises:
             InputError: memory is not enough.
         """
-        started, outcome, lowest = time.perf_counter(), Outcome(), math.inf
+        started, result, lowest = time.perf_counter(), TrialResult(), math.inf
         specification, settings = resolve_trial(self.part, values)
         recipe = read_recipe(settings)
 
         def watched(row: dict[str, float]) -> None:
             nonlocal lowest
-            outcome.epochs, lowest = int(row["epoch"]), min(lowest, row["validation_loss"])
-            if not go_on(outcome.epochs, lowest):
+            result.epochs, lowest = int(row["epoch"]), min(lowest, row["validation_loss"])
+            if not go_on(result.epochs, lowest):
                 raise Pruned
 
         with within_memory("Narrow search.space, or lower search.workers."):
@@ -107,17 +107,17 @@ class Trainer:
                     first = seed == self.seeds[0]
                     report = watched if first else lambda row: None
                     progress = self._train(specification, recipe, seed, report)
-                    outcome.losses.append(progress.best_loss)
-                    outcome.best_epochs.append(progress.best_epoch)
+                    result.losses.append(progress.best_loss)
+                    result.best_epochs.append(progress.best_epoch)
                     # A training that ended early keeps its loss while others train on.
-                    for epoch in range(outcome.epochs + 1, recipe.epochs + 1) if first else ():
+                    for epoch in range(result.epochs + 1, recipe.epochs + 1) if first else ():
                         go_on(epoch, lowest)
             except Pruned:
-                outcome.state = "pruned"
+                result.state = "pruned"
             except TrainingError as error:
-                outcome.state, outcome.reason = "untrainable", str(error)
-        outcome.seconds = time.perf_counter() - started
-        return outcome
+                result.state, result.reason = "untrainable", str(error)
+        result.seconds = time.perf_counter() - started
+        return result
 
     def _train(
         self,
@@ -129,15 +129,16 @@ class Trainer:
         network = build(specification, self.classes)
         initialise(network, stream(seed, WEIGHTS))
         network.to(self.device)
-        training = self._subset("train", specification)
-        validation = self._subset("validation", specification)
+        size, crop = specification["input_size"], specification["crop"]
+        training = self._subset("train", size, recipe.crop or crop)
+        validation = self._subset("validation", size, crop)
         return train(network, training, validation, recipe, seed, report=report)
 
-    def _subset(self, name: str, specification: Mapping[str, Any]) -> Labelled:
-        key = (name, specification["input_size"], specification["crop"])
+    def _subset(self, name: str, input_size: int, crop: float) -> Labelled:
+        key = (name, input_size, crop)
         if key not in self.subsets:
             rows = read_split(self.split)[name]
             labels = torch.tensor(read_split(self.split, column="label")[name], dtype=torch.int64)
-            images = network_input(open_images(self.images)[rows], *key[1:])
+            images = network_input(open_images(self.images)[rows], input_size, crop)
             self.subsets[key] = Labelled(images.to(self.device), labels.to(self.device))
         return self.subsets[key]

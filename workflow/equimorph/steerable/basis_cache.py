@@ -183,7 +183,7 @@ def _description(representation: Any) -> dict[str, Any]:
     return {
         "group": representation.group.name,
         "irreps": representation.irreps,
-        "change_of_basis": hashlib.sha256(change).hexdigest(),
+        "change_of_basis": hashlib.sha256(change.data).hexdigest(),
     }
 
 
@@ -223,5 +223,5 @@ def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:
     total = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        total.update(tensor.numpy())
+        total.update(tensor.numpy().data)
     return total.hexdigest()

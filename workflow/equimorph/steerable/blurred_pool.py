@@ -6,7 +6,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from equimorph.groups.escnn import enn
-from equimorph.steerable.autocast import computing_dtype
+from equimorph.steerable.context import computing_dtype
 
 SIGMA = 0.66  # of the Gaussian in px, as in S1
 
@@ -19,44 +19,49 @@ class BlurredPool(enn.PointwiseAvgPoolAntialiased):
     fast in bfloat16 and no faster in float32 (tests/benchmarks/blurred_pool.py).
     """
 
-    def __init__(self, in_type: enn.FieldType):
-        """Build the pool for fields of one type."""
-        super().__init__(in_type, SIGMA, stride=2)
+    def __init__(self, in_type: enn.FieldType, padding: int | None = None):
+        """Build the pool for fields of one type.
+
+        Args:
+            in_type: fields that it pools.
+            padding: zeros on each side in px; None is half of the filter, 2.
+        """
+        super().__init__(in_type, SIGMA, stride=2, padding=padding)
 
     def forward(self, fields: enn.GeometricTensor) -> enn.GeometricTensor:
-        """Map (B, C, H, W) to (B, C, ceil(H / 2), ceil(W / 2))."""
+        """Map (B, C, H, W) to (B, C, ceil(H / 2), ceil(W / 2)), or by the padding to less."""
         maps = fields.tensor
         if maps.device.type != "cpu" or computing_dtype(maps) != torch.bfloat16:
             return super().forward(fields)
-        return enn.GeometricTensor(_Blur.apply(maps, self.filter), self.out_type)
+        return enn.GeometricTensor(_Blur.apply(maps, self.filter, self.padding[0]), self.out_type)
 
 
 class _Blur(torch.autograd.Function):
     """The pool's convolution; its gradient as matrix products along both axes."""
 
     @staticmethod
-    def forward(ctx: Any, maps: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, maps: torch.Tensor, kernel: torch.Tensor, padding: int) -> torch.Tensor:
         ctx.save_for_backward(kernel[0, 0])
-        ctx.side, ctx.dtype = maps.shape[2:], maps.dtype
-        padding = kernel.shape[-1] // 2
+        ctx.side, ctx.dtype, ctx.padding = maps.shape[2:], maps.dtype, padding
         return torch.nn.functional.conv2d(
             maps, kernel, stride=2, padding=padding, groups=len(kernel)
         )
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (kernel,) = ctx.saved_tensors
-        matrices = {side: _pooling_matrix(kernel.sum(0), side) for side in set(ctx.side)}
+        profile = kernel.sum(0)
+        matrices = {side: _pooling_matrix(profile, side, ctx.padding) for side in set(ctx.side)}
         down, right = (matrices[side].to(gradient.dtype) for side in ctx.side)
-        return (down.T @ (gradient @ right)).to(ctx.dtype), None
+        return (down.T @ (gradient @ right)).to(ctx.dtype), None, None
 
 
-def _pooling_matrix(profile: torch.Tensor, side: int) -> torch.Tensor:
-    """Return the (ceil(side / 2), side) matrix that pools one axis with the taps `profile`."""
+def _pooling_matrix(profile: torch.Tensor, side: int, padding: int) -> torch.Tensor:
+    """Return the (pooled side, side) matrix that pools one axis with the taps `profile`."""
     taps = len(profile)
-    target = torch.arange((side + 1) // 2)[:, None]
-    source = 2 * target + torch.arange(taps) - taps // 2
+    target = torch.arange((side + 2 * padding - taps) // 2 + 1)[:, None]
+    source = 2 * target + torch.arange(taps) - padding
     matrix = profile.new_zeros(len(target), side + 2 * taps)  # room for taps beyond the edges
     matrix.scatter_(1, source + taps, profile.expand(len(target), taps))
     return matrix[:, taps : taps + side]

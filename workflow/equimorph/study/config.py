@@ -18,6 +18,7 @@ from equimorph.study.recipes import SCHEDULE_KEYS
 from equimorph.study.renamed_keys import check_renamed_keys
 from equimorph.study.scale import scaled
 from equimorph.study.search_space import (
+    Choices,
     Range,
     read_space,
     searched_model,
@@ -72,10 +73,11 @@ def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
 def _describe(error: ValidationError) -> str:
     """Say in one sentence which key is wrong and what it may be."""
     key = ".".join(str(part) for part in error.absolute_path) or "the top level"
-    rule = error.schema
+    rule: Any = error.schema
+    given: Any = error.instance
     if error.validator == "additionalProperties":
         known = ", ".join(sorted(rule["properties"]))
-        unknown = sorted(set(error.instance) - set(rule["properties"]))
+        unknown = sorted(set(given) - set(rule["properties"]))
         return f"config: {key}: unknown key {', '.join(unknown)}; allowed are {known}."
     if error.validator == "required":
         return f"config: {key}: {error.message}; needed are {', '.join(rule['required'])}."
@@ -84,12 +86,12 @@ def _describe(error: ValidationError) -> str:
         "type": lambda: f"of type {rule['type']}",
         "minItems": lambda: f"a list of at least {rule['minItems']} entries",
         "pattern": lambda: f"a text of the form {rule['pattern']}",
-    }.get(error.validator, lambda: f"a value with {error.validator} {error.validator_value}")()
+    }.get(str(error.validator), lambda: f"a value with {error.validator} {error.validator_value}")()
     hint = ""
-    if isinstance(error.instance, str) and error.validator == "type" and _is_number(error.instance):
-        hint = f" YAML reads {error.instance} as a text: write {float(error.instance)!r} instead."
+    if isinstance(given, str) and error.validator == "type" and _is_number(given):
+        hint = f" YAML reads {given} as a text: write {float(given)!r} instead."
     meaning = f" ({rule['description'].rstrip('.')})" if "description" in rule else ""
-    return f"config: {key}: {error.instance!r} is not allowed; it must be {allowed}{meaning}.{hint}"
+    return f"config: {key}: {given!r} is not allowed; it must be {allowed}{meaning}.{hint}"
 
 
 def _is_number(text: str) -> bool:
@@ -130,11 +132,13 @@ def _check_search(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
             raise InputError(f"config: search.space.{key}: {message}") from error
 
 
-def _check_schedule_key(key: str, single: Mapping[str, Any], space: Mapping[str, Range]) -> None:
+def _check_schedule_key(
+    key: str, single: Mapping[str, Any], space: Mapping[str, Range | Choices]
+) -> None:
     """Check that a searched key is one that the schedule uses."""
-    kinds = [single["train"]["schedule"]["kind"]]
-    if "schedule.kind" in space:
-        kinds = space["schedule.kind"].choices
+    kinds = (single["train"]["schedule"]["kind"],)
+    if isinstance(searched := space.get("schedule.kind"), Choices):
+        kinds = searched.values
     allowed = sorted({"kind", *(used for kind in kinds for used in SCHEDULE_KEYS[kind])})
     if key not in allowed:
         raise InputError(

@@ -86,11 +86,12 @@ def _check_models(config: Mapping[str, Any]) -> None:
             check_specification(specification)
         except InputError as error:
             raise InputError(f"config: train.models: {error}") from error
-        twin = first.setdefault(repr(sorted(specification.items())), name)
+        recipe = recipe_settings(config["train"], name)
+        twin = first.setdefault(repr([sorted(specification.items()), sorted(recipe.items())]), name)
         if twin != name:
             raise InputError(
                 f"config: models.{name}: two entries define the same model, {twin} and {name}; "
-                "they must differ in at least one key."
+                "they must differ in at least one key, or in their recipe under train.overrides."
             )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from equimorph.errors import InputError
 from equimorph.groups.names import is_group_name
-from equimorph.study.published_models import CATALOGUE
+from equimorph.study.published_models import PUBLISHED
 
 REQUIRED = object()
 # What every model takes of the study's `network`, and the wrapper that any model may have.
-EVERY = ("input_size", "crop")
+EVERY = ("input_size", "crop", "mask")
 TRUNK = ("fields", "pool_after", "kernel_size", "stem_kernel_size", "stem_stride", "width")
 
 
@@ -87,6 +87,7 @@ ARCHITECTURES = {
             "stem_stride": 2,
             "dropout": 0.3,
             "keep_parameters": True,
+            "last_momentum": 0.9,
         },
         shrink=_widths("widen"),
     ),
@@ -102,6 +103,7 @@ ARCHITECTURES = {
             "mixed_fields": [4, 8, 12, 16, 20],
             "field_dropout": [0.1, 0.1, 0.15, 0.15, 0.2],
             "asymmetry": True,
+            "exact": True,
         },
         shrink=_widths("mixed_fields"),
     ),
@@ -117,15 +119,15 @@ ARCHITECTURES = {
 
 
 def entry_of(name: str, models: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return a model's entry: the study's own, the catalogue's, or what a group's name means.
+    """Return a model's entry: the study's own, a published one, or what a group's name means.
 
     Raises:
         InputError: an unknown name; the message lists the known ones.
     """
     if name in models:
         return models[name]
-    if name in CATALOGUE:
-        return CATALOGUE[name]
+    if name in PUBLISHED:
+        return PUBLISHED[name]
     group, _, head = name.partition("-")
     if is_group_name(group) and head in ("", "flatten"):
         published = {"head": head} if head else {}
@@ -133,7 +135,7 @@ def entry_of(name: str, models: Mapping[str, Mapping[str, Any]]) -> Mapping[str,
     raise InputError(
         f"model {name!r}: allowed are a group's name, such as C4 or D8, also with the published "
         "head, such as D8-flatten, the entries of `models` "
-        f"({', '.join(sorted(models)) or 'none'}) and {', '.join(CATALOGUE)}."
+        f"({', '.join(sorted(models)) or 'none'}) and {', '.join(PUBLISHED)}."
     )
 
 
@@ -142,7 +144,7 @@ def resolve(
 ) -> dict[str, Any]:
     """Return the full specification of the model called `name`: just the keys that it depends on.
 
-    A name under `models` takes its entry over the defaults; a name of the catalogue, or a group's
+    A name under `models` takes its entry over the defaults; a published one's, or a group's
     alone, such as D8, needs no entry.
 
     Args:

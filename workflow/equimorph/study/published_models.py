@@ -8,12 +8,17 @@ with that group, D8-flatten the same with S1's head, which is not invariant; the
 from typing import Any
 
 _RESNET18 = {"architecture": "e2resnet", "blocks": [2, 2, 2, 2], "bottleneck": False}
-_RESNET50 = {"architecture": "e2resnet", "blocks": [3, 4, 6, 3], "bottleneck": True}
+_RESNET50 = {
+    "architecture": "e2resnet",
+    "blocks": [3, 4, 6, 3],
+    "bottleneck": True,
+    "base_width": 64,
+}
 _SHORT50 = {**_RESNET50, "blocks": [3, 2, 2, 2]}
 _PROBE = {"architecture": "backbone", "weights": "imagenet", "trainable": "head"}
 _TUNED = {**_PROBE, "trainable": "all"}
 
-CATALOGUE: dict[str, dict[str, Any]] = {
+PUBLISHED: dict[str, dict[str, Any]] = {
     # S1
     "CNN": {"architecture": "cnn"},
     "CNN-flatten": {"architecture": "cnn", "head": "flatten"},
@@ -25,11 +30,10 @@ CATALOGUE: dict[str, dict[str, Any]] = {
     "E2ResNet18-C4": {**_RESNET18, "group": "C4"},
     "E2ResNet18-D4": {**_RESNET18, "group": "D4"},
     "E2ResNet18-C4-small": {**_RESNET18, "group": "C4", "blocks": [1, 1, 1, 1], "base_width": 5},
-    # The published widths of these three are not known: about 80 / sqrt(|G|), as C1's 80.
-    "E2ResNet50-C4": {**_RESNET50, "group": "C4", "base_width": 40},
-    "E2ResNet50-C2-short": {**_SHORT50, "group": "C2", "base_width": 57},
-    "E2ResNet50-D4-short": {**_SHORT50, "group": "D4", "base_width": 28},
-    "E2ResNet50-C4-short": {**_SHORT50, "group": "C4", "base_width": 5},
+    "E2ResNet50-C4": {**_RESNET50, "group": "C4"},
+    "E2ResNet50-C2-short": {**_SHORT50, "group": "C2"},
+    "E2ResNet50-D4-short": {**_SHORT50, "group": "D4"},
+    "E2ResNet50-C4-short": {**_SHORT50, "group": "C4"},
     "E2WRN16-8-D8-D4-D1": {"architecture": "e2wrn", "groups": ["D8", "D4", "D1"]},
     "E2WRN16-8-D8-D4-D4": {"architecture": "e2wrn", "groups": ["D8", "D4", "D4"]},
     "E2WRN16-8-D1": {"architecture": "e2wrn", "groups": ["D1", "D1", "D1"]},
@@ -39,7 +43,6 @@ CATALOGUE: dict[str, dict[str, Any]] = {
             "groups": groups,
             "depth": 28,
             "widen": widen,
-            "stem_stride": 1,
         }
         for widen, name, groups in [
             (10, "D8-D4-D1", ["D8", "D4", "D1"]),
@@ -77,7 +80,7 @@ _PUBLISHED_SIZES = {
     "DeepCNN5": 256,
     "CustomCNN": 224,
     "ViT": 200,
-    **{name: 224 for name in CATALOGUE if name.startswith(("Probe-", "Tuned-"))},
+    **{name: 224 for name in PUBLISHED if name.startswith(("Probe-", "Tuned-"))},
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 # Keys of `train` that say which trainings there are and where they run.
 NOT_OF_RECIPE = ("models", "seeds", "threads", "world_size", "device", "overrides")
 # Keys of `train.loss` that each loss, a module of training/losses, uses.
-LOSS_KEYS = {"focal": ("gamma", "class_weights", "beta")}
+LOSS_KEYS = {"focal": ("gamma", "class_weights", "beta", "normalise")}
 # Keys of `train.schedule` that each kind uses; an overlay may leave others behind.
 SCHEDULE_KEYS = {
     "one_cycle": (),
@@ -20,8 +20,8 @@ SCHEDULE_KEYS = {
 def recipe_settings(train: Mapping[str, Any], model: str) -> dict[str, Any]:
     """Return the training parameters of a model: those that all share, and what differs for it.
 
-    A merged config may hold keys of other losses; they are left out, since no result depends on
-    them.
+    A merged config may hold keys of other losses and schedules; they are left out, since no result
+    depends on them.
 
     Args:
         train: the study's `train`.
@@ -29,6 +29,7 @@ def recipe_settings(train: Mapping[str, Any], model: str) -> dict[str, Any]:
     """
     shared = {key: value for key, value in train.items() if key not in NOT_OF_RECIPE}
     settings = {**shared, **train["overrides"].get(model, {})}
-    own = ("kind", *LOSS_KEYS[settings["loss"]["kind"]])
-    loss = {key: value for key, value in settings["loss"].items() if key in own}
-    return {**settings, "loss": loss}
+    for part, keys in (("loss", LOSS_KEYS), ("schedule", SCHEDULE_KEYS)):
+        own = ("kind", *keys[settings[part]["kind"]])
+        settings[part] = {key: value for key, value in settings[part].items() if key in own}
+    return settings

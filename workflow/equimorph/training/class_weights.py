@@ -11,9 +11,13 @@ CLASS_WEIGHTS = ("none", "inverse", "effective")
 
 
 def class_weights(
-    kind: str | Sequence[float], beta: float, labels: torch.Tensor, classes: int
+    kind: str | Sequence[float],
+    beta: float,
+    labels: torch.Tensor,
+    classes: int,
+    normalise: bool = True,
 ) -> torch.Tensor | None:
-    """Return the (classes,) weights, which sum to the number of classes; None for no weighting.
+    """Return the (classes,) weights; None for no weighting.
 
     Weights that the user gives are taken as they are. Warns where beta is too small to tell the
     classes apart: the published 0.930867 gives all classes the same weight.
@@ -23,6 +27,7 @@ def class_weights(
         beta: of `effective`: class c with n_c images weighs (1 - beta) / (1 - beta^n_c).
         labels: (N,) int64 of the training set.
         classes: number of classes.
+        normalise: whether the weights of `inverse` and `effective` sum to the number of classes.
 
     Raises:
         InputError: the user's weights are not one per class, or a class has no training image.
@@ -57,7 +62,9 @@ def class_weights(
             f" have {int(counts.min())} to {int(counts.max())} images; nearer 1 tells them apart.",
             stacklevel=2,
         )
-    return (weights * classes / weights.sum()).float()
+    if normalise:
+        weights = weights * classes / weights.sum()
+    return weights.float()
 
 
 def _spread(values: torch.Tensor) -> float:

@@ -13,8 +13,10 @@ from sklearn.metrics import f1_score
 from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
+from equimorph.choices import choose
 from equimorph.errors import TrainingError
 from equimorph.models.checkpoint import learned_state, load_learned_state
+from equimorph.models.prediction import predict_logits
 from equimorph.seeds import BATCHES, LAYERS, stream
 from equimorph.training.augment import augment, mixup
 from equimorph.training.averaging import Average
@@ -23,6 +25,9 @@ from equimorph.training.parallel import ALONE, Processes
 from equimorph.training.recipe import Recipe
 from equimorph.training.resume import load_state, save_state
 from equimorph.training.sampler import epoch_length, epoch_order
+
+# What the forward pass computes in under autocast; None without it.
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Progress:
         best_loss: its validation loss.
         best_state: what the network, or its average, had learned by then.
         counted_epoch: the last one whose validation loss counts for patience: it lies lower than
-            `counted_loss` was by more than the recipe's least improvement.
+            `counted_loss` was by more than the recipe's `min_delta`.
         counted_loss: its validation loss.
         seconds: spent on training and validation.
         images: trained on, counted each time.
@@ -93,7 +98,8 @@ def train(
             the first reads and writes the file.
 
     Raises:
-        InputError: the processes cannot share the batch equally, or the disk is full.
+        InputError: a name in the recipe is not allowed, the processes cannot share the batch
+            equally, or the disk is full.
         TrainingError: the loss is not finite; the message names epoch and learning rate.
     """
     generator = stream(seed, BATCHES)
@@ -199,18 +205,6 @@ def train(
     return progress
 
 
-def predict_logits(network: nn.Module, images: torch.Tensor, batch_size: int = 128) -> torch.Tensor:
-    """Return the (N, classes) float32 logits of (N, 3, S, S) images, in evaluation mode.
-
-    The images may be elsewhere than the network; the logits are where the network is.
-    """
-    network.eval()
-    device = next(network.parameters()).device
-    with torch.inference_mode():
-        batches = images.split(batch_size)
-        return torch.cat([network(batch.to(device)) for batch in batches]).float()
-
-
 def _validate(
     network: nn.Module, validation: Labelled, recipe: Recipe, processes: Processes
 ) -> dict[str, float]:
@@ -225,4 +219,5 @@ def _validate(
 
 
 def _autocast(device: torch.device, precision: str) -> Any:
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    dtype = choose(PRECISIONS, "train.precision", precision)
+    return torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None)

@@ -174,6 +174,8 @@ class SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):
 
     @torch.no_grad()
     def _follow(self, mean: torch.Tensor, variance: torch.Tensor, values: int) -> None:
+        assert self.num_batches_tracked is not None  # as the other two: they are tracked
+        assert self.running_mean is not None and self.running_var is not None
         self.num_batches_tracked += 1
         momentum = self.momentum
         if momentum is None:
@@ -186,7 +188,13 @@ class _Normalised(torch.autograd.Function):
     """Batch norm's function of all shares; it keeps no more for the backward pass than torch's."""
 
     @staticmethod
-    def forward(ctx, input, weight, bias, eps):
+    def forward(
+        ctx: Any,
+        input: torch.Tensor,
+        weight: torch.Tensor | None,
+        bias: torch.Tensor | None,
+        eps: float,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         ctx.axes = [0, *range(2, input.ndim)]
         # Half precision has too few digits for the statistics.
         variance, mean = torch.var_mean(input.float(), ctx.axes, correction=0)
@@ -199,7 +207,7 @@ class _Normalised(torch.autograd.Function):
         return batch_norm(input, mean, variance, weight, bias, eps=eps), mean, variance
 
     @staticmethod
-    def backward(ctx, gradient, *_):
+    def backward(ctx: Any, gradient: torch.Tensor, *_: Any) -> tuple[torch.Tensor | None, ...]:
         input, weight, mean, inverse = ctx.saved_tensors
         shape = [1, -1, *[1] * (input.ndim - 2)]
         gradient = gradient.float()
@@ -219,12 +227,12 @@ class _Gathered(torch.autograd.Function):
     """The whole batch in every process; the gradient of a share is the sum over the processes."""
 
     @staticmethod
-    def forward(ctx, processes, share):
+    def forward(ctx: Any, processes: Processes, share: torch.Tensor) -> torch.Tensor:
         ctx.processes = processes
         return torch.cat(_every(share))
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[None, torch.Tensor]:
         whole = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(whole)
         return None, whole[ctx.processes.share(len(whole))]

@@ -7,10 +7,7 @@ from typing import Any
 from equimorph.errors import InputError
 from equimorph.training.augment import Augmentation
 from equimorph.training.losses import Loss, read_loss
-from equimorph.training.optimisers import MONITORED, OPTIMISERS, SCHEDULES, Schedule
-from equimorph.training.sampler import SAMPLERS
-
-PRECISIONS = ("float32", "bfloat16")
+from equimorph.training.optimisers import Schedule
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,9 @@ class Recipe:
         mixup: alpha of the Beta distribution of the shares in which images are mixed; None for
             images as they are.
         sampler: `none`, `weighted`, `over` or `under`; see `sampler.epoch_order`.
+        crop: central part of the images that training is shown, as a fraction of their side; None
+            for what the network is shown otherwise. S4 trains on parts of the whole image and
+            validates on its central part.
         min_delta: decrease of the validation loss, since the last one that counted, that
             counts for `patience`; the epoch that is kept is the lowest in any case.
     """
@@ -57,13 +57,9 @@ class Recipe:
     mixup: float | None = None
     sampler: str = "none"
     min_delta: float = 0.0
+    crop: float | None = None
 
-    def __post_init__(self):
-        _check("train.precision", self.precision, PRECISIONS)
-        _check("train.optimiser", self.optimiser, OPTIMISERS)
-        _check("train.schedule.kind", self.schedule.kind, SCHEDULES)
-        _check("train.schedule.monitor", self.schedule.monitor, MONITORED)
-        _check("train.sampler", self.sampler, SAMPLERS)
+    def __post_init__(self) -> None:
         least, largest = self.augmentation.crop_area
         if not 0 < least <= largest <= 1:
             raise InputError(
@@ -79,7 +75,7 @@ def read_recipe(settings: Mapping[str, Any]) -> Recipe:
         settings: the fields of `Recipe`; `augmentation`, `schedule` and `loss` are mappings.
 
     Raises:
-        InputError: a name is none of those allowed.
+        InputError: the ranges of the augmentation are not allowed.
     """
     parts: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         "augmentation": lambda part: Augmentation(**part),
@@ -89,8 +85,3 @@ def read_recipe(settings: Mapping[str, Any]) -> Recipe:
     return Recipe(
         **{key: parts[key](value) if key in parts else value for key, value in settings.items()}
     )
-
-
-def _check(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InputError(f"{key} {value!r}: allowed are {', '.join(allowed)}.")

@@ -1,20 +1,27 @@
 """Which images an epoch shows, where classes differ in number."""
 
+from collections.abc import Callable
+
 import torch
 
-SAMPLERS = ("none", "weighted", "over", "under")
+from equimorph.choices import choose
+
+# Images of an epoch, from the numbers of images of the classes.
+SAMPLERS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "none": torch.sum,
+    "weighted": torch.sum,
+    "over": lambda counts: len(counts) * counts.max(),
+    "under": lambda counts: len(counts) * counts.min(),
+}
 
 
 def epoch_length(sampler: str, labels: torch.Tensor) -> int:
-    """Return how many images an epoch of `epoch_order` has."""
-    counts = _counts(labels)
-    lengths = {
-        "none": len(labels),
-        "weighted": len(labels),
-        "over": len(counts) * int(counts.max()),
-        "under": len(counts) * int(counts.min()),
-    }
-    return lengths[sampler]
+    """Return how many images an epoch of `epoch_order` has.
+
+    Raises:
+        InputError: no such sampler.
+    """
+    return int(choose(SAMPLERS, "train.sampler", sampler)(_counts(labels)))
 
 
 def epoch_order(sampler: str, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -12,7 +12,7 @@ from equimorph.device import DEVICES, open_device
 from equimorph.errors import InputError
 from equimorph.io import atomic_path, run
 from equimorph.models.checkpoint import load_checkpoint
-from equimorph.training.loop import predict_logits
+from equimorph.models.prediction import predict_logits
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         progress(len(rows), f"degrade: {spec['kind']}", "images") as bar,
     ):
         for block in blocks:
-            degraded.write(degrade(images[block], block, mean=mean, **spec))
+            degraded.write(degrade(images[block], block, mean=mean, **spec).data)
             bar.update(len(block))
 
 

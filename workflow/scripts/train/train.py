@@ -7,7 +7,7 @@ up to rounding.
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,26 +61,28 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def load_subset(
-    arguments: argparse.Namespace, subset: str, specification: dict, device: torch.device
+    arguments: argparse.Namespace,
+    subset: str,
+    input_size: int,
+    crop: float,
+    device: torch.device,
 ) -> Labelled:
     """Read one subset, the test set never, and put it on the device."""
     rows = read_split(arguments.split)[subset]
     labels = read_split(arguments.split, column="label")[subset]
-    images = network_input(
-        open_images(arguments.images)[rows], specification["input_size"], specification["crop"]
-    )
+    images = network_input(open_images(arguments.images)[rows], input_size, crop)
     return Labelled(images.to(device), torch.tensor(labels, dtype=torch.int64, device=device))
 
 
 @contextmanager
-def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[dict[str, float]], None]]:
+def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[Mapping[str, float]], None]]:
     """Yield what shows an epoch's row in a progress bar; without a title, nowhere."""
     if title is None:
         yield lambda row: None
         return
     with progress(epochs, title, "epochs") as bar:
 
-        def report(row: dict[str, float]) -> None:
+        def report(row: Mapping[str, float]) -> None:
             summary = f"loss {row['train_loss']:.3f}, validation {row['validation_accuracy']:.3f}"
             bar.set_postfix_str(summary, refresh=False)
             bar.update(row["epoch"] - bar.n)
@@ -125,22 +127,23 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
     ]
     identity = digest(job, [__file__, *local_modules(__file__, root, named)])
 
-    training = load_subset(arguments, "train", specification, device)
-    validation = load_subset(arguments, "validation", specification, device)
+    size, crop = specification["input_size"], specification["crop"]
+    training = load_subset(arguments, "train", size, recipe.crop or crop, device)
+    validation = load_subset(arguments, "validation", size, crop, device)
     resume = (Path(arguments.resume), identity)
-    records = arguments.track if processes.is_first else {}
-    tracker = open_tracker(records, arguments.model, job, identity, resume[0].exists())
+    tracked = arguments.track if processes.is_first else {}
+    tracker = open_tracker(tracked, arguments.model, job, identity, resume[0].exists())
     advice = f"Lower train.batch_size (now {recipe.batch_size})."
     title = f"{arguments.model} seed {arguments.seed}" if processes.is_first else None
     with within_memory(advice), tracker, epoch_bar(title, recipe.epochs) as bar:
         report = tracker.following(bar)
-        outcome = train(
+        trained = train(
             network, training, validation, recipe, arguments.seed, resume, report, processes
         )
     if not processes.is_first:
         return
     try:
-        write_results(arguments, network, job, identity, outcome, device)
+        write_results(arguments, network, job, identity, trained, device)
     except InputError as error:
         raise InputError(f"{error} The training is kept in {arguments.resume}.") from error
     tracker.finish(arguments.output_model, arguments.output_history, arguments.output_run)
@@ -152,17 +155,17 @@ def write_results(
     network: nn.Module,
     job: dict[str, Any],
     identity: str,
-    outcome: Progress,
+    trained: Progress,
     device: torch.device,
 ) -> None:
     """Write weights, history and provenance."""
     specification, size = job["specification"], job["specification"]["input_size"]
-    best = outcome.history[outcome.best_epoch - 1]
+    best = trained.history[trained.best_epoch - 1]
     group, order = symmetry(specification)
     for path in (arguments.output_model, arguments.output_history, arguments.output_run):
         remove_leftovers(path)
-    save_checkpoint(arguments.output_model, outcome.best_state, {**job, "model": arguments.model})
-    write_text(arguments.output_history, pd.DataFrame(outcome.history).to_csv(index=False))
+    save_checkpoint(arguments.output_model, trained.best_state, {**job, "model": arguments.model})
+    write_text(arguments.output_history, pd.DataFrame(trained.history).to_csv(index=False))
     write_json(
         arguments.output_run,
         {
@@ -173,11 +176,11 @@ def write_results(
             "parameters": count_parameters(network),
             "macs": count_macs(network, size),
             "input_size": size,
-            "train_seconds": outcome.seconds,
-            "images_per_second": outcome.images / outcome.seconds,
+            "train_seconds": trained.seconds,
+            "images_per_second": trained.images / trained.seconds,
             "peak_memory_bytes": peak_memory(device),
-            "epochs": len(outcome.history),
-            "best_epoch": outcome.best_epoch,
+            "epochs": len(trained.history),
+            "best_epoch": trained.best_epoch,
             "validation_accuracy": best["validation_accuracy"],
             "validation_loss": best["validation_loss"],
             **job,

@@ -12,6 +12,7 @@ from equimorph.models.architectures.cbfocal_cnn import CBFocalCNN
 from equimorph.models.architectures.cbfocal_ecnn import CBFocalECNN
 from equimorph.models.counting import count_parameters
 from equimorph.models.initialisation import initialise
+from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import plane
 
 SIZE = 33
@@ -110,9 +111,24 @@ def test_exact_at_a_larger_size():
     assert largest_change(network, images, images.rot90(1, (2, 3))) <= 1e-4
 
 
-def test_the_published_size_is_refused():
+def test_the_published_size_is_refused_unless_it_need_not_be_exact():
     with pytest.raises(InputError, match=r"input size 256: .*257"):
         CBFocalECNN(input_size=256, classes=10)
+    network = CBFocalECNN(exact=False, input_size=256, classes=10)
+    assert map_sizes(network, 256) == [256, 128, 64, 31]
+
+
+def test_the_last_pool_pads_by_one_pixel_less():
+    assert map_sizes(CBFocalECNN(input_size=257, classes=10), 257) == [257, 129, 65, 32]
+
+
+def map_sizes(network, size):
+    """Sides of the first convolution's map and of each pool's."""
+    shape, sides = (1, 3, size, size), []
+    for module in network.blocks:
+        shape = module.evaluate_output_shape(shape)
+        sides += [shape[-1]] if isinstance(module, BlurredPool) or not sides else []
+    return sides
 
 
 def test_each_block_needs_its_dropout():

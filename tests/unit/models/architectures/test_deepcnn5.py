@@ -55,9 +55,10 @@ def test_published_distributions():
             assert module.weight.std().item() == pytest.approx(0.01, rel=0.2)
             assert not module.bias.any()
         elif isinstance(module, nn.Conv2d):
-            fan_in = module.weight[0].numel()
-            assert module.weight.std().item() == pytest.approx((2 / fan_in) ** 0.5, rel=0.1)
+            fan_out = module.weight[:, 0].numel()
+            assert module.weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.1)
             assert not module.bias.any()
+    assert network.blocks[0].weight.std().item() == pytest.approx(0.083, rel=0.05)
 
 
 def test_every_parameter_learns():

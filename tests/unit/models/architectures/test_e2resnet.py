@@ -12,6 +12,7 @@ from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.counting import count_parameters
 from equimorph.models.initialisation import initialise
 from equimorph.steerable.convolution import weights_per_pair
+from equimorph.study.models import resolve
 from tests.unit.networks import galaxies, largest_change, settled, train_a_little
 
 SIZE = 65
@@ -108,11 +109,25 @@ def test_parameters_follow_from_the_widths(group, bottleneck):
         ("C4", (2, 2, 2, 2), False, 54, 21_360_466),
         ("D4", (2, 2, 2, 2), False, 54, 42_705_586),
         ("C4", (1, 1, 1, 1), False, 5, 82_130),
-        ("C4", (3, 4, 6, 3), True, 40, 20_221_930),
     ],
 )
 def test_parameters_of_s1s_networks(group, blocks, bottleneck, base_width, parameters):
     assert by_hand(group, blocks, bottleneck, base_width) == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [
+        ("E2ResNet50-C4", 51.7),
+        ("E2ResNet50-C2-short", 14.7),
+        ("E2ResNet50-D4-short", 58.9),
+        ("E2ResNet50-C4-short", 29.4),
+    ],
+)
+def test_published_counts_of_the_resnet50s(name, millions, network_defaults):
+    entry = resolve(name, {}, network_defaults)
+    counted = by_hand(entry["group"], entry["blocks"], entry["bottleneck"], entry["base_width"])
+    assert round(counted / 1e6, 1) == millions
 
 
 def test_s1s_small_network_has_the_parameters_that_the_formula_gives():

@@ -12,6 +12,8 @@ from equimorph.models.architectures.e2wrn import E2WideResNet
 from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.counting import count_parameters
 from equimorph.models.initialisation import initialise
+from equimorph.study.models import resolve
+from equimorph.study.published_models import CATALOGUE
 from tests.unit.networks import galaxies, largest_change, settled, train_a_little
 
 SIZE = 33
@@ -20,9 +22,11 @@ FLIPS = {"up and down": lambda x: x.flip(2), "left and right": lambda x: x.flip(
 MOVES = {**TURNS, **FLIPS}
 
 
-def unborn(groups, depth=10, widen=1, stem_stride=2, dropout=0.3, keep_parameters=True, size=SIZE):
+def unborn(groups, size=SIZE, **arguments):
     chain = tuple(parse_group(name) for name in groups.split())
-    return E2WideResNet(chain, depth, widen, stem_stride, dropout, keep_parameters, size, 10)
+    small = {"depth": 10, "widen": 1, "stem_stride": 2, "dropout": 0.3, "keep_parameters": True}
+    published = {"last_momentum": 0.9, "input_size": size, "classes": 10}
+    return E2WideResNet(chain, **{**small, **published, **arguments})
 
 
 def network(groups, **arguments):
@@ -152,6 +156,28 @@ def test_keeping_the_parameters_stays_near_the_plain_network(groups):
 )
 def test_parameters_of_s1s_networks(depth, widen, groups, parameters):
     assert count_parameters(unborn(groups, depth=depth, widen=widen, size=257)) == parameters
+
+
+def test_the_last_batch_norm_alone_follows_with_the_published_momentum():
+    built = unborn("D4 D4 D1")
+    norms = [module for module in built.modules() if isinstance(module, enn.InnerBatchNorm)]
+    last = [module for module in built.activation.modules() if module in norms]
+    assert [norm.momentum for norm in norms if norm not in last] == [0.1] * (len(norms) - 1)
+    assert [norm.momentum for norm in last] == [0.9]
+    images = galaxies(SIZE, count=4)
+    built.train()(images)
+    with torch.no_grad():
+        fields = enn.GeometricTensor(built.grey_levels(images), built.input_type)
+        maps = built.stages(built.stem(fields)).tensor
+    mean = next(b for name, b in built.activation.named_buffers() if name.endswith("running_mean"))
+    torch.testing.assert_close(mean, 0.9 * maps.mean((0, 2, 3)), rtol=1e-3, atol=1e-4)
+
+
+def test_the_28_layers_stride_in_their_first_stage(network_defaults):
+    for name in CATALOGUE:
+        if name.startswith("E2WRN"):
+            specification = resolve(name, {}, network_defaults)
+            assert specification["stem_stride"] == 2 and specification["last_momentum"] == 0.9
 
 
 def test_learned_state_is_all_there_is():

@@ -47,12 +47,14 @@ def test_weights_follow_the_generator_alone():
     assert all(torch.equal(state[name], again[name]) for name in state)
     for name in ("class_token", "positions", "embedding.weight", "classifier.weight"):
         assert not torch.equal(state[name], other[name])
-    assert state["positions"].std().item() == pytest.approx(0.02, rel=0.1)
+    tokens = torch.cat([state["positions"].flatten(), state["class_token"]])
+    assert tokens.mean().item() == pytest.approx(0, abs=0.1)
+    assert tokens.std().item() == pytest.approx(1, rel=0.1)
 
 
 def test_attention_is_torchs():
-    ours = _Attention(32, 4)
-    theirs = nn.MultiheadAttention(32, 4, batch_first=True)
+    ours = _Attention(32, 4, dropout=0.3)
+    theirs = nn.MultiheadAttention(32, 4, dropout=0.3, batch_first=True)
     theirs.load_state_dict(
         {
             "in_proj_weight": ours.queries_keys_values.weight,
@@ -62,7 +64,34 @@ def test_attention_is_torchs():
         }
     )
     tokens = torch.randn(2, 5, 32, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(ours(tokens), theirs(tokens, tokens, tokens)[0])
+    for training in (False, True):
+        results = []
+        for attention in (ours, lambda x: theirs(x, x, x)[0]):
+            ours.train(training)
+            theirs.train(training)
+            torch.manual_seed(1)  # the same weights are dropped
+            results.append(attention(tokens))
+        torch.testing.assert_close(*results)
+
+
+def test_dropout_acts_on_attention_weights_and_in_the_feed_forward_part_alone():
+    network = initialised(0, dropout=0.5).train()
+    dropped = {}
+
+    def note(name):
+        return lambda module, inputs, output: dropped.update({name: tuple(output.shape)})
+
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Dropout):
+            assert module.p == 0.5
+            module.register_forward_hook(note(name))
+    network(random_images(65))
+    for layer in range(2):
+        path = f"encoder.{layer}"
+        assert dropped.pop(f"{path}.attention.1.dropout") == (2, 4, 26, 26)  # heads, 25 + 1 tokens
+        assert dropped.pop(f"{path}.feed_forward.3") == (2, 26, 48)
+        assert dropped.pop(f"{path}.feed_forward.5") == (2, 26, 32)
+    assert not dropped
 
 
 def test_a_layer_is_torchs_pre_norm_layer():

@@ -19,6 +19,7 @@ S2_GROUP = Group(rotations=4, reflections=False)
 S2_FIELDS = (4, 8, 12, 16, 20)
 S2_FIELD_DROPOUT = (0.1, 0.1, 0.15, 0.15, 0.2)
 S2_POOL_AFTER = (2, 4, 5)
+LAST_POOL_PADDING = 1  # the other pools pad by 2
 ASYMMETRY_FEATURES = 8
 
 
@@ -29,6 +30,7 @@ def build(arguments: dict[str, Any], classes: int) -> nn.Module:
         fields=tuple(arguments["mixed_fields"]),
         field_dropout=tuple(arguments["field_dropout"]),
         asymmetry=arguments["asymmetry"],
+        exact=arguments["exact"],
         input_size=arguments["input_size"],
         classes=classes,
     )
@@ -37,10 +39,10 @@ def build(arguments: dict[str, Any], classes: int) -> nn.Module:
 class CBFocalECNN(nn.Module):
     """Steerable blocks on as many trivial as regular fields, both pools, asymmetry, classifier.
 
-    The published network takes 256 px, where halving loses the centre; here sizes are odd, so the
-    logits do not change under the elements of the group that the pixel grid allows. Its last pool
-    pads by one pixel less. With C4, S2's fields and the asymmetry it has 40,418 parameters: 24,416
-    in the convolutions, 240 in batch norm, 200 in the asymmetry branch, 15,562 in the classifier.
+    The published network takes 256 px, where halving loses the centre; 257 px keep it, so the
+    logits do not change under the elements of the group that the pixel grid allows. With C4, S2's
+    fields and the asymmetry it has 40,418 parameters: 24,416 in the convolutions, 240 in batch
+    norm, 200 in the asymmetry branch, 15,562 in the classifier.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class CBFocalECNN(nn.Module):
         field_dropout: Sequence[float] = S2_FIELD_DROPOUT,
         group: Group = S2_GROUP,
         asymmetry: bool = True,
+        exact: bool = True,
         input_size: int,
         classes: int,
     ):
@@ -61,12 +64,14 @@ class CBFocalECNN(nn.Module):
                 channels of a field go together, so none of its orientations is preferred.
             group: the group that acts on the hidden fields.
             asymmetry: whether the classifier also sees the asymmetry index.
+            exact: refuse sizes that do not keep rotations by 90 degrees exact, such as the
+                published 256 px.
             input_size: side of the images in px.
             classes: number of logits.
 
         Raises:
-            InputError: the input size does not keep rotations by 90 degrees exact, or the numbers
-                of blocks in `fields` and `field_dropout` differ.
+            InputError: the input size is not exact although `exact` asks for it, or the numbers of
+                blocks in `fields` and `field_dropout` differ.
         """
         super().__init__()
         if len(field_dropout) != len(fields):
@@ -74,7 +79,10 @@ class CBFocalECNN(nn.Module):
                 f"field_dropout: {len(field_dropout)} values for {len(fields)} blocks of fields; "
                 "allowed is one per block."
             )
-        sizes = exact_sizes(Trunk(tuple(fields), S2_POOL_AFTER, stem_stride=1), input_size)
+        stem_padding = 1
+        if exact:
+            trunk = Trunk(tuple(fields), S2_POOL_AFTER, stem_stride=1)
+            stem_padding = exact_sizes(trunk, input_size).stem_padding
         space = plane(group)
         field_type = enn.FieldType(space, 3 * [space.trivial_repr])
         self.input_type = field_type
@@ -84,7 +92,7 @@ class CBFocalECNN(nn.Module):
             hidden_type = enn.FieldType(
                 space, width * [space.trivial_repr] + width * [space.regular_repr]
             )
-            padding = sizes.stem_padding if block == 1 else 1
+            padding = stem_padding if block == 1 else 1
             blocks += [
                 steerable_conv(field_type, hidden_type, 3, 1, padding),
                 enn.InnerBatchNorm(hidden_type),
@@ -92,7 +100,8 @@ class CBFocalECNN(nn.Module):
                 enn.FieldDropout(hidden_type, dropout),
             ]
             if block in S2_POOL_AFTER:
-                blocks.append(BlurredPool(hidden_type))
+                last = block == S2_POOL_AFTER[-1]
+                blocks.append(BlurredPool(hidden_type, LAST_POOL_PADDING if last else None))
             field_type = hidden_type
         self.blocks = enn.SequentialModule(*blocks)
         self.group_pool = enn.GroupPooling(field_type)

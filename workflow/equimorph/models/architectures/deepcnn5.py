@@ -63,11 +63,17 @@ class DeepCNN5(nn.Module):
         self.classifier = nn.Sequential(*layers, nn.Linear(features, classes))
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw the weights as published: He-normal convolutions, linear layers N(0, 0.01)."""
+        """Draw the weights as published: linear layers N(0, 0.01), convolutions He-normal.
+
+        By the fan-out: the first layer's standard deviation is sqrt(2 / 288) = 0.083.
+        """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-                nn.init.zeros_(module.bias)
+                nn.init.kaiming_normal_(
+                    module.weight, mode="fan_out", nonlinearity="relu", generator=generator
+                )
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.01, generator=generator)
                 nn.init.zeros_(module.bias)

@@ -70,9 +70,9 @@ class E2ResNet(nn.Module):
             bottleneck: 1x1, 3x3, 1x1 convolutions with twice the fields at the end, instead of
                 two 3x3.
             base_width: regular fields, of |G| channels each, in the stem and inside the blocks of
-                the first stage; every later stage doubles them. About 80 / sqrt(|G|) keeps the
-                parameters of the C1 network with 80: that is S1's 54 for D1. Its C4 and D4 networks
-                ask for 40 and 28, but build 54.
+                the first stage; every later stage doubles them. S1's ResNet50s have 64, its
+                ResNet18s 54 and, for C1, 80; what its C4 and D4 ask for, 40 and 28, is ignored.
+                About 80 / sqrt(|G|) keeps the parameters of the C1 network.
             input_size: side of the images in px.
             classes: number of logits.
 

@@ -21,12 +21,13 @@ STEM_WIDTH = 16
 STEM_KERNEL = 5
 # On a ring of radius r a filter may turn up to 3 r times; escnn's own limit is tighter.
 FREQUENCIES_PER_RADIUS = 3.0
+NORM_MOMENTUM = 0.1  # share of the newest batch in the running statistics: torch's default
 
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:
     """Build the network from a specification's arguments."""
-    groups = tuple(parse_group(name) for name in arguments.pop("groups"))
-    return E2WideResNet(groups=groups, classes=classes, **arguments)
+    first, second, third = map(parse_group, arguments.pop("groups"))
+    return E2WideResNet(groups=(first, second, third), classes=classes, **arguments)
 
 
 class WideBlock(nn.Module):
@@ -90,6 +91,7 @@ class E2WideResNet(nn.Module):
         stem_stride: int,
         dropout: float,
         keep_parameters: bool,
+        last_momentum: float,
         input_size: int,
         classes: int,
     ):
@@ -103,6 +105,9 @@ class E2WideResNet(nn.Module):
             dropout: probability, between the convolutions of a block.
             keep_parameters: widen by sqrt(|G|), so that the convolutions have about as many weights
                 as the plain network's; otherwise the number of channels is kept.
+            last_momentum: share of the newest batch in the running statistics of the last batch
+                norm; those of the others follow with torch's 0.1. S1's 0.9, written as if it were
+                the share of the past, leaves little more than the last batch.
             input_size: side of the images in px.
             classes: number of logits.
 
@@ -137,9 +142,7 @@ class E2WideResNet(nn.Module):
                 stages.append(WideBlock(field_type, inner_type, out_type, first, dropout))
                 field_type = out_type
         self.stages = nn.Sequential(*stages)
-        # Published with a momentum of 0.9, which torch takes as the share of the newest batch; its
-        # default, 0.1, keeps 0.9 of the old statistics.
-        self.activation = _norm_relu(field_type)
+        self.activation = _norm_relu(field_type, last_momentum)
         self.classifier = nn.Linear(field_type.size, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -192,8 +195,9 @@ def _trivial(space: gspaces.GSpace2D, channels: int, keep_parameters: bool) -> e
     return enn.FieldType(space, int(channels * factor) * [space.trivial_repr])
 
 
-def _norm_relu(field_type: enn.FieldType) -> enn.SequentialModule:
-    return enn.SequentialModule(enn.InnerBatchNorm(field_type), enn.ReLU(field_type, inplace=True))
+def _norm_relu(field_type: enn.FieldType, momentum: float = NORM_MOMENTUM) -> enn.SequentialModule:
+    norm = enn.InnerBatchNorm(field_type, momentum=momentum)
+    return enn.SequentialModule(norm, enn.ReLU(field_type, inplace=True))
 
 
 def _conv(

@@ -31,6 +31,7 @@ def apply(
 ) -> np.ndarray:
     """Add noise by the `physical` or the `legacy` formula."""
     if formula == "legacy":
+        assert mean is not None  # NEEDS_MEAN
         return add_legacy_noise(image, level, mean, rng)
     return add_photon_noise(image, level, rng, gain)
 

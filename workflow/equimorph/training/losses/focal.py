@@ -17,11 +17,15 @@ class Loss:
         class_weights: `none`, `inverse` (1 / n_c), `effective` (Cui et al. 2019), or one number
             per class; n_c is the class's number of training images.
         beta: of `effective`: class c weighs (1 - beta) / (1 - beta^n_c).
+        normalise: whether the weights of `inverse` and `effective` are scaled to sum to the number
+            of classes. S2's are not: with its beta the loss is 14 times smaller, and so is the
+            gradient, which a clipped norm and weight decay feel.
     """
 
     gamma: float = 0.0
     class_weights: str | tuple[float, ...] = "none"
     beta: float = 0.999
+    normalise: bool = True
 
     def criterion(self, smoothing: float, labels: torch.Tensor, classes: int) -> "Criterion":
         """Return the loss of a batch.
@@ -34,7 +38,7 @@ class Loss:
         Raises:
             InputError: the class weights do not fit the classes.
         """
-        weights = class_weights(self.class_weights, self.beta, labels, classes)
+        weights = class_weights(self.class_weights, self.beta, labels, classes, self.normalise)
         return Criterion(self.gamma, smoothing, weights)
 
 
