@@ -45,7 +45,16 @@ LOCK_SECONDS = 300.0  # creating a store takes a minute on a slow and busy disk
 PARAMETERS_PER_REQUEST = 100  # MLflow's limit
 # What the model's code imports. escnn's own requirements do not install everywhere: a model with
 # a group is served in equimorph's environment (docs/tracking.md).
-REQUIREMENTS = ("mlflow", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors")
+REQUIREMENTS = (
+    "mlflow",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "safetensors",
+    "filelock",
+)
 
 
 class MlflowRecorder:
