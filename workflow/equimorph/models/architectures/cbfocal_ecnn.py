@@ -10,6 +10,7 @@ from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
 from equimorph.models.asymmetry import Asymmetry
+from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
@@ -84,14 +85,12 @@ class CBFocalECNN(nn.Module):
             trunk = Trunk(tuple(fields), S2_POOL_AFTER, stem_stride=1)
             stem_padding = exact_sizes(trunk, input_size).stem_padding
         space = plane(group)
-        field_type = enn.FieldType(space, 3 * [space.trivial_repr])
+        field_type = trivial_fields(space, 3)
         self.input_type = field_type
         self.normalise, self.mask = Normalise(), CircularMask(input_size)
         blocks: list[enn.EquivariantModule] = []
         for block, (width, dropout) in enumerate(zip(fields, field_dropout, strict=True), start=1):
-            hidden_type = enn.FieldType(
-                space, width * [space.trivial_repr] + width * [space.regular_repr]
-            )
+            hidden_type = trivial_fields(space, width) + regular_fields(space, width)
             padding = stem_padding if block == 1 else 1
             blocks += [
                 steerable_conv(field_type, hidden_type, 3, 1, padding),
