@@ -1,9 +1,10 @@
 """Removal of field stars from cut-outs: compact, isolated sources give way to the sky around them.
 
 This is what S2's preprocessing meant to do, whose candidates are the brightest 3 % of the pixels of
-every image, whatever they show (it replaces 0.97 % of the pixels of real images). Here a source must stand out of the sky's noise, be as small as the seeing, or saturated and round
-as bright stars are, and lie clear of the galaxy: whatever touches the object at the centre, or sits
-in its faint light, stays.
+every image, whatever they show (it replaces 0.97 % of the pixels of real images). Here a source
+must stand out of the sky's noise, be as small as the seeing, or saturated and round as bright stars
+are, and lie clear of the galaxy: whatever touches the object at the centre, or sits in its faint
+light, stays.
 """
 
 import math

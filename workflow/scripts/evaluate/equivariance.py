@@ -44,9 +44,10 @@ def main(argv: list[str] | None = None) -> None:
     chosen.sort()
     checkpoint = load_checkpoint(arguments.model)
     checkpoint.network.to(device)
-    images = checkpoint.prepare(open_images(arguments.images)[index[chosen]])
+    images, *beside = checkpoint.prepare(open_images(arguments.images)[index[chosen]])
     angles = np.arange(0, 360, arguments.step).tolist()
-    measured = audit(checkpoint.network, images.to(device), torch.tensor(label[chosen]), angles)
+    labels = torch.tensor(label[chosen])
+    found = audit(checkpoint.network, images.to(device), labels, angles, beside)
     group, order = symmetry(checkpoint.metadata["specification"])
     write_json(
         arguments.output,
@@ -57,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
             "group_order": order,
             "images": len(chosen),
             "images_seed": arguments.seed,
-            **measured,
+            **found,
             "split_sha256": checkpoint.metadata["split_sha256"],
             **stamp(str(device), arguments.threads),
         },

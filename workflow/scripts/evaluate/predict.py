@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
         images = open_images(path)
         if len(images) != len(index):
             raise InputError(f"{path}: holds {len(images)} images; the test set has {len(index)}.")
-        logits = predict_logits(checkpoint.network, checkpoint.prepare(images))
+        logits = predict_logits(checkpoint.network, *checkpoint.prepare(images))
         with (
             atomic_path(Path(arguments.output_folder, f"{path.stem}.npz")) as temporary,
             open(temporary, "wb") as file,
