@@ -27,21 +27,25 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 install: $(VENV)/.installed ## create .venv with the locked versions
 
 results: install ## run the study and write results/<study>/report.html
-	$(VENV)/bin/snakemake --cores all $(CONFIG)
+	$(VENV)/bin/python workflow/run_study.py $(CONFIG)
+
+# A worker per core; what shares a server or a long training stays on one worker.
+SIDE_BY_SIDE := --numprocesses auto --dist loadgroup
 
 test: install ## run the tests
-	$(VENV)/bin/python -m pytest -m "not slow" --cov=equimorph --cov-report=term --cov-fail-under=85
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) -m "not slow" --cov=equimorph --cov-report=term --cov-fail-under=85
 
 test-all: install ## run all tests, also the slow ones: Slurm, torchrun, every group and shape
-	EQUIMORPH_TEST_ALL=1 $(VENV)/bin/python -m pytest
+	EQUIMORPH_TEST_ALL=1 $(VENV)/bin/python -m pytest $(SIDE_BY_SIDE)
 
 publish: install ## refresh the published results in .dvc/store (docs/sharing.md)
 	$(VENV)/bin/python workflow/dvc_publish.py
 
-lint: install ## check style, formatting and the workflow
+lint: install ## check style, formatting, types and the workflow
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/snakefmt --check Snakefile workflow
+	$(VENV)/bin/mypy
 	$(VENV)/bin/snakemake --lint
 
 lock: install ## resolve requirements.lock anew from pyproject.toml
@@ -50,4 +54,4 @@ lock: install ## resolve requirements.lock anew from pyproject.toml
 		--no-emit-package lie-learn --no-emit-package py3nj --upgrade -o requirements.lock pyproject.toml
 
 clean: ## remove what runs leave behind; keeps data/, results/ and .venv
-	rm -rf work logs benchmarks .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf work logs benchmarks .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage

@@ -38,6 +38,7 @@ include: "workflow/rules/search.smk"
 localrules:
     all,
     data,
+    images,
 
 
 # The study: every table and figure, and the report that shows them.
@@ -54,5 +55,14 @@ rule data:
         DATA_FILES,
 
 
+# What networks see, under work/: no stage of DVC holds it, so a clone has to make it anew, and in a
+# call of its own (docs/sharing.md).
+rule images:
+    input:
+        IMAGES,
+        CONDITION_IMAGES,
+
+
 onsuccess:
-    print(f"Report: {RESULTS}/report.html")
+    for line in announced(workflow.dag):
+        print(line)

@@ -1,13 +1,13 @@
-"""What the tests share: paths, the real sample, one thread, a network's default specification."""
+"""What the tests share: paths, the real sample, a network's default specification."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
-torch.set_num_threads(2)
+# Tests run side by side, one per core, and small tensors are slower on two threads. Before torch
+# is loaded, and for the processes that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 ROOT = Path(__file__).resolve().parents[1]
 # Kernel bases are kept from one run of the tests to the next, apart from the user's.
@@ -27,15 +27,6 @@ def real_sample() -> Path:
     if not place:
         pytest.skip("EQUIMORPH_REAL_DATA is unset: no real galaxies to test on")
     return Path(place)
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Tensors of small tests are slower on two threads, and far slower beside other jobs."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ RECIPE = {
     "learning_rate": 0.01,
     "weight_decay": 0.01,
     "label_smoothing": 0.1,
+    "loss": {"kind": "focal"},
     "patience": 4,
     "precision": "float32",
     "augmentation": {

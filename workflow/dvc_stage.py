@@ -1,4 +1,4 @@
-"""Run Snakemake as a stage of dvc.yaml: `python workflow/dvc_stage.py STUDY SOURCE [TARGET]`.
+"""Run Snakemake as a stage of dvc.yaml: `python workflow/dvc_stage.py data`, or `results`.
 
 DVC keeps what a stage has written (`persist`), so Snakemake decides what to run. It can do so only
 with its own records, which travel with the results (.snakemake/metadata). Results without records,
@@ -14,6 +14,9 @@ from pathlib import Path
 from equimorph.errors import InputError
 from equimorph.io import run
 from equimorph.lineage.records import Project, read_records, record_name
+from equimorph.study.config import check_config
+from equimorph.study.yaml_files import read_yaml
+from run_study import release_left_lock, run_study
 
 # Outputs of jobs that were killed; Snakemake knows them.
 INCOMPLETE = Path(".snakemake/incomplete")
@@ -84,12 +87,19 @@ def check(folders: list[Path]) -> None:
 
 
 def main() -> None:
-    """Check the records, then become Snakemake; with conda where it is installed."""
-    study, source, *targets = sys.argv[1:]
-    check([Path("data", source), Path("results", study)])
+    """Check the config and the records, then run Snakemake; with conda where it is installed."""
+    if sys.argv[1:] not in (["data"], ["results"]):
+        raise InputError(f"{' '.join(sys.argv[1:]) or 'no stage'}: allowed are data, results.")
+    # Read here: no value of a config passes through the shell that DVC starts.
+    config = read_yaml("config.yaml")
+    check_config(config, read_yaml("workflow/schemas/config.schema.yaml"), ["config.yaml"])
+    check([Path("data", config["data"]["source"]), Path("results", config["study"])])
     conda = ["--sdm", "conda"] if shutil.which("conda") else []
-    command = ["snakemake", *targets, "--cores", "all", *conda]
-    os.execvp(sys.executable, [sys.executable, "-m", *command])
+    if sys.argv[1] == "results":
+        sys.exit(run_study(conda))
+    release_left_lock()
+    command = [sys.executable, "-m", "snakemake", "data", "--cores", "all", *conda]
+    os.execv(sys.executable, command)
 
 
 if __name__ == "__main__":

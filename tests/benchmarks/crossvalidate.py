@@ -15,13 +15,15 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow"))
 
+from equimorph.data.image_file import open_images  # noqa: E402
 from equimorph.data.split import read_split  # noqa: E402
-from equimorph.data.tensors import network_input, open_images  # noqa: E402
+from equimorph.data.tensors import network_input  # noqa: E402
 from equimorph.models.initialisation import initialise  # noqa: E402
 from equimorph.models.inputs import measured  # noqa: E402
 from equimorph.models.registry import build  # noqa: E402
 from equimorph.seeds import WEIGHTS, stream  # noqa: E402
 from equimorph.study.models import resolve  # noqa: E402
+from equimorph.study.recipes import recipe_settings  # noqa: E402
 from equimorph.study.yaml_files import merged, read_yaml  # noqa: E402
 from equimorph.training.loop import Labelled, train  # noqa: E402
 from equimorph.training.recipe import read_recipe  # noqa: E402
@@ -46,8 +48,7 @@ def main() -> None:
     config["network"].update(json.loads(arguments.network))
     config["train"].update(json.loads(arguments.train))
     specification = resolve(arguments.model, config["models"], config["network"])
-    apart = ("models", "seeds", "threads", "device", "overrides")
-    recipe = read_recipe({key: v for key, v in config["train"].items() if key not in apart})
+    recipe = read_recipe(recipe_settings(config["train"], arguments.model))
     classes = len(config["data"]["classes"])
     source = config["data"]["source"]
     split = ROOT / f"data/{source}/split-clean.csv"

@@ -44,12 +44,13 @@ from equimorph.io import run
 from equimorph.models.architectures.gcnn import GCNN
 from equimorph.models.head import classifier
 from equimorph.models.initialisation import initialise
+from equimorph.models.prediction import predict_logits
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.provenance import hardware, versions
 from equimorph.steerable.blurred_pool import SIGMA
-from equimorph.steerable.convolution import plane
+from equimorph.steerable.convolution import initialise_steerable, plane
 from equimorph.training.augment import Augmentation
-from equimorph.training.loop import Labelled, predict_logits, train
+from equimorph.training.loop import Labelled, train
 from equimorph.training.optimisers import Schedule
 from equimorph.training.recipe import PRECISIONS, Recipe
 
@@ -220,7 +221,11 @@ class S1:
         """Build the network and the images."""
         self.device = open_device(task.device)
         self.network = S1Network(task.group, task.size)
-        initialise(self.network, torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        initialise(self.network, generator)
+        for layer in self.network.modules():
+            if isinstance(layer, enn.R2Conv):
+                initialise_steerable(layer, generator)
         self.network.to(self.device)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY

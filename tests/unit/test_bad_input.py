@@ -19,13 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from equimorph.data.catalogue import write_catalogue
+from equimorph.data.catalogue import read_catalogue, write_catalogue
 from equimorph.data.convert import convert
-from equimorph.data.images import import_images, read_manifest
+from equimorph.data.image_file import open_images
+from equimorph.data.images import import_images
+from equimorph.data.manifest import read_manifest
 from equimorph.data.raw import RAW_KEYS, write_raw
-from equimorph.data.sky import read_catalogue
 from equimorph.data.split import read_split
-from equimorph.data.tensors import open_images
 from equimorph.data.verify import verify
 from equimorph.errors import InputError
 from tests.unit.data.test_images import png16
@@ -311,6 +311,9 @@ MANIFESTS = {
     "blank lines": (b"path,label\n\na.png,0\n\n\nsub/b.png,2\n\n", GOOD),
     "quotes": (b'"path","label"\n"a.png","0"\n"sub/b.png","2"\n', GOOD),
     "spaces": (b" path , label \n a.png , 0 \n sub/b.png , 2 \n", GOOD),
+    "capitals": (b"Path,Label\na.png,0\nsub/b.png,2\n", GOOD),
+    "another word for path": (b"file,label\na.png,0\nsub/b.png,2\n", GOOD),
+    "names of classes": (b"path,class\na.png,smooth\nsub/b.png,Merging\n", GOOD),
     "more columns": (b"z,label,path\n1,0,a.png\n,2,sub/b.png\n", GOOD),
     "leading zeros": (HEAD + b"a.png,00\nsub/b.png,02\n", GOOD),
     "within by a detour": (HEAD + b"sub/../a.png,0\n./sub//b.png,2\n", GOOD),
@@ -321,9 +324,8 @@ MANIFESTS = {
     "semicolons": (b"path;label\na.png;0\n", "columns .* are missing"),
     "tabs": (b"path\tlabel\na.png\t0\n", "columns .* are missing"),
     "no label": (b"path,ra,dec\na.png,1,1\n", r"\['label'\] are missing"),
-    "no path": (b"file,label\na.png,0\n", r"\['path'\] are missing"),
-    "capitals": (b"Path,Label\na.png,0\n", "are missing"),
-    "a column twice": (b"path,label,label\na.png,0,1\n", "more than once"),
+    "no path": (b"id,label\na.png,0\n", r"\['path'\] are missing"),
+    "a column twice": (b"path,label,label\na.png,0,1\n", "mean the same"),
     "ra alone": (b"path,label,ra\na.png,0,1\n", "only one of the columns ra and dec"),
     "Latin-1": (HEAD + "galaxié.png,0\n".encode("latin-1"), "not a CSV file in UTF-8"),
     "UTF-16": ("path,label\na.png,0\n".encode("utf-16"), "not a CSV file in UTF-8"),
@@ -370,28 +372,28 @@ MANIFESTS = {
 def test_manifest(folder, content, expected):
     (folder / "manifest.csv").write_bytes(content)
     if isinstance(expected, list):
-        arrays = import_images(folder, 3)
+        arrays = import_images(folder, CLASSES)
         assert arrays.labels.tolist() == expected
         assert (arrays.images == [pixels(1)[0], pixels(2)[0]]).all()
         return
     with pytest.raises(InputError, match=f"(?s){expected}") as caught:
-        import_images(folder, 3)
+        import_images(folder, CLASSES)
     assert str(folder / "manifest.csv") in str(caught.value)
 
 
 def test_manifest_that_is_no_file(folder):
     for place in (folder, folder / "absent", folder / "a.png"):
         with pytest.raises(InputError, match="there is no such file"):
-            read_manifest(place, 3)
+            read_manifest(place, CLASSES)
     (folder / "manifest.csv").mkdir()
     with pytest.raises(InputError, match="there is no such file"):
-        read_manifest(folder, 3)
+        read_manifest(folder, CLASSES)
 
 
 def test_mutated_manifests(folder):
     path = folder / "manifest.csv"
     content = b"path,label,ra,dec\na.png,0,10.5,-3\nsub/b.png,2,,\n"
-    tried = fuzz(content, path, lambda: import_images(folder, 3), 300)
+    tried = fuzz(content, path, lambda: import_images(folder, CLASSES), 300)
     assert tried["accepted"] and tried["refused"]
 
 
@@ -411,10 +413,11 @@ def test_any_cells_in_a_manifest(folder, columns):
         (folder / "manifest.csv").write_bytes(content)
         tried["all"] += 1
         try:
-            found = read_manifest(folder, 3)
+            found = read_manifest(folder, CLASSES)
+            found.check()
         except InputError:
             return
-        assert all(row.file.is_relative_to(folder.resolve()) for row in found)
+        assert all(row.file.is_relative_to(folder.resolve()) for row in found.rows)
 
     check()
     assert tried["all"] >= 100
@@ -529,9 +532,9 @@ def test_image(tmp_path, content, expected, name):
     (tmp_path / "manifest.csv").write_text(f"path,label\n{name},0\n")
     if isinstance(expected, str):
         with pytest.raises(InputError, match=rf"row 2 \({name}\): .*{expected}"):
-            import_images(tmp_path, 1)
+            import_images(tmp_path, ["only"])
         return
-    (found,) = import_images(tmp_path, 1).images
+    (found,) = import_images(tmp_path, ["only"]).images
     assert found.dtype == np.uint8 and found.shape[2] == 3
     assert (found == expected).all()
 
@@ -542,7 +545,7 @@ def test_jpeg(tmp_path):
     for name, mode in (("rgb.jpg", "RGB"), ("cmyk.jpg", "CMYK")):
         content = encoded("JPEG", smooth.astype(np.uint8), mode, quality=95, subsampling=0)
         (tmp_path / name).write_bytes(content)
-    for found in import_images(tmp_path, 1).images:
+    for found in import_images(tmp_path, ["only"]).images:
         assert np.abs(found.astype(int) - smooth).max() <= 12
 
 
@@ -551,7 +554,7 @@ def test_file_of_terabytes(tmp_path):
         file.truncate(2**40)  # takes no space on the disk
     (tmp_path / "manifest.csv").write_text("path,label\nx.png,0\n")
     with pytest.raises(InputError, match="row 2 .*has 1099511627776 bytes; allowed are at most"):
-        import_images(tmp_path, 1)
+        import_images(tmp_path, ["only"])
 
 
 KINDS = ("PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP", "PPM", "JPEG2000")
@@ -564,13 +567,13 @@ def test_image_cut_anywhere(tmp_path, kind):
     (tmp_path / "manifest.csv").write_text("path,label\nx,0\n")
     content = encoded(kind)
     (tmp_path / "x").write_bytes(content)
-    whole = import_images(tmp_path, 1).images
+    whole = import_images(tmp_path, ["only"]).images
     refused = 0
     lengths = range(0, len(content), max(1, len(content) // 40))
     for length in lengths:
         (tmp_path / "x").write_bytes(content[:length])
         try:
-            assert (import_images(tmp_path, 1).images == whole).all(), f"{length} bytes"
+            assert (import_images(tmp_path, ["only"]).images == whole).all(), f"{length} bytes"
         except InputError:
             refused += 1
     assert refused >= 0.8 * len(lengths) >= 30
@@ -582,7 +585,7 @@ def test_mutated_images(tmp_path, kind):
     (tmp_path / "manifest.csv").write_text("path,label\nx,0\n")
 
     def read() -> None:
-        (image,) = import_images(tmp_path, 1).images
+        (image,) = import_images(tmp_path, ["only"]).images
         assert image.dtype == np.uint8 and image.shape[0] == image.shape[1] and image.ndim == 3
 
     assert fuzz(encoded(kind), tmp_path / "x", read, 100)["refused"]

@@ -20,9 +20,16 @@ def test_commit_and_dirty_state(tmp_path, monkeypatch):
     assert commit() == clean
     (tmp_path / "file").write_text("b")
     assert commit() == {**clean, "dirty": True}
-    (tmp_path / "below").mkdir()
-    monkeypatch.chdir("below")
-    assert commit()["dirty"] is True
+
+
+def test_a_copy_inside_another_repository_has_no_commit(tmp_path, monkeypatch):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    empty = [*who, "commit", "-q", "--allow-empty", "-m", "the other repository's"]
+    subprocess.run(["git", "-C", tmp_path, *empty], check=True)
+    (tmp_path / "copy").mkdir()
+    monkeypatch.chdir(tmp_path / "copy")
+    assert commit() == {"commit": None, "dirty": None}
 
 
 def test_versions_name_what_results_depend_on():

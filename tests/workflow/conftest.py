@@ -4,12 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from equimorph.study.yaml_files import merged
+
+from . import stand_in_conda
 
 PARTS = ("Snakefile", "config.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "envs", "profiles")
 
@@ -35,17 +39,22 @@ SMALL = {
     "evaluate": {"conditions": ["clean", "rotated", "noise-50"], "bootstrap": 100},
 }
 
+IDENTITY = {
+    "DVC_NO_ANALYTICS": "1",
+    **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "a"),
+    **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "a@b.c"),
+}
+
 
 class Project:
     """A copy of the project, and what one types in it."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None):
         self.folder = folder
         bin_folder = str(Path(sys.executable).parent)
-        self.environment = {
+        self.environment = environment or {
             **os.environ,
             "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
-            "OMP_NUM_THREADS": "1",
             "MPLBACKEND": "Agg",
         }
 
@@ -104,12 +113,67 @@ def copy_project(root: Path, folder: Path) -> Project:
     return project
 
 
+def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """Return a folder that is built once in a run of the tests, for all its workers.
+
+    Args:
+        factory: pytest's own.
+        name: of the folder.
+        build: makes what lies in the folder; called by the first worker that asks, while the others
+            wait.
+    """
+    place = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each has a folder of its own in the run's
+        place = place.parent
+    folder, done = place / name, place / f"{name}.done"
+    with FileLock(place / f"{name}.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker whose attempt failed
+            folder.mkdir()
+            build(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def finished(root, tmp_path_factory) -> Project:
     """A project whose small study has run; tests must leave it as it is."""
-    project = copy_project(root, tmp_path_factory.mktemp("finished") / "a folder für 銀河")
-    project.snakemake()
-    return project
+    name = "a folder für 銀河"
+
+    def build(folder: Path) -> None:
+        copy_project(root, folder / name).snakemake()
+
+    return Project(built_once(tmp_path_factory, "finished", build) / name)
+
+
+@pytest.fixture(scope="session")
+def published(root, finished, tmp_path_factory) -> Project:
+    """The finished study, committed to git and pushed to a store inside the repository.
+
+    Tests must leave it as it is, too: they clone it.
+    """
+    environment = {**stand_in_conda.off_path(finished.environment), **IDENTITY}
+
+    def build(folder: Path) -> None:
+        shutil.copytree(finished.folder, folder / "repository")
+        project = Project(folder / "repository", environment)
+        project.run("git", "init", "-q", "-b", "main")
+        project.run("dvc", "init", "-q")
+        shutil.copy2(root / ".dvc/config", project.folder / ".dvc/config")
+        done = project.run("dvc", "repro")
+        assert "Nothing to be done" in done.stdout
+        project.run("dvc", "push", "-q")
+        project.run("git", "add", "-A")
+        project.run("git", "commit", "-qm", "published")
+
+    folder = built_once(tmp_path_factory, "published", build)
+    return Project(folder / "repository", environment)
+
+
+def clone_of(project: Project, folder: Path) -> Project:
+    """Return a clone that has pulled nothing."""
+    project.run("git", "clone", "-q", str(project.folder), str(folder))
+    return Project(folder, project.environment)
 
 
 @pytest.fixture

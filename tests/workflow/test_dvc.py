@@ -2,49 +2,20 @@
 
 import hashlib
 import re
-import shutil
 
 import pytest
 
 from . import stand_in_conda
-from .conftest import Project
+from .conftest import Project, clone_of
+from .edits import EDITS, edited
 
 METRICS = "results/demo/metrics.json"
-
-
-@pytest.fixture(scope="module")
-def published(root, finished, tmp_path_factory) -> Project:
-    """The finished study, committed to git and pushed to a store inside the repository."""
-    folder = tmp_path_factory.mktemp("published") / "repository"
-    shutil.copytree(finished.folder, folder)
-    project = Project(folder)
-    project.environment = stand_in_conda.off_path(project.environment)
-    project.environment.update(
-        GIT_AUTHOR_NAME="a",
-        GIT_AUTHOR_EMAIL="a@b.c",
-        GIT_COMMITTER_NAME="a",
-        GIT_COMMITTER_EMAIL="a@b.c",
-        DVC_NO_ANALYTICS="1",
-    )
-    project.run("git", "init", "-q", "-b", "main")
-    project.run("dvc", "init", "-q")
-    shutil.copy2(root / ".dvc/config", folder / ".dvc/config")
-    done = project.run("dvc", "repro")
-    assert "Nothing to be done" in done.stdout
-    project.run("dvc", "push", "-q")
-    project.run("git", "add", "-A")
-    project.run("git", "commit", "-qm", "published")
-    return project
 
 
 @pytest.fixture
 def clone(published, tmp_path) -> Project:
     """A clone at another path, nothing pulled yet."""
-    folder = tmp_path / "clone"
-    published.run("git", "clone", "-q", str(published.folder), str(folder))
-    project = Project(folder)
-    project.environment = published.environment
-    return project
+    return clone_of(published, tmp_path / "clone")
 
 
 def test_clone_and_pull_leave_nothing_to_do(clone, tmp_path):
@@ -82,6 +53,43 @@ def test_then_one_changed_training_parameter_re_runs_the_trainings_and_what_foll
     assert clone.planned() == expected
 
 
+@pytest.fixture(scope="module")
+def with_images(published, tmp_path_factory) -> Project:
+    """A clone, pulled, its images made; each test takes its edit back."""
+    folder = tmp_path_factory.mktemp("with_images") / "clone"
+    published.run("git", "clone", "-q", str(published.folder), str(folder))
+    project = Project(folder)
+    project.environment = published.environment
+    project.run("dvc", "pull", "-q")
+    said = project.snakemake("-n").stdout
+    assert "Nothing to be done" in said and "snakemake images --cores all" in said
+    assert project.planned("images") == {"convert": 1, "degrade": 3, "images": 1}
+    project.snakemake("images")
+    assert "snakemake images" not in project.snakemake("-n").stdout
+    return project
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_in_a_clone_whose_images_are_made_one_edit_re_runs_exactly_its_jobs(with_images, name):
+    (path, change), expected = EDITS[name]
+    with edited(with_images.folder / path, change):
+        assert with_images.planned() == expected
+
+
+def test_make_results_makes_the_images_first_and_re_trains_nothing(clone):
+    clone.run("dvc", "pull", "-q")
+    (clone.folder / "results/demo/figures/class_sheet.png").unlink()
+    models = list((clone.folder / "results/demo/models").rglob("*.safetensors"))
+    written = {path: path.stat().st_mtime_ns for path in models}
+    locks = clone.folder / ".snakemake/locks"
+    locks.mkdir(parents=True)
+    (locks / "0.input.lock").touch()  # as after kill -9
+    said = clone.run("python", "workflow/run_study.py").stdout
+    assert "The lock that a killed run left" in said
+    assert (clone.folder / "results/demo/figures/class_sheet.png").exists()
+    assert {path: path.stat().st_mtime_ns for path in models} == written
+
+
 @pytest.mark.parametrize("path", ["results/demo", "data/simulated"])
 def test_files_without_their_records_are_refused(clone, path):
     clone.run("dvc", "pull", "-q", path)
@@ -117,7 +125,7 @@ def test_a_damaged_file_is_refused_until_checked_out(clone):
 def test_a_deleted_file_comes_back_and_an_edited_caption_re_runs_the_report_alone(clone):
     """Both at once. What is kept is not even written anew, and the cache stays what it was."""
     clone.run("dvc", "pull", "-q")
-    figure = clone.folder / "results/demo/figures/class_histogram.svg"
+    figure = clone.folder / "results/demo/figures/class_sheet.png"  # made of images, as models are
     model = clone.folder / "results/demo/models/D4/seed-0/model.safetensors"
     written = model.stat().st_mtime_ns
     figure.unlink()
@@ -128,7 +136,7 @@ def test_a_deleted_file_comes_back_and_an_edited_caption_re_runs_the_report_alon
     assert "Edited here." in (clone.folder / "results/demo/report.html").read_text()
     stats = done.stdout.rsplit("Job stats:", 1)[1].split("total", 1)[0].split()
     assert [word for word in stats if word.startswith(("plot", "train", "predict"))] == [
-        "plot_class_histogram"
+        "plot_class_sheet"
     ]
     assert "up to date" in clone.run("dvc", "status").stdout
     for file in (clone.folder / ".dvc/cache/files/md5").glob("*/*"):
@@ -144,8 +152,7 @@ def experiment(published, tmp_path_factory) -> tuple[Project, bytes, str]:
         The clone, the metrics before, and what the command printed.
     """
     place = tmp_path_factory.mktemp("experiment")
-    published.run("git", "clone", "-q", str(published.folder), str(place / "clone"))
-    project = Project(place / "clone")
+    project = clone_of(published, place / "clone")
     project.environment = stand_in_conda.on_path(published.environment, place / "conda")
     project.run("dvc", "pull", "-q")
     before = (project.folder / METRICS).read_bytes()
@@ -154,6 +161,7 @@ def experiment(published, tmp_path_factory) -> tuple[Project, bytes, str]:
     return project, before, done.stdout
 
 
+@pytest.mark.xdist_group("experiment")
 def test_stages_run_in_conda_environments_where_conda_is_on_the_path(experiment):
     project, _, said = experiment
     activated = set(re.findall(r"Activating conda environment: (\S+)", said))
@@ -162,6 +170,7 @@ def test_stages_run_in_conda_environments_where_conda_is_on_the_path(experiment)
     assert re.search(r"Running post-deploy script \S+\.post-deploy\.sh", said)  # escnn
 
 
+@pytest.mark.xdist_group("experiment")
 def test_an_experiment_becomes_a_branch_that_holds_results_and_records(experiment):
     """`git checkout` and `dvc checkout` switch results and records together, one alone does not."""
     clone, main, _ = experiment
@@ -182,3 +191,11 @@ def test_an_experiment_becomes_a_branch_that_holds_results_and_records(experimen
     clone.run("git", "checkout", "-q", "main")
     clone.run("dvc", "checkout", "-q")
     assert metrics.read_bytes() == main and clone.planned() == {}
+
+
+def test_no_value_of_the_config_reaches_the_shell_that_dvc_starts(clone):
+    clone.run("dvc", "pull", "-q")
+    clone.edit_config({"study": "demo; touch PWNED #"})
+    said = refused(clone)
+    assert "config: study: 'demo; touch PWNED #' is not allowed" in said
+    assert not (clone.folder / "PWNED").exists()

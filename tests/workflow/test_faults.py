@@ -219,10 +219,10 @@ def test_a_resume_file_that_is_of_no_use(copy, fault):
     assert model.read_bytes() == expected
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_diverging_model_fails_alone(copy, processes):
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_a_diverging_model_fails_alone(copy, world_size):
     wild = {"learning_rate": 1.0e6, "epochs": 20, "schedule": {"kind": "constant"}}
-    copy.edit_config({"train": {"overrides": {"CNN": wild}, "processes": processes}})
+    copy.edit_config({"train": {"overrides": {"CNN": wild}, "world_size": world_size}})
     trained = ["results/demo/models/C2/seed-0/model.safetensors", MODEL]
     for model in trained:
         (copy.folder / model).unlink()
@@ -291,3 +291,48 @@ def test_a_path_with_blanks_and_letters_of_other_languages(finished):
     assert finished.planned() == {}
     metrics = json.loads((finished.folder / "results/demo/metrics.json").read_text())
     assert list(metrics["models"]) == SMALL["train"]["models"]
+
+
+# What a config says is data, never a command.
+
+HOSTILE = "x'; touch PWNED; $(touch PWNED) `touch PWNED` \"{wildcards} -- #"
+
+
+def test_texts_of_a_config_are_single_words_of_every_command(fresh):
+    """Every free text of the config, in the commands as Snakemake would give them to the shell."""
+    classes = [f"{HOSTILE}{number}" for number in range(10)]
+    fresh.edit_config(
+        {
+            "data": {"classes": classes, "galaxy10": {"mirrors": [f"http://{HOSTILE}"]}},
+            "notes": [HOSTILE],
+        }
+    )
+    said = fresh.snakemake("-n", "-p", "all", RAW).stdout
+    commands = [line for line in said.splitlines() if line.lstrip().startswith("python ")]
+    assert len(commands) > 20
+    holding = [word for line in commands for word in shlex.split(line) if "PWNED" in word]
+    assert len(holding) > 20
+    assert all(HOSTILE in word or json.dumps(HOSTILE)[1:-1] in word for word in holding)
+
+
+@pytest.mark.parametrize("text", ["demo; touch PWNED #", "a\n", "-x", "../a", "a b", "", "a" * 200])
+def test_a_study_is_called_by_a_name(fresh, text):
+    fresh.edit_config({"study": text})
+    assert "config: study: " in fails(fresh, "-n")
+
+
+def test_a_second_run_says_which_one_is_alive(copy):
+    """The first one waits for a lock that this test holds in its name."""
+    locks = copy.folder / ".snakemake/locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    (locks / "0.input.lock").touch()
+    command = ["sh", "-c", "sleep 60; : snakemake"]
+    alive = subprocess.Popen(command, cwd=copy.folder)
+    try:
+        done = copy.run("python", "workflow/run_study.py", check=False)
+    finally:
+        alive.kill()
+        alive.wait()
+    assert done.returncode == 1
+    assert f"process {alive.pid}; wait until it ends" in done.stdout
+    assert (locks / "0.input.lock").exists()

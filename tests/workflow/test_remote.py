@@ -3,36 +3,33 @@
 import hashlib
 import shutil
 import sys
-from pathlib import Path
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from . import stand_in_conda
-from .conftest import Project
+from .conftest import Project, clone_of
 
 BUCKET = "galaxies"
 REGION = "us-east-1"
-IDENTITY = {
+AWS = {
     "AWS_ACCESS_KEY_ID": "someone",
     "AWS_SECRET_ACCESS_KEY": "something",
     "AWS_DEFAULT_REGION": REGION,
     "NO_PROXY": "127.0.0.1",
-    "DVC_NO_ANALYTICS": "1",
-    **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "a"),
-    **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "a@b.c"),
 }
 MODEL = "results/demo/models/D4/seed-0/model.safetensors"
+
+pytestmark = pytest.mark.xdist_group("remote")  # one server, one bucket
 
 
 @pytest.fixture(scope="module")
 def publish(root):
     """The module behind `make publish`."""
     sys.path.insert(0, str(root / "workflow"))
-    import publish
+    import dvc_publish
 
-    return publish
+    return dvc_publish
 
 
 def test_the_store_holds_what_the_lock_names_and_is_small(root, publish):
@@ -46,27 +43,9 @@ def test_the_store_holds_what_the_lock_names_and_is_small(root, publish):
 
 
 @pytest.fixture(scope="module")
-def repository(root, finished, tmp_path_factory) -> Project:
-    """The finished study under git, its outputs in DVC's cache, nothing pushed."""
-    folder = tmp_path_factory.mktemp("remote") / "repository"
-    shutil.copytree(finished.folder, folder)
-    project = Project(folder)
-    project.environment = {**stand_in_conda.off_path(project.environment), **IDENTITY}
-    project.run("git", "init", "-q")
-    project.run("dvc", "init", "-q")
-    shutil.copy2(root / ".dvc/config", folder / ".dvc/config")
-    project.run("dvc", "commit", "-q", "--force")  # what `dvc repro` would record
-    project.run("git", "add", "-A")
-    project.run("git", "commit", "-qm", "study")
-    return project
-
-
-def clone_of(project: Project, folder: Path) -> Project:
-    """Return a clone that has pulled nothing."""
-    project.run("git", "clone", "-q", str(project.folder), str(folder))
-    clone = Project(folder)
-    clone.environment = project.environment
-    return clone
+def repository(published) -> Project:
+    """The published study, and who one is for the server."""
+    return Project(published.folder, {**published.environment, **AWS})
 
 
 def test_publish_refreshes_the_store_with_one_command(repository, publish, tmp_path):
@@ -75,6 +54,7 @@ def test_publish_refreshes_the_store_with_one_command(repository, publish, tmp_p
     shutil.copytree(repository.folder / ".dvc/cache", project.folder / ".dvc/cache")
     project.run("dvc", "checkout", "-q")
     store = project.folder / ".dvc/store"
+    shutil.rmtree(store)
     stale = store / "files/md5/ab/cdef"
     stale.parent.mkdir(parents=True)
     stale.write_text("of an earlier study")
@@ -97,8 +77,8 @@ def bucket():
     server.start()
     address = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
     session = boto3.session.Session(
-        aws_access_key_id=IDENTITY["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=IDENTITY["AWS_SECRET_ACCESS_KEY"],
+        aws_access_key_id=AWS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=AWS["AWS_SECRET_ACCESS_KEY"],
         region_name=REGION,
     )
     bucket = session.resource("s3", endpoint_url=address).Bucket(BUCKET)

@@ -97,11 +97,27 @@ def test_an_edit_of_an_environment_re_runs_its_jobs(copy):
 def test_two_processes_share_a_training(copy):
     run = copy.folder / "results/demo/models/D4/seed-0"
     alone = pd.read_csv(run / "history.csv")
-    copy.edit_config({"train": {"processes": 2}})
+    copy.edit_config({"train": {"world_size": 2}})
     copy.snakemake("results/demo/models/D4/seed-0/run.json")
-    assert json.loads((run / "run.json").read_text())["processes"] == 2
+    assert json.loads((run / "run.json").read_text())["world_size"] == 2
     shared = pd.read_csv(run / "history.csv")
     np.testing.assert_allclose(shared["train_loss"], alone["train_loss"], atol=1e-4)
+
+
+def announced(done) -> list[str]:
+    """Return the lines at the end of a run that say what there is to open."""
+    return re.findall(r"^(?:Data|Search|Report): .*$", done.stdout, re.MULTILINE)
+
+
+def test_a_run_of_the_data_alone_announces_no_report(fresh):
+    assert announced(fresh.snakemake("data")) == ["Data: data/simulated"]
+    assert not (fresh.folder / "results/demo/report.html").exists()
+
+
+def test_a_run_announces_what_it_has_made_and_nothing_that_lay_there(copy):
+    (copy.folder / "results/demo/report.html").unlink()
+    assert announced(copy.snakemake()) == ["Report: results/demo/report.html"]
+    assert announced(copy.snakemake()) == []
 
 
 def test_one_target_runs_only_what_it_needs(fresh):

@@ -1,104 +1,18 @@
 """Each single edit re-runs exactly its jobs; what changes no result re-runs nothing.
 
-The counts are those of the small study: three models, two seeds, three conditions. Further edits
-are in test_study.py (a recipe, one more seed, one more model, a module of the figures); what passes
-through DVC is in test_dvc.py, through conda in test_conda.py.
+The same edits in a clone are in test_dvc.py; what passes through conda is in test_conda.py. Further
+edits are in test_study.py (one more seed, one more model).
 """
 
 import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-import yaml
-
-from equimorph.study.yaml_files import merged
 
 from .conftest import Project
-
-Edit = tuple[str, Callable[[str], str]]
-
-ALWAYS = {"report": 1, "all": 1}
-AFTER_COMPARE = {
-    "plot_accuracy_by_order": 1,
-    "plot_training_curves": 1,
-    "plot_confusion": 1,
-    "plot_reliability": 1,
-    **ALWAYS,
-}
-AFTER_MEASURE = {"compare": 1, **AFTER_COMPARE}
-AFTER_PREDICT = {"measure": 3, **AFTER_MEASURE}
-AFTER_TRAIN = {"predict": 6, "equivariance": 6, "plot_equivariance": 1, **AFTER_PREDICT}
-AFTER_DEGRADE = {"predict": 6, "plot_condition_sheet": 1, **AFTER_PREDICT}
-AFTER_SPLIT = {
-    "degrade": 3,
-    "train": 6,
-    "plot_class_histogram": 1,
-    "plot_sky_map": 1,
-    "plot_class_sheet": 1,
-    **AFTER_DEGRADE,
-    **AFTER_TRAIN,
-}
-DATA = ("simulate", "verify", "convert", "catalogue", "audit", "split")
-EVERYTHING = {**dict.fromkeys(DATA, 1), **AFTER_SPLIT}
-FIGURES = {rule: 1 for rule in EVERYTHING if rule.startswith("plot_")}
-
-
-def config(changes: dict) -> Edit:
-    """Return an edit of config.yaml; the report prints the config, so it follows each of them."""
-
-    def change(text: str) -> str:
-        return yaml.safe_dump(merged(yaml.safe_load(text), changes), sort_keys=False)
-
-    return "config.yaml", change
-
-
-def line(path: str, text: str = "# edited") -> Edit:
-    """Return an edit that adds a line."""
-    return path, lambda old: f"{old}\n{text}\n"
-
-
-def words(path: str, old: str, new: str) -> Edit:
-    """Return an edit that replaces words, which must stand there once."""
-
-    def change(text: str) -> str:
-        assert text.count(old) == 1, f"{path}: {old!r} {text.count(old)} times"
-        return text.replace(old, new)
-
-    return path, change
-
-
-EDITS = {
-    "parameter of the data": (config({"data": {"simulated": {"seed": 1}}}), EVERYTHING),
-    "parameter of the split": (
-        config({"data": {"split": {"seed": 43}}}),
-        {"split": 1, **AFTER_SPLIT},
-    ),
-    "parameter of one condition": (
-        config({"conditions": {"noise-50": {"level": 0.4}}}),
-        {"degrade": 1, **AFTER_DEGRADE},
-    ),
-    "parameter of one model": (
-        config({"train": {"overrides": {"D4": {"learning_rate": 0.001}}}}),
-        {"train": 2, **AFTER_TRAIN, "predict": 2, "equivariance": 2, "measure": 1},
-    ),
-    "script": (line("workflow/scripts/evaluate/measure.py"), AFTER_PREDICT),
-    "library module": (
-        line("workflow/equimorph/robustness/degrade.py"),
-        {"degrade": 3, **AFTER_DEGRADE},
-    ),
-    "environment": (line("envs/report.yaml"), {**FIGURES, **ALWAYS}),
-    "script of an environment": (line("envs/compute.post-deploy.sh"), EVERYTHING),
-    "text of a rule": (
-        words("workflow/rules/robustness.smk", "python {input.script}", "python -b {input.script}"),
-        {"degrade": 3, **AFTER_DEGRADE},
-    ),
-    "caption": (line("workflow/report/sky_map.rst", "Edited."), ALWAYS),
-}
+from .edits import AFTER_TRAIN, EDITS, edited, line, words
 
 HARMLESS = [
     line("config.yaml"),
@@ -116,19 +30,6 @@ def project(finished, tmp_path_factory) -> Project:
     folder = tmp_path_factory.mktemp("traps") / "elsewhere"
     shutil.copytree(finished.folder, folder)
     return Project(folder)
-
-
-@contextmanager
-def edited(path: Path, change: Callable[[str], str]) -> Iterator[None]:
-    """Edit a file, later take the edit back, the time of the last change included."""
-    before, times = path.read_text(), path.stat()
-    path.write_text(change(before))
-    assert path.read_text() != before
-    try:
-        yield
-    finally:
-        path.write_text(before)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 @pytest.mark.parametrize("name", EDITS)

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from equimorph.io import sha256_of
+
 # What `stamp` returns.
 STAMP = ("commit", "dirty", "versions", "hardware")
 DVC_LOCK = "dvc.lock"
@@ -19,10 +21,14 @@ PACKAGES = ("torch", "escnn", "numpy", "scipy", "h5py", "scikit-learn", "snakema
 def commit() -> dict[str, Any]:
     """Return the git commit and whether tracked files differ from it; None outside a checkout.
 
-    dvc.lock does not count: `dvc repro` writes what it has made into it after each stage.
+    The checkout is the folder that the job runs in: a copy of the project that lies somewhere in
+    another repository is none. dvc.lock does not count:
+    `dvc repro` writes what it has made into it after each stage.
     """
     others = (":/", f":(top,exclude){DVC_LOCK}")
     try:
+        if Path(_git("rev-parse", "--show-toplevel")).resolve() != Path.cwd().resolve():
+            return {"commit": None, "dirty": None}
         head = _git("rev-parse", "HEAD")
         dirty = bool(_git("status", "--porcelain", "--untracked-files=no", "--", *others))
     except (OSError, subprocess.CalledProcessError):
@@ -73,5 +79,5 @@ def digest(value: Any, files: Iterable[str | Path] = ()) -> str:
     """Return the SHA-256 of a JSON value and of the contents of files, in their order."""
     total = hashlib.sha256(json.dumps(value, sort_keys=True).encode())
     for path in files:
-        total.update(hashlib.sha256(Path(path).read_bytes()).digest())
+        total.update(bytes.fromhex(sha256_of(path)))
     return total.hexdigest()

@@ -1,29 +1,40 @@
-"""Which local modules a script imports, so that the workflow sees an edit of any of them.
+"""Which local modules the result of a script depends on: an edit of one re-runs its rule.
 
 Standard library alone: the Snakefile calls this while it is parsed.
 """
 
 import ast
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "equimorph"
+# Rooms whose modules are found by the name that a config gives, at run time: one file per name. An
+# import statement would tie every job to all of them.
+ARCHITECTURES = f"{PACKAGE}.models.architectures"
+LOSSES = f"{PACKAGE}.training.losses"
+DEGRADATIONS = f"{PACKAGE}.robustness.degradations"
+# What shows how a job gets on, and changes no result.
+OBSERVERS = (f"{PACKAGE}.tracking", f"{PACKAGE}.progress")
 
 
-def local_modules(script: str | Path, root: str | Path) -> list[str]:
-    """Return the files of the package that `script` imports, directly or through others.
+def local_modules(script: str | Path, root: str | Path, named: Iterable[str] = ()) -> list[str]:
+    """Return the files of the package that the result of `script` depends on.
 
-    Imports inside functions count: they are what some inputs need.
+    These are the modules that it imports, directly or through others (imports inside functions
+    count: they are what some inputs need), and those that it finds by name; not the `OBSERVERS`.
 
     Args:
         script: a Python file.
         root: the folder that holds the package.
+        named: modules, with dots, that the script finds by the names in its config.
 
     Returns:
         Sorted paths below `root`, the packages' `__init__.py` included.
     """
     root = Path(root)
-    found: set[Path] = set()
-    waiting = [Path(script)]
+    found: set[Path] = {path for name in named for path in _files(name, root)}
+    waiting = [Path(script), *found]
     while waiting:
         for name in _imports(waiting.pop()):
             for path in _files(name, root):
@@ -34,14 +45,23 @@ def local_modules(script: str | Path, root: str | Path) -> list[str]:
 
 
 def _imports(path: Path) -> list[str]:
+    return _imports_of(path.read_text(encoding="utf-8"), str(path))
+
+
+@cache  # a study of 27 trainings asks for 109 scripts, which import the same 80 modules
+def _imports_of(source: str, path: str) -> list[str]:
     names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+    for node in ast.walk(ast.parse(source, filename=path)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             # `from a import b`: b may be a module or a name in a.
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.split(".")[0] == PACKAGE]
+    return [name for name in names if name.split(".")[0] == PACKAGE and not _observes(name)]
+
+
+def _observes(name: str) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in OBSERVERS)
 
 
 def _files(name: str, root: Path) -> list[Path]:

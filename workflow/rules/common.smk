@@ -1,22 +1,24 @@
 # Names and helper functions that the stages share.
-import csv
 import json
 import os
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 from equimorph.study.config import check_config
 from equimorph.data.classes import GALAXY10_COUNTS
+from equimorph.data.manifest import folder_digest, read_manifest
 from equimorph.errors import InputError
 from equimorph.study.models import resolve
 from equimorph.provenance import digest
 from equimorph.study.scale import scaled
-from equimorph.sources import local_modules
+from equimorph.sources import ARCHITECTURES, DEGRADATIONS, LOSSES, local_modules
 from equimorph.study.recipes import recipe_settings
 
 
@@ -47,16 +49,16 @@ def check_gpus():
     # Inside a job of a cluster the limit has no value.
     if limit is None or limit.value is None or not workflow.is_main_process:
         return
-    if PROCESSES * GPU > limit.value:
+    if WORLD_SIZE * GPU > limit.value:
         raise WorkflowError(
-            f"train.processes: {PROCESSES} processes take a GPU each, but jobs may take {limit.value} "
-            f"in all; add `--resources gpu={PROCESSES}`, or more where trainings shall run side by side."
+            f"train.world_size: {WORLD_SIZE} processes take a GPU each, but jobs may take {limit.value} "
+            f"in all; add `--resources gpu={WORLD_SIZE}`, or more where trainings shall run side by side."
         )
 
 
-def shared_by(processes):
+def shared_by(world_size):
     """The command that runs a script in processes that share each batch."""
-    return "python" if processes == 1 else f"python workflow/torchrun.py {processes}"
+    return "python" if world_size == 1 else f"python workflow/torchrun.py {world_size}"
 
 
 check_study()
@@ -68,7 +70,7 @@ SOURCE = config["data"]["source"]
 CLASSES = config["data"]["classes"]
 MODELS = config["train"]["models"]
 SEEDS = config["train"]["seeds"]
-PROCESSES = config["train"]["processes"]
+WORLD_SIZE = config["train"]["world_size"]
 GPU = int(config["train"]["device"] == "cuda")
 check_gpus()
 CONDITIONS = config["evaluate"]["conditions"]
@@ -84,8 +86,26 @@ RESULTS = f"results/{STUDY}"
 # What networks see, and all that is made from it.
 IMAGES = f"{WORK}/{'starless' if config['data']['stars']['remove'] else 'images'}.npy"
 STUDY_WORK = f"work/{STUDY}"
+# The test images under every condition.
+CONDITION_IMAGES = [f"{STUDY_WORK}/conditions/{name}.npy" for name in CONDITIONS]
 LOGS = f"logs/{STUDY}"
 BENCHMARKS = f"benchmarks/{STUDY}"
+
+
+def advise_images_first():
+    """Say what spares the trainings where results are here but no images, as in a clone.
+
+    Whatever reads a file that the same call makes is made anew, were the file equal to the last bit.
+    """
+    here = any(Path(RESULTS).glob("models/*/*/model.safetensors"))
+    missing = [path for path in (IMAGES, *CONDITION_IMAGES) if not Path(path).exists()]
+    if workflow.is_main_process and here and missing:
+        if "images" not in workflow.dag_settings.targets:
+            logger.info(
+                f"{missing[0]} is not here, as in a clone. `snakemake images --cores all` first "
+                "makes the images alone; without it, an edit may plan trainings that it does not "
+                "need."
+            )
 
 
 def split_name():
@@ -94,6 +114,8 @@ def split_name():
     fold = f"-fold-{split['fold']}-of-{split['folds']}" if split["folds"] else ""
     return f"split-{split['protocol']}{fold}"
 
+
+advise_images_first()
 
 SPLIT_CSV = f"{DATA}/{split_name()}.csv"
 SPLIT_JSON = f"{DATA}/{split_name()}.json"
@@ -104,16 +126,36 @@ def one_of(names):
     return "|".join(re.escape(str(name)) for name in names)
 
 
-def modules(script):
-    """The local modules that a script imports: an edit of one of them re-runs the rule."""
-    return local_modules(f"workflow/scripts/{script}", "workflow")
+def code(script, env):
+    """What every rule depends on: its script, the modules it imports, its environment's files.
+
+    An edit of one of them re-runs the rule.
+    """
+    path = f"workflow/scripts/{script}"
+    return {"script": path, "modules": local_modules(path, "workflow"), "env": env}
 
 
-def architecture_modules(wildcards):
-    """The modules of the model's own architecture: an edit of another one re-runs nothing of it."""
-    architecture = json.loads(specification(wildcards))["architecture"]
-    path = f"workflow/equimorph/models/architectures/{architecture}.py"
-    return [path, *local_modules(path, "workflow")]
+def found_by_name(*named):
+    """The files of modules that a script finds by name: an edit of another one re-runs nothing."""
+    return local_modules(os.devnull, "workflow", named)
+
+
+def architecture(wildcards):
+    """The modules of the model's architecture."""
+    name = json.loads(specification(wildcards))["architecture"]
+    return found_by_name(f"{ARCHITECTURES}.{name}")
+
+
+def loss(wildcards):
+    """The modules of the model's loss."""
+    name = json.loads(recipe(wildcards))["loss"]["kind"]
+    return found_by_name(f"{LOSSES}.{name}")
+
+
+def degradation(wildcards):
+    """The modules of the condition's kind of degradation; `clean` has none."""
+    kind = json.loads(condition_json(wildcards))["kind"]
+    return [] if kind == "none" else found_by_name(f"{DEGRADATIONS}.{kind}")
 
 
 def as_json(value):
@@ -150,30 +192,35 @@ def image_folder():
     if not folder:
         raise WorkflowError(
             "data.images.folder is not set, nor the environment variable EQUIMORPH_REAL_DATA: "
-            "name a folder with manifest.csv (columns path, label, optionally ra, dec)."
+            "name a folder with manifest.csv (path, label, optionally class_name, ra, dec, sha256)."
         )
-    return Path(folder)
+    return Path(folder).expanduser()
+
+
+def check_folder():
+    """Stop before any job, also under -n, if the manifest of the image folder is wrong."""
+    try:
+        read_manifest(image_folder(), CLASSES).check()
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+@cache
+def read_folder():
+    """The digest of the image folder, wherever it lies: what the manifest says, and the images."""
+    try:
+        return folder_digest(image_folder(), CLASSES)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def image_digest(wildcards):
-    """The content of the image folder, wherever it lies: the manifest and the files it lists."""
-    folder = image_folder()
-    manifest = folder / "manifest.csv"
-    if not manifest.is_file():
-        raise WorkflowError(
-            f"{manifest}: there is no such file; needed are columns path, label."
-        )
-    try:
-        with open(manifest, encoding="utf-8-sig", newline="") as file:
-            paths = [row.get("path") or "" for row in csv.DictReader(file)]
-        images = [folder / path for path in paths if (folder / path).is_file()]
-    except (OSError, ValueError, csv.Error) as error:
-        # import_images tells what is wrong, row by row; here a digest is enough.
-        return digest(type(error).__name__, [manifest])
-    return digest(paths, [manifest, *images])
+    """As a function, so that images are read only where a job depends on them."""
+    return read_folder()
 
 
 if SOURCE == "images":
+    check_folder()
     # The job finds the folder here: as an input, its place would be part of the provenance.
     os.environ.update(EQUIMORPH_REAL_DATA=str(image_folder()))
 
@@ -204,6 +251,17 @@ def search_figures():
     """
     paths = [f"{RESULTS}/figures/search_{name}.svg" for name in ("history", "slices")]
     return [path for path in paths if Path(path).is_file()]
+
+
+def announced(dag):
+    """What a run has made that one opens next, a line each; nothing that lay there before."""
+    made = {str(path) for job in dag.finished_jobs for path in job.output}
+    landmarks = {
+        SPLIT_CSV: f"Data: {DATA}",
+        f"{RESULTS}/search/best.yaml": f"Search: {RESULTS}/search",
+        f"{RESULTS}/report.html": f"Report: {RESULTS}/report.html",
+    }
+    return [line for path, line in landmarks.items() if path in made]
 
 
 # The captions serve Snakemake's report and ours.

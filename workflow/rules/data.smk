@@ -13,9 +13,7 @@ DATA_FILES = [
 
 rule download:
     input:
-        script="workflow/scripts/data/download.py",
-        modules=modules("data/download.py"),
-        env=COMPUTE_ENV,
+        **code("data/download.py", COMPUTE_ENV),
     output:
         raw="data/galaxy10/raw.h5",
     log:
@@ -28,19 +26,19 @@ rule download:
     message:
         "Download Galaxy10 DECaLS (2.54 GB) and check its SHA-256."
     shell:
-        "python {input.script} --mirrors {params.mirrors:q} --sha256 {params.sha256}"
+        "python {input.script} --mirrors {params.mirrors:q} --sha256 {params.sha256:q}"
         " --output {output.raw} 2>&1 | tee {log}"
 
 
 rule simulate:
     input:
-        script="workflow/scripts/data/simulate.py",
-        modules=modules("data/simulate.py"),
-        env=COMPUTE_ENV,
+        **code("data/simulate.py", COMPUTE_ENV),
     output:
         raw="data/simulated/raw.h5",
     log:
         f"{LOGS}/simulate.log",
+    group:
+        "data"
     conda:
         "../../envs/compute.yaml"
     params:
@@ -56,36 +54,36 @@ rule simulate:
 
 rule import_images:
     input:
-        script="workflow/scripts/data/import_images.py",
-        modules=modules("data/import_images.py"),
-        env=COMPUTE_ENV,
+        **code("data/import_images.py", COMPUTE_ENV),
     output:
         raw="data/images/raw.h5",
     log:
         f"{LOGS}/import_images.log",
+    group:
+        "data"
     conda:
         "../../envs/compute.yaml"
     params:
-        classes=len(CLASSES),
+        class_names=CLASSES,
         content=image_digest,
         pixel_scale=config["data"]["images"]["pixel_scale"],
     message:
         "Import the images of a folder."
     shell:
-        'python {input.script} --folder "$EQUIMORPH_REAL_DATA" --classes {params.classes}'
+        'python {input.script} --folder="$EQUIMORPH_REAL_DATA" --class-names {params.class_names:q}'
         " --pixel-scale {params.pixel_scale} --output {output.raw} 2>&1 | tee {log}"
 
 
 rule verify:
     input:
-        script="workflow/scripts/data/verify.py",
-        modules=modules("data/verify.py"),
-        env=COMPUTE_ENV,
+        **code("data/verify.py", COMPUTE_ENV),
         raw=f"{DATA}/raw.h5",
     output:
         verified=f"{DATA}/verified.json",
     log:
         f"{LOGS}/verify.log",
+    group:
+        "data"
     conda:
         "../../envs/compute.yaml"
     params:
@@ -100,9 +98,7 @@ rule verify:
 
 rule convert:
     input:
-        script="workflow/scripts/data/convert.py",
-        modules=modules("data/convert.py"),
-        env=COMPUTE_ENV,
+        **code("data/convert.py", COMPUTE_ENV),
         raw=f"{DATA}/raw.h5",
         verified=f"{DATA}/verified.json",
     output:
@@ -111,6 +107,8 @@ rule convert:
         f"{LOGS}/convert.log",
     benchmark:
         f"{BENCHMARKS}/convert.tsv"
+    group:
+        "data"
     conda:
         "../../envs/compute.yaml"
     message:
@@ -121,15 +119,15 @@ rule convert:
 
 rule remove_stars:
     input:
-        script="workflow/scripts/data/remove_stars.py",
-        modules=modules("data/remove_stars.py"),
-        env=COMPUTE_ENV,
+        **code("data/remove_stars.py", COMPUTE_ENV),
         images=f"{WORK}/images.npy",
         catalogue=f"{DATA}/catalogue.csv",
     output:
         images=f"{WORK}/starless.npy",
     log:
         f"{LOGS}/remove_stars.log",
+    group:
+        "data"
     conda:
         "../../envs/compute.yaml"
     params:
@@ -144,15 +142,15 @@ rule remove_stars:
 # Apart from convert, whose array is made anew where it is missing: the split must not follow.
 rule catalogue:
     input:
-        script="workflow/scripts/data/catalogue.py",
-        modules=modules("data/catalogue.py"),
-        env=COMPUTE_ENV,
+        **code("data/catalogue.py", COMPUTE_ENV),
         raw=f"{DATA}/raw.h5",
         verified=f"{DATA}/verified.json",
     output:
         catalogue=f"{DATA}/catalogue.csv",
     log:
         f"{LOGS}/catalogue.log",
+    group:
+        "data"
     conda:
         "../../envs/compute.yaml"
     params:
@@ -166,15 +164,15 @@ rule catalogue:
 
 rule audit:
     input:
-        script="workflow/scripts/data/audit.py",
-        modules=modules("data/audit.py"),
-        env=COMPUTE_ENV,
+        **code("data/audit.py", COMPUTE_ENV),
         catalogue=f"{DATA}/catalogue.csv",
     output:
         audit=f"{DATA}/audit.json",
         neighbours=f"{DATA}/neighbours.csv",
     log:
         f"{LOGS}/audit.log",
+    group:
+        "data"
     conda:
         "../../envs/compute.yaml"
     params:
@@ -190,15 +188,15 @@ rule audit:
 
 rule split:
     input:
-        script="workflow/scripts/data/split.py",
-        modules=modules("data/split.py"),
-        env=COMPUTE_ENV,
+        **code("data/split.py", COMPUTE_ENV),
         catalogue=f"{DATA}/catalogue.csv",
     output:
         csv=SPLIT_CSV,
         json=SPLIT_JSON,
     log:
         f"{LOGS}/split.log",
+    group:
+        "data"
     conda:
         "../../envs/compute.yaml"
     params:

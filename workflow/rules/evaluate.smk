@@ -3,7 +3,7 @@
 TABLES = ("accuracy", "per_class", "comparisons")
 PREDICTIONS = f"{RESULTS}/predictions/{{model}}/seed-{{seed}}"
 
-ALL_AUDITS = expand(
+ALL_EQUIVARIANCE = expand(
     f"{RESULTS}/equivariance/{{model}}/seed-{{seed}}.json", model=MODELS, seed=SEEDS
 )
 ALL_PREDICTIONS = expand(
@@ -13,15 +13,11 @@ ALL_PREDICTIONS = expand(
 
 rule predict:
     input:
-        script="workflow/scripts/evaluate/predict.py",
-        modules=modules("evaluate/predict.py"),
-        architecture=architecture_modules,
-        env=COMPUTE_ENV,
+        **code("evaluate/predict.py", COMPUTE_ENV),
+        architecture=architecture,
         model=f"{RUN}/model.safetensors",
         split=SPLIT_CSV,
-        conditions=expand(
-            f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=CONDITIONS
-        ),
+        conditions=CONDITION_IMAGES,
     output:
         # All conditions in one job: building the network takes longer than predicting.
         logits=expand(
@@ -48,15 +44,13 @@ rule predict:
 
 rule equivariance:
     input:
-        script="workflow/scripts/evaluate/equivariance.py",
-        modules=modules("evaluate/equivariance.py"),
-        architecture=architecture_modules,
-        env=COMPUTE_ENV,
+        **code("evaluate/equivariance.py", COMPUTE_ENV),
+        architecture=architecture,
         model=f"{RUN}/model.safetensors",
         images=IMAGES,
         split=SPLIT_CSV,
     output:
-        audit=f"{RESULTS}/equivariance/{{model}}/seed-{{seed}}.json",
+        errors=f"{RESULTS}/equivariance/{{model}}/seed-{{seed}}.json",
     log:
         f"{LOGS}/equivariance/{{model}}/seed-{{seed}}.log",
     conda:
@@ -74,14 +68,12 @@ rule equivariance:
     shell:
         "python {input.script} --model {input.model} --images {input.images} --split {input.split}"
         " --step {params.step} --at-most {params.images} --seed {params.seed}"
-        " --device {params.device} --threads {threads} --output {output.audit} 2>&1 | tee {log}"
+        " --device {params.device} --threads {threads} --output {output.errors} 2>&1 | tee {log}"
 
 
 rule measure:
     input:
-        script="workflow/scripts/evaluate/measure.py",
-        modules=modules("evaluate/measure.py"),
-        env=COMPUTE_ENV,
+        **code("evaluate/measure.py", COMPUTE_ENV),
         predictions=expand(
             f"{PREDICTIONS}/{{condition}}.npz",
             seed=SEEDS,
@@ -93,6 +85,8 @@ rule measure:
         measures=f"{RESULTS}/measures/{{model}}.json",
     log:
         f"{LOGS}/measure/{{model}}.log",
+    group:
+        "report"
     conda:
         "../../envs/compute.yaml"
     params:
@@ -109,9 +103,7 @@ rule measure:
 
 rule compare:
     input:
-        script="workflow/scripts/evaluate/compare.py",
-        modules=modules("evaluate/compare.py"),
-        env=COMPUTE_ENV,
+        **code("evaluate/compare.py", COMPUTE_ENV),
         measures=expand(f"{RESULTS}/measures/{{model}}.json", model=MODELS),
         predictions=ALL_PREDICTIONS,
         split=SPLIT_JSON,
@@ -139,6 +131,8 @@ rule compare:
         ),
     log:
         f"{LOGS}/compare.log",
+    group:
+        "report"
     conda:
         "../../envs/compute.yaml"
     params:
@@ -149,6 +143,6 @@ rule compare:
         "Compare all models: metrics.json and the tables."
     shell:
         "python {input.script} --measures {input.measures} --predictions {input.predictions}"
-        " --split-json {input.split} --verified-json {input.verified} --source {params.source}"
-        " --study {params.study} --reference {params.reference} --output {output.metrics}"
+        " --split-json {input.split} --verified-json {input.verified} --source {params.source:q}"
+        " --study {params.study:q} --reference {params.reference:q} --output {output.metrics}"
         " --tables-dir $(dirname {output.accuracy}) 2>&1 | tee {log}"

@@ -5,9 +5,7 @@ FIGURES = f"{RESULTS}/figures"
 
 rule plot_accuracy_by_order:
     input:
-        script="workflow/scripts/report/plot_accuracy_by_order.py",
-        modules=modules("report/plot_accuracy_by_order.py"),
-        env=REPORT_ENV,
+        **code("report/plot_accuracy_by_order.py", REPORT_ENV),
         metrics=f"{RESULTS}/metrics.json",
     output:
         figure=report(
@@ -17,6 +15,8 @@ rule plot_accuracy_by_order:
         ),
     log:
         f"{LOGS}/plot_accuracy_by_order.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     message:
@@ -28,10 +28,8 @@ rule plot_accuracy_by_order:
 
 rule plot_equivariance:
     input:
-        script="workflow/scripts/report/plot_equivariance.py",
-        modules=modules("report/plot_equivariance.py"),
-        env=REPORT_ENV,
-        audits=ALL_AUDITS,
+        **code("report/plot_equivariance.py", REPORT_ENV),
+        equivariance=ALL_EQUIVARIANCE,
     output:
         figure=report(
             f"{FIGURES}/equivariance.svg",
@@ -40,19 +38,19 @@ rule plot_equivariance:
         ),
     log:
         f"{LOGS}/plot_equivariance.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     message:
         "Plot how the networks follow when images turn."
     shell:
-        "python {input.script} --audits {input.audits} --output {output.figure} 2>&1 | tee {log}"
+        "python {input.script} --equivariance {input.equivariance} --output {output.figure} 2>&1 | tee {log}"
 
 
 rule plot_training_curves:
     input:
-        script="workflow/scripts/report/plot_training_curves.py",
-        modules=modules("report/plot_training_curves.py"),
-        env=REPORT_ENV,
+        **code("report/plot_training_curves.py", REPORT_ENV),
         metrics=f"{RESULTS}/metrics.json",
         histories=expand(f"{RUN}/history.csv", model=MODELS, seed=SEEDS),
     output:
@@ -63,6 +61,8 @@ rule plot_training_curves:
         ),
     log:
         f"{LOGS}/plot_training_curves.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     message:
@@ -74,9 +74,7 @@ rule plot_training_curves:
 
 rule plot_confusion:
     input:
-        script="workflow/scripts/report/plot_confusion.py",
-        modules=modules("report/plot_confusion.py"),
-        env=REPORT_ENV,
+        **code("report/plot_confusion.py", REPORT_ENV),
         metrics=f"{RESULTS}/metrics.json",
     output:
         figure=report(
@@ -86,6 +84,8 @@ rule plot_confusion:
         ),
     log:
         f"{LOGS}/plot_confusion.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     message:
@@ -97,9 +97,7 @@ rule plot_confusion:
 
 rule plot_reliability:
     input:
-        script="workflow/scripts/report/plot_reliability.py",
-        modules=modules("report/plot_reliability.py"),
-        env=REPORT_ENV,
+        **code("report/plot_reliability.py", REPORT_ENV),
         metrics=f"{RESULTS}/metrics.json",
     output:
         figure=report(
@@ -109,6 +107,8 @@ rule plot_reliability:
         ),
     log:
         f"{LOGS}/plot_reliability.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     message:
@@ -120,9 +120,7 @@ rule plot_reliability:
 
 rule plot_class_histogram:
     input:
-        script="workflow/scripts/report/plot_class_histogram.py",
-        modules=modules("report/plot_class_histogram.py"),
-        env=REPORT_ENV,
+        **code("report/plot_class_histogram.py", REPORT_ENV),
         split=SPLIT_CSV,
     output:
         figure=report(
@@ -132,6 +130,8 @@ rule plot_class_histogram:
         ),
     log:
         f"{LOGS}/plot_class_histogram.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     params:
@@ -145,9 +145,7 @@ rule plot_class_histogram:
 
 rule plot_sky_map:
     input:
-        script="workflow/scripts/report/plot_sky_map.py",
-        modules=modules("report/plot_sky_map.py"),
-        env=REPORT_ENV,
+        **code("report/plot_sky_map.py", REPORT_ENV),
         catalogue=f"{DATA}/catalogue.csv",
         split=SPLIT_CSV,
     output:
@@ -158,6 +156,8 @@ rule plot_sky_map:
         ),
     log:
         f"{LOGS}/plot_sky_map.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     message:
@@ -169,19 +169,19 @@ rule plot_sky_map:
 
 rule plot_class_sheet:
     input:
-        script="workflow/scripts/report/plot_class_sheet.py",
-        modules=modules("report/plot_class_sheet.py"),
-        env=REPORT_ENV,
+        **code("report/plot_class_sheet.py", REPORT_ENV),
         images=IMAGES,
         split=SPLIT_CSV,
     output:
         figure=report(
-            f"{FIGURES}/class_sheet.png",
+            f"{FIGURES}/class_sheet.webp",
             caption="../report/class_sheet.rst",
             category="Data",
         ),
     log:
         f"{LOGS}/plot_class_sheet.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     params:
@@ -195,21 +195,19 @@ rule plot_class_sheet:
 
 rule plot_condition_sheet:
     input:
-        script="workflow/scripts/report/plot_condition_sheet.py",
-        modules=modules("report/plot_condition_sheet.py"),
-        env=REPORT_ENV,
-        conditions=expand(
-            f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=CONDITIONS
-        ),
+        **code("report/plot_condition_sheet.py", REPORT_ENV),
+        conditions=CONDITION_IMAGES,
         split=SPLIT_CSV,
     output:
         figure=report(
-            f"{FIGURES}/condition_sheet.png",
+            f"{FIGURES}/condition_sheet.webp",
             caption="../report/condition_sheet.rst",
             category="Data",
         ),
     log:
         f"{LOGS}/plot_condition_sheet.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     params:
@@ -232,17 +230,16 @@ FIGURE_FILES = [
         "reliability.svg",
         "class_histogram.svg",
         "sky_map.svg",
-        "class_sheet.png",
-        "condition_sheet.png",
+        "class_sheet.webp",
+        "condition_sheet.webp",
     )
 ]
 
 
 rule report:
     input:
-        script="workflow/scripts/report/report.py",
-        modules=modules("report/report.py"),
-        env=REPORT_ENV,
+        **code("report/report.py", REPORT_ENV),
+        degradations=found_by_name(*DEGRADATIONS_USED),
         template="workflow/report/report.html.j2",
         captions=CAPTIONS,
         metrics=f"{RESULTS}/metrics.json",
@@ -255,6 +252,8 @@ rule report:
         html=report(f"{RESULTS}/report.html", caption="../report/report.rst"),
     log:
         f"{LOGS}/report.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     params:
@@ -278,7 +277,7 @@ RESULT_FILES = [
     *expand(f"{RUN}/history.csv", model=MODELS, seed=SEEDS),
     *expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
     *ALL_PREDICTIONS,
-    *ALL_AUDITS,
+    *ALL_EQUIVARIANCE,
     *expand(f"{RESULTS}/measures/{{model}}.json", model=MODELS),
     f"{RESULTS}/metrics.json",
     *expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES),

@@ -1,17 +1,24 @@
 # Degraded test sets, one per condition.
 
+DEGRADATIONS_USED = sorted(
+    f"{DEGRADATIONS}.{config['conditions'][name]['kind']}"
+    for name in CONDITIONS
+    if name != "clean"
+)
+
 
 rule degrade:
     input:
-        script="workflow/scripts/robustness/degrade.py",
-        modules=modules("robustness/degrade.py"),
-        env=COMPUTE_ENV,
+        **code("robustness/degrade.py", COMPUTE_ENV),
+        degradation=degradation,
         images=IMAGES,
         split=SPLIT_CSV,
     output:
         images=f"{STUDY_WORK}/conditions/{{condition}}.npy",
     log:
         f"{LOGS}/degrade/{{condition}}.log",
+    group:
+        "data"
     conda:
         "../../envs/compute.yaml"
     params:

@@ -1,5 +1,10 @@
 # A search for better training parameters, on the validation set; no other target needs it.
-from equimorph.study.search_space import single_study, training_part
+from equimorph.study.search_space import (
+    named_modules,
+    read_space,
+    single_study,
+    training_part,
+)
 
 SEARCH_ENV = ["envs/search.yaml", "envs/search.post-deploy.sh"]
 SEARCH = f"{RESULTS}/search"
@@ -8,9 +13,12 @@ SINGLE = single_study(AS_WRITTEN)
 
 rule optimise:
     input:
-        script="workflow/scripts/search/optimise.py",
-        modules=modules("search/optimise.py"),
-        env=SEARCH_ENV,
+        **code("search/optimise.py", SEARCH_ENV),
+        named=found_by_name(
+            *named_modules(
+                training_part(SINGLE), read_space(config["search"]["space"])
+            )
+        ),
         images=IMAGES,
         verified=f"{DATA}/verified.json",
         split=SPLIT_CSV,
@@ -50,7 +58,7 @@ rule optimise:
         "Search for better training parameters on the validation set."
     shell:
         "python {input.script} --images {input.images} --verified-json {input.verified}"
-        " --split {input.split} --split-json {input.split_json} --study {params.study}"
+        " --split {input.split} --split-json {input.split_json} --study {params.study:q}"
         " --training {params.training:q} --search {params.search:q}"
         " --class-names {params.class_names:q} --device {params.device} --threads {threads}"
         " --per-trial {params.per_trial} --storage {params.storage}"
@@ -59,9 +67,7 @@ rule optimise:
 
 rule best_preset:
     input:
-        script="workflow/scripts/search/best_preset.py",
-        modules=modules("search/best_preset.py"),
-        env=SEARCH_ENV,
+        **code("search/best_preset.py", SEARCH_ENV),
         study=f"{SEARCH}/study.json",
         config="config.yaml",
     output:
@@ -72,6 +78,8 @@ rule best_preset:
         ),
     log:
         f"{LOGS}/best_preset.log",
+    group:
+        "search"
     conda:
         "../../envs/search.yaml"
     params:
@@ -85,9 +93,7 @@ rule best_preset:
 
 rule plot_search:
     input:
-        script="workflow/scripts/search/plot_search.py",
-        modules=modules("search/plot_search.py"),
-        env=REPORT_ENV,
+        **code("search/plot_search.py", REPORT_ENV),
         study=f"{SEARCH}/study.json",
     output:
         history=report(
@@ -102,6 +108,8 @@ rule plot_search:
         ),
     log:
         f"{LOGS}/plot_search.log",
+    group:
+        "search"
     conda:
         "../../envs/report.yaml"
     message:

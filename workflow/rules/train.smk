@@ -5,10 +5,9 @@ RUN = f"{RESULTS}/models/{{model}}/seed-{{seed}}"
 
 rule train:
     input:
-        script="workflow/scripts/train/train.py",
-        modules=modules("train/train.py"),
-        architecture=architecture_modules,
-        env=COMPUTE_ENV,
+        **code("train/train.py", COMPUTE_ENV),
+        architecture=architecture,
+        loss=loss,
         images=IMAGES,
         verified=f"{DATA}/verified.json",
         split=SPLIT_CSV,
@@ -23,14 +22,14 @@ rule train:
         f"{BENCHMARKS}/train/{{model}}/seed-{{seed}}.tsv"
     conda:
         "../../envs/compute.yaml"
-    threads: config["train"]["threads"] * PROCESSES
+    threads: config["train"]["threads"] * WORLD_SIZE
     resources:
-        gpu=PROCESSES * GPU,
+        gpu=WORLD_SIZE * GPU,
     params:
         specification=specification,
         recipe=recipe,
         class_names=CLASSES,
-        launcher=shared_by(PROCESSES),
+        launcher=shared_by(WORLD_SIZE),
         threads=config["train"]["threads"],
         device=config["train"]["device"],
         resume=f"work/resume/{STUDY}/{{model}}-seed-{{seed}}.pt",

@@ -7,7 +7,7 @@ import pytest
 from equimorph.app.cli import main
 from equimorph.app.describe import as_table, describe
 from equimorph.study.models import resolve
-from equimorph.study.published_models import CATALOGUE, published_size
+from equimorph.study.published_models import PUBLISHED, published_size
 
 
 def described(capsys, *arguments):
@@ -70,7 +70,7 @@ def test_a_presets_sizes_and_models(capsys):
 
 def test_no_name_lists_all(capsys):
     names = described(capsys).split()
-    assert {"C1", "D16", *CATALOGUE} <= set(names)
+    assert {"C1", "D16", *PUBLISHED} <= set(names)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_cannot_be_described_is_said_in_a_sentence(capsys, arguments, messa
 
 
 # The four largest take five of seven minutes; tests/unit/test_e2wrn.py counts theirs.
-QUICK = [name for name in CATALOGUE if not name.startswith("E2WRN28")]
+QUICK = [name for name in PUBLISHED if not name.startswith("E2WRN28")]
 
 
 @pytest.mark.slow

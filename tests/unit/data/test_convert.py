@@ -1,6 +1,5 @@
 """Tests of the conversion from HDF5 to a memory-mappable array."""
 
-import csv
 import math
 import os
 import subprocess
@@ -11,9 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from equimorph.data.catalogue import write_catalogue
 from equimorph.data.convert import SLICE_BYTES, convert, slice_length
-from equimorph.data.raw import write_raw
 from equimorph.errors import InputError
 from tests.conftest import ROOT
 
@@ -37,22 +34,15 @@ def noise(n: int, size: int = 16) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (n, size, size, 3), np.uint8)
 
 
-def convert_to(folder: Path, raw: Path, **options) -> tuple[np.ndarray, list[dict[str, str]]]:
-    convert(raw, folder / "images.npy", **options)
-    write_catalogue(raw, folder / "catalogue.csv", NAMES)
-    with open(folder / "catalogue.csv", encoding="utf-8", newline="") as file:
-        return np.load(folder / "images.npy", mmap_mode="r"), list(csv.DictReader(file))
-
-
 @pytest.mark.parametrize("chunks", [None, (1, 16, 16, 3), (7, 4, 4, 1), (23, 16, 16, 1)])
 @pytest.mark.parametrize("slice_images", [1, 5, 10, 14, 100])
 def test_images_are_copied_whatever_the_chunks(tmp_path, chunks, slice_images):
     images = noise(23)
     write_chunked(tmp_path / "raw.h5", images, chunks)
-    array, rows = convert_to(tmp_path, tmp_path / "raw.h5", slice_bytes=slice_images * 16 * 16 * 3)
+    convert(tmp_path / "raw.h5", tmp_path / "a.npy", slice_bytes=slice_images * 16 * 16 * 3)
+    array = np.load(tmp_path / "a.npy", mmap_mode="r")
     assert isinstance(array, np.memmap) and array.dtype == np.uint8
     assert array.shape == images.shape and (array == images).all()
-    assert len(rows) == 23
 
 
 @pytest.mark.parametrize(
@@ -68,30 +58,6 @@ def test_images_are_copied_whatever_the_chunks(tmp_path, chunks, slice_images):
 )
 def test_slices_hold_whole_chunks_within_the_limit(chunks, limit, expected):
     assert slice_length((17736, 256, 256, 3), chunks, limit) == expected
-
-
-def test_catalogue_keeps_every_digit(tmp_path):
-    ra = np.array([331.66405522483547, 0.1 + 0.2, np.nan])
-    dec = np.array([-0.4841546865670835, 1e-17, np.nan])
-    redshift = np.array([np.nan, 0.0, 1 / 3])
-    write_raw(tmp_path / "raw.h5", noise(3), [2, 1, 0], ra, dec, redshift, np.full(3, 0.262))
-    _, rows = convert_to(tmp_path, tmp_path / "raw.h5")
-    assert list(rows[0]) == ["index", "label", "class_name", *COLUMNS]
-    assert [(row["index"], row["label"], row["class_name"]) for row in rows] == [
-        ("0", "2", "Edge-on"),
-        ("1", "1", "Disturbed, faint"),
-        ("2", "0", "Merging"),
-    ]
-    for key, values in (("ra", ra), ("dec", dec), ("redshift", redshift)):
-        np.testing.assert_array_equal([float(row[key] or "nan") for row in rows], values)
-    assert rows[2]["ra"] == ""
-
-
-def test_label_without_a_name(tmp_path):
-    write_chunked(tmp_path / "raw.h5", noise(5), None)
-    with pytest.raises(InputError, match="label 2 has no name"):
-        write_catalogue(tmp_path / "raw.h5", tmp_path / "a.csv", NAMES[:2])
-    assert os.listdir(tmp_path) == ["raw.h5"]
 
 
 def test_damaged_chunk_leaves_nothing_behind(tmp_path):

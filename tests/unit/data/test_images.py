@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from equimorph.data.images import import_images, read_manifest
+from equimorph.data.classes import GALAXY10_CLASSES
+from equimorph.data.images import import_images
+from equimorph.data.manifest import read_manifest
 from equimorph.data.raw import write_raw
 from equimorph.data.verify import verify
 from equimorph.errors import InputError
@@ -23,6 +25,7 @@ from tests.conftest import ROOT
 
 SCRIPT = ROOT / "workflow/scripts/data/import_images.py"
 SIZE = 8
+TEN = GALAXY10_CLASSES
 
 
 def pixels(seed: int, size: int = SIZE) -> np.ndarray:
@@ -52,7 +55,7 @@ def folder(tmp_path) -> Path:
 def problems(folder: Path) -> list[str]:
     """Return the message's lines below its first one."""
     with pytest.raises(InputError) as caught:
-        import_images(folder, 10)
+        import_images(folder, TEN)
     head, *lines = str(caught.value).splitlines()
     assert str(folder / "manifest.csv") in head
     return lines
@@ -61,7 +64,7 @@ def problems(folder: Path) -> list[str]:
 def test_arrays_in_the_order_of_the_manifest(folder):
     rows = (("c.png", 9, "10.5", "-20.25"), ("a.png", 0, "", ""), ("b.png", 3, "nan", "NaN"))
     write_manifest(folder, *rows, header="path,label,ra,dec")
-    arrays = import_images(folder, 10, 0.262)
+    arrays = import_images(folder, TEN, 0.262)
     assert (arrays.images == np.stack([pixels(2), pixels(0), pixels(1)])).all()
     assert arrays.images.dtype == arrays.labels.dtype == np.uint8
     assert arrays.labels.tolist() == [9, 0, 3]
@@ -74,13 +77,14 @@ def test_arrays_in_the_order_of_the_manifest(folder):
 def test_other_columns_order_and_blank_lines_do_not_matter(folder):
     text = "\ufeffname, label ,path\nx,1, a.png \n\ny,2,./b.png\n"
     (folder / "manifest.csv").write_text(text, encoding="utf-8")
-    rows = read_manifest(folder, 10)
+    rows = read_manifest(folder, TEN).rows
     assert [(row.line, row.file.name, row.label) for row in rows] == [
         (2, "a.png", 1),
         (4, "b.png", 2),
     ]
     assert math.isnan(rows[0].ra) and math.isnan(rows[0].dec)
-    assert np.isnan(import_images(folder, 10).pxscale).all()
+    with pytest.warns(UserWarning, match="not used: name; the known columns are path, label"):
+        assert np.isnan(import_images(folder, TEN).pxscale).all()
 
 
 def test_colour_modes_become_rgb(folder):
@@ -96,7 +100,7 @@ def test_colour_modes_become_rgb(folder):
     save(folder, "grey_alpha.png", np.concatenate([grey[..., None], alpha], axis=2))
     names = ["grey.png", "bilevel.png", "palette.png", "cmyk.tif", "rgba.png", "grey_alpha.png"]
     write_manifest(folder, *((name, 0) for name in names))
-    found = dict(zip(names, import_images(folder, 10).images, strict=True))
+    found = dict(zip(names, import_images(folder, TEN).images, strict=True))
 
     assert (found["grey.png"] == grey[..., None]).all()
     assert set(np.unique(found["bilevel.png"])) == {0, 255}
@@ -115,7 +119,7 @@ def test_transparent_palette_colour_becomes_black(folder):
     image.putpixel((0, 0), 1)
     image.save(folder / "t.gif", transparency=0)
     write_manifest(folder, ("t.gif", 0))
-    found = import_images(folder, 10).images[0]
+    found = import_images(folder, TEN).images[0]
     assert found[0, 0].tolist() == [0, 255, 0]
     assert (found.reshape(-1, 3)[1:] == 0).all()
 
@@ -227,7 +231,7 @@ def test_links_within_the_folder_and_a_linked_folder_work(folder):
     (folder / "link.png").symlink_to(folder / "a.png")
     write_manifest(folder, ("link.png", 0))
     (folder.parent / "alias").symlink_to(folder)
-    assert (import_images(folder.parent / "alias", 10).images[0] == pixels(0)).all()
+    assert (import_images(folder.parent / "alias", TEN).images[0] == pixels(0)).all()
 
 
 def test_coordinates_are_checked(folder):
@@ -248,17 +252,17 @@ def test_digests_are_checked_where_given(folder):
     (line,) = problems(folder)
     assert "row 4 (c.png)" in line and digest in line
     write_manifest(folder, *rows[:2], header="path,label,sha256")
-    assert len(import_images(folder, 10).images) == 2
+    assert len(import_images(folder, TEN).images) == 2
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", r"\['path', 'label'\] are missing"),
-        (b"file,label\na.png,0\n", r"\['path'\] are missing; found are \['file', 'label'\]"),
+        (b"id,label\na.png,0\n", r"\['path'\] are missing; found are \['id', 'label'\]"),
         (b"path;label\na.png;0\n", "are missing"),
         (b"path,label,ra\na.png,0,1\n", "only one of the columns ra and dec"),
-        (b"path,label,path\na.png,0,b.png\n", r"\['path'\] stand more than once"),
+        (b"path,label,path\na.png,0,b.png\n", "mean the same, path"),
         (b"path,label\n", "no rows"),
         (b"path,label\n\xff\xfe.png,0\n", "not a CSV file in UTF-8"),
     ],
@@ -266,19 +270,19 @@ def test_digests_are_checked_where_given(folder):
 def test_unusable_manifest(folder, content, message):
     (folder / "manifest.csv").write_bytes(content)
     with pytest.raises(InputError, match=message):
-        read_manifest(folder, 10)
+        read_manifest(folder, TEN)
 
 
 def test_absent_manifest(folder):
     with pytest.raises(InputError, match="there is no such file"):
-        read_manifest(folder, 10)
+        read_manifest(folder, TEN)
 
 
 @pytest.mark.parametrize("pxscale", [0.0, -1.0, math.inf])
 def test_impossible_pixel_scale(folder, pxscale):
     write_manifest(folder, ("a.png", 0))
     with pytest.raises(InputError, match="pixel scale"):
-        import_images(folder, 10, pxscale)
+        import_images(folder, TEN, pxscale)
 
 
 def run_script(folder: Path, output: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -290,12 +294,12 @@ def run_script(folder: Path, output: Path, *arguments: str) -> subprocess.Comple
 def test_script(folder, tmp_path):
     write_manifest(folder, ("a.png", 0), ("b.png", 1))
     output = tmp_path / "out" / "raw.h5"
-    done = run_script(folder, output, "--classes", "2", "--pixel-scale", "0.262")
+    done = run_script(folder, output, "--pixel-scale", "0.262", "--class-names", "round", "barred")
     assert done.returncode == 0, done.stderr
     assert verify(output, 2)["class_counts"] == [1, 1]
     with h5py.File(output) as file:
         assert file["pxscale"][:].tolist() == [0.262, 0.262]
-    done = run_script(folder, output, "--classes", "1")
+    done = run_script(folder, output, "--class-names", "round")
     assert done.returncode == 1
     assert "error: " in done.stderr and "row 3 (b.png)" in done.stderr
     assert "Traceback" not in done.stderr
@@ -306,7 +310,7 @@ def test_script(folder, tmp_path):
     reason="EQUIMORPH_REAL_DATA does not name a folder of real galaxies",
 )
 def test_real_sample(tmp_path):
-    arrays = import_images(os.environ["EQUIMORPH_REAL_DATA"], 10, 0.262)
+    arrays = import_images(os.environ["EQUIMORPH_REAL_DATA"], TEN, 0.262)
     assert arrays.images.shape == (1000, 256, 256, 3)
     assert np.bincount(arrays.labels).tolist() == [100] * 10
     assert np.isfinite(arrays.ra).all() and np.isfinite(arrays.dec).all()

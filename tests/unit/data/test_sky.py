@@ -1,26 +1,14 @@
-"""Tests of positions on the sphere: pairs, groups, and the catalogue that they come from."""
+"""Tests of positions on the sphere: pairs and groups."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equimorph.data.sky import ARCSEC, pairs_within, read_catalogue, sky_groups
+from equimorph.data.sky import ARCSEC, pairs_within, sky_groups
 from equimorph.errors import InputError
 
 NAN = float("nan")
-TABLE = pd.DataFrame(
-    {
-        "index": [0, 1, 2],
-        "label": [0, 1, 1],
-        "class_name": ["Round", "Spiral", "Spiral"],
-        "ra": [10.5, NAN, 331.66405522483547],
-        "dec": [-3.0, NAN, -0.4841546865670835],
-        "redshift": [0.1, NAN, 0.02],
-        "pxscale": [0.262, 0.262, NAN],
-    }
-)
 
 
 def haversine(ra_a: float, dec_a: float, ra_b: float, dec_b: float) -> float:
@@ -109,53 +97,3 @@ def test_a_chain_is_one_group_and_unknown_positions_are_alone():
 def test_a_radius_off_the_sphere_is_refused(radius):
     with pytest.raises(InputError, match="allowed is 0 to 648000"):
         pairs_within(np.zeros(2), np.zeros(2), radius)
-
-
-def test_read_catalogue_keeps_every_digit_and_the_gaps(tmp_path):
-    path = tmp_path / "catalogue.csv"
-    TABLE.to_csv(path, index=False)
-    pd.testing.assert_frame_equal(read_catalogue(path), TABLE, check_exact=True, check_dtype=False)
-
-
-def test_read_catalogue_takes_columns_without_any_value(tmp_path):
-    path = tmp_path / "catalogue.csv"
-    TABLE.assign(ra=NAN, dec=NAN, redshift=NAN).to_csv(path, index=False)
-    table = read_catalogue(path)
-    assert table["ra"].dtype == np.float64
-    assert sky_groups(table["ra"], table["dec"], 67).tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"ra": ["ten", NAN, 3.0]}, "column ra, row 0: 'ten' is not allowed"),
-        ({"ra": [10.0, NAN, 361.0]}, "column ra, row 2: .*0 to 360"),
-        ({"dec": [1.0, NAN, -91.0]}, "column dec, row 2: .*-90 to 90"),
-        ({"dec": [1.0, 2.0, 3.0]}, "column ra, row 1: .*known where dec is known"),
-        ({"label": [0, 1.5, 1]}, "column label, row 1: .*an integer from 0 up"),
-        ({"label": [0, -1, 1]}, "column label, row 1: "),
-        ({"label": [0, NAN, 1]}, "column label, row 1: "),
-        ({"index": [0, 2, 1]}, "column index, row 1: '2' .*counted from 0"),
-        ({"class_name": ["Round", "Spiral", "Edge-on"]}, "column class_name, row 2: .*one name"),
-        ({"class_name": ["Round", NAN, "Spiral"]}, "column class_name, row 1: "),
-        ({"redshift": [0.1, "?", 0.2]}, "column redshift, row 1: "),
-    ],
-)
-def test_read_catalogue_names_the_wrong_row(tmp_path, change, message):
-    path = tmp_path / "catalogue.csv"
-    TABLE.assign(**change).to_csv(path, index=False)
-    with pytest.raises(InputError, match=message) as error:
-        read_catalogue(path)
-    assert str(path) in str(error.value)
-
-
-def test_read_catalogue_names_what_is_missing(tmp_path):
-    path = tmp_path / "catalogue.csv"
-    with pytest.raises(InputError, match="not a readable CSV"):
-        read_catalogue(path)
-    TABLE.drop(columns=["redshift", "dec"]).to_csv(path, index=False)
-    with pytest.raises(InputError, match="no column dec, redshift"):
-        read_catalogue(path)
-    TABLE.head(0).to_csv(path, index=False)
-    with pytest.raises(InputError, match="has no rows"):
-        read_catalogue(path)

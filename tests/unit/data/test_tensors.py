@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from equimorph.data.tensors import network_input, open_images
-from equimorph.errors import InputError
+from equimorph.data.tensors import network_input
 
 
 def images(side=64, count=3):
@@ -35,14 +34,3 @@ def test_crop_keeps_the_centre():
 
 def test_blocks_make_no_difference():
     assert torch.equal(network_input(images(), 33, block=2), network_input(images(), 33))
-
-
-def test_other_files_are_named(tmp_path):
-    np.save(tmp_path / "float.npy", np.zeros((2, 8, 8, 3)))
-    with pytest.raises(InputError, match="float.npy: holds float64 of shape"):
-        open_images(tmp_path / "float.npy")
-    (tmp_path / "text.npy").write_text("galaxy")
-    with pytest.raises(InputError, match="text.npy: not a readable array"):
-        open_images(tmp_path / "text.npy")
-    np.save(tmp_path / "good.npy", images())
-    assert np.array_equal(open_images(tmp_path / "good.npy"), images())

@@ -1,4 +1,4 @@
-"""The audit of networks: exact where the pixels only move, and blind to nothing."""
+"""Equivariance of networks: exact where the pixels only move, and blind to nothing."""
 
 import importlib.util
 
@@ -11,8 +11,8 @@ from matplotlib.colors import to_hex
 from equimorph.errors import InputError
 from equimorph.evaluation.equivariance import (
     accuracy_against_angle,
-    audit,
     equivariance_error,
+    measure_equivariance,
     relative_error,
     rotated,
 )
@@ -134,7 +134,7 @@ def test_accuracy_follows_the_answers(network_defaults):
 def test_audit_is_both_measures_at_once(network_defaults):
     made, images = network("C4", network_defaults), galaxies(65)
     labels, angles = torch.zeros(6, dtype=torch.int64), [0.0, 30.0, 90.0]
-    whole = audit(made, images, labels, angles)
+    whole = measure_equivariance(made, images, labels, angles)
     assert whole["angles"] == angles
     assert whole["error"] == equivariance_error(made, images, angles).tolist()
     assert whole["accuracy"] == accuracy_against_angle(made, images, labels, angles).tolist()
@@ -166,7 +166,7 @@ def study(tmp_path, network_defaults):
     return tmp_path
 
 
-def run_audit(root, study, name, *more):
+def run_script(root, study, name, *more):
     arguments = [f"--{key}={study / file}" for key, file in (
         ("model", f"{name}.safetensors"), ("images", "images.npy"), ("split", "split.csv"),
         ("output", f"{name}.json"),
@@ -176,7 +176,7 @@ def run_audit(root, study, name, *more):
 
 
 def test_scripts_from_weights_to_figure(root, study):
-    found = {name: run_audit(root, study, name, "--step=45") for name in ("CNN", "D4")}
+    found = {name: run_script(root, study, name, "--step=45") for name in ("CNN", "D4")}
     for name, group in (("CNN", None), ("D4", "D4")):
         result = found[name]
         assert (result["model"], result["seed"], result["group"]) == (name, 3, group)
@@ -187,14 +187,18 @@ def test_scripts_from_weights_to_figure(root, study):
     assert max(found["D4"]["error"][::2]) < 1e-4 < min(found["CNN"]["error"][1:])
     assert found["D4"]["reflected"]["error"] < 1e-4 < found["CNN"]["reflected"]["error"]
     script(root, "report/plot_equivariance")(
-        ["--audits", *(str(study / f"{n}.json") for n in found), f"--output={study / 'f.svg'}"]
+        [
+            "--equivariance",
+            *(str(study / f"{n}.json") for n in found),
+            f"--output={study / 'f.svg'}",
+        ]
     )
     assert b"<svg" in (study / "f.svg").read_bytes()
 
 
 def test_the_choice_of_images_follows_its_seed(root, study):
     few = [
-        run_audit(root, study, "CNN", "--step=180", "--at-most=4", f"--seed={seed}")
+        run_script(root, study, "CNN", "--step=180", "--at-most=4", f"--seed={seed}")
         for seed in (0, 0, 1)
     ]
     assert few[0] == few[1]
@@ -204,12 +208,12 @@ def test_the_choice_of_images_follows_its_seed(root, study):
 
 def test_useless_settings_are_refused(root, study):
     with pytest.raises(InputError, match="--step"):
-        run_audit(root, study, "CNN", "--step=0")
+        run_script(root, study, "CNN", "--step=0")
     with pytest.raises(InputError, match="--at-most"):
-        run_audit(root, study, "CNN", "--at-most=1")
+        run_script(root, study, "CNN", "--at-most=1")
 
 
-def audits():
+def measured():
     table = pd.DataFrame(
         [
             {"model": model, "group": group, "seed": seed, "angle": angle, "reflected": mirror,
@@ -225,7 +229,7 @@ def audits():
 
 
 def test_figure_shows_means_over_seeds_and_closes_the_circle():
-    figure = error_against_angle(audits())
+    figure = error_against_angle(measured())
     cyclic, dihedral, cyclic_accuracy, _ = figure.axes
     assert cyclic.get_yscale() == "log" and cyclic_accuracy.get_yscale() == "linear"
     named = [line for line in dihedral.lines if line.get_linestyle() != "None"]
@@ -249,6 +253,8 @@ def test_a_network_that_tells_no_images_apart_has_no_error():
         def forward(self, images):
             return self.logits.expand(len(images), 2)
 
-    found = audit(Constant(), torch.rand(3, 3, 9, 9), torch.tensor([0, 1, 1]), [0, 90])
+    found = measure_equivariance(
+        Constant(), torch.rand(3, 3, 9, 9), torch.tensor([0, 1, 1]), [0, 90]
+    )
     assert found["error"] == [None, None] and found["reflected"]["error"] is None
     assert found["accuracy"] == [pytest.approx(2 / 3)] * 2

@@ -5,7 +5,6 @@ import pytest
 
 from equimorph.errors import InputError
 from equimorph.evaluation.metrics import (
-    brier_score,
     expected_calibration_error,
     measure,
     probabilities,
@@ -65,10 +64,12 @@ def test_bins_are_closed_above():
 
 
 def test_brier_by_hand():
-    p = np.array([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0]])
     # (0.3² + 0.2² + 0.1²) = 0.14; certain and wrong: 1 + 1 = 2.
-    assert brier_score(p, np.array([0, 2])) == pytest.approx((0.14 + 2) / 2)
-    assert brier_score(np.eye(3), np.arange(3)) == 0
+    logits = np.array([np.log([0.7, 0.2, 0.1]), [0, 1000, 0]])
+    assert measure(logits, np.array([0, 2]), ["a", "b", "c"])["brier"] == pytest.approx(2.14 / 2)
+    assert measure(1000 * np.eye(3), np.arange(3), ["a", "b", "c"])["brier"] == 0
+    two = measure(np.log([[0.6, 0.4], [0.9, 0.1]]), np.array([1, 0]), ["a", "b"])
+    assert two["brier"] == pytest.approx((2 * 0.6**2 + 2 * 0.1**2) / 2)
 
 
 @pytest.mark.parametrize(

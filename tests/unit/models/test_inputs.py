@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from equimorph.data.tensors import network_input
-from equimorph.evaluation.equivariance import audit
+from equimorph.evaluation.equivariance import measure_equivariance
 from equimorph.groups.names import parse_group
 from equimorph.models.architectures.cbfocal_cnn import CBFocalCNN
 from equimorph.models.asymmetry import asymmetry
@@ -16,10 +16,10 @@ from equimorph.models.export import export
 from equimorph.models.initialisation import initialise
 from equimorph.models.inputs import black_inputs, measured
 from equimorph.models.orbit import OrbitAverage
+from equimorph.models.prediction import predict_logits
 from equimorph.models.registry import build
 from equimorph.search.trial import Trainer
 from equimorph.study.models import resolve
-from equimorph.training.loop import predict_logits
 from tests.jobs import RECIPE, TRUNK, Job, train_script
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -117,7 +117,7 @@ def test_the_audit_turns_the_pixels_alone():
     network.register_forward_pre_hook(seen_by(calls))
     images = whole_images()
     pixels, beside = network_input(images, 33), measured(network, images)
-    found = audit(network, pixels, torch.tensor([0, 1, 0, 1]), [0, 90], beside)
+    found = measure_equivariance(network, pixels, torch.tensor([0, 1, 0, 1]), [0, 90], beside)
     assert found["error"][0] == 0 < found["error"][1]
     assert [values for _, values in calls] == len(calls) * [asymmetry(images)[:, 0].tolist()]
 

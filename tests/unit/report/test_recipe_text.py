@@ -24,14 +24,17 @@ def test_the_default_recipe(root):
     ("changes", "expected"),
     [
         ({"optimiser": "sgd", "schedule": {"kind": "constant"}}, "SGD with a constant learning"),
-        ({"schedule": {"kind": "plateau", "watch": "accuracy"}}, "the validation accuracy stays"),
+        ({"schedule": {"kind": "plateau", "monitor": "accuracy"}}, "the validation accuracy stays"),
         ({"schedule": {"kind": "multi_step"}}, "falls after given epochs"),
         ({"schedule": {"kind": "cosine"}}, "cosine schedules with restarts"),
         ({"loss": {"gamma": 2}}, "focal loss (gamma 2)"),
         ({"loss": {"class_weights": "effective", "beta": 0.9999}}, "weights (beta 0.9999)"),
         ({"loss": {"class_weights": "inverse"}}, "class weights"),
-        ({"balancing": "over"}, "small classes shown as often as the largest"),
-        ({"clip": 1, "mixup": 0.2, "ema": 0.99}, "norm of 1, mixup (0.2), an average of the wei"),
+        ({"sampler": "over"}, "small classes shown as often as the largest"),
+        (
+            {"grad_clip": 1, "mixup": 0.2, "ema": 0.99},
+            "norm of 1, mixup (0.2), an average of the wei",
+        ),
         ({"augmentation": {"contrast": 0.2, "crop_area": [0.8, 1]}}, "zooms, resized crops, chan"),
     ],
 )

@@ -14,7 +14,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from equimorph.errors import InputError
-from equimorph.robustness.degrade import ELECTRONS_PER_LEVEL, degrade, mean_level
+from equimorph.robustness.degradations.noise import GALAXY10_GAIN
+from equimorph.robustness.degrade import degrade
+from equimorph.robustness.pixels import mean_value
 from equimorph.study.conditions import check_spec
 from tests.conftest import ROOT
 
@@ -54,7 +56,7 @@ def flat(level, n=4, size=128):
 @pytest.mark.parametrize("spec", ALL, ids=lambda spec: "-".join(map(str, spec.values())))
 def test_each_image_is_independent_of_its_company(spec):
     images, indices = smooth_images(6, 33), np.array([3, 1, 40, 41, 5, 1000])
-    mean = mean_level(images)
+    mean = mean_value(images)
     whole = degrade(images, indices, mean=mean, **spec)
     assert whole.dtype == np.uint8
     assert whole.shape == images.shape
@@ -191,7 +193,7 @@ def test_legacy_noise_has_the_published_mean_variance_and_clipping(level):
 def test_legacy_noise_takes_the_mean_of_what_it_is_given():
     images = np.concatenate([flat(10), flat(50)])
     noisy = degrade(images, np.arange(8), **{**LEGACY, "level": 0.5}).astype(float)
-    assert mean_level(images) == 30
+    assert mean_value(images) == 30
     assert noisy[:4].mean() - 10 == pytest.approx(30, abs=0.1)
     assert noisy[4:].mean() - 50 == pytest.approx(30, abs=0.1)
     assert np.array_equal(noisy, degrade(images, np.arange(8), mean=30, **{**LEGACY, "level": 0.5}))
@@ -201,7 +203,7 @@ def test_legacy_noise_takes_the_mean_of_what_it_is_given():
 @pytest.mark.parametrize("level", [0.25, 0.5, 0.75])
 def test_photon_noise_has_the_variance_of_the_shorter_exposure(level, grey):
     noisy = degrade(flat(grey), np.arange(4), **{**PHYSICAL, "level": level}).astype(float)
-    k, s = ELECTRONS_PER_LEVEL, 1 - level
+    k, s = GALAXY10_GAIN, 1 - level
     added = grey / k * (1 / s**2 - 1)
     # The signal-to-noise ratio with this on top of the image's own photon noise is s times its own.
     assert np.sqrt((grey / k) / (grey / k + added)) == pytest.approx(s)
@@ -220,14 +222,14 @@ def test_photon_noise_has_no_offset_and_grows_with_the_level():
         assert noisy.mean() == pytest.approx(images.mean(), rel=0.01)
         spread.append((noisy - images).std())
     assert spread == pytest.approx(
-        [np.sqrt(images.mean() / ELECTRONS_PER_LEVEL * f) for f in (7 / 9, 3, 15)], rel=0.05
+        [np.sqrt(images.mean() / GALAXY10_GAIN * f) for f in (7 / 9, 3, 15)], rel=0.05
     )
     black = flat(0)
     assert np.array_equal(degrade(black, np.arange(4), **PHYSICAL), black)
 
 
-def test_photon_noise_takes_another_count_scale():
-    quiet = degrade(flat(40), np.arange(4), **PHYSICAL, electrons_per_level=100)
+def test_photon_noise_takes_another_gain():
+    quiet = degrade(flat(40), np.arange(4), **PHYSICAL, gain=100)
     assert quiet.astype(float).var() == pytest.approx(40 / 100 * 3 + 1 / 12, rel=0.02)
 
 
@@ -281,10 +283,10 @@ def test_resolution_keeps_the_mean_and_lowers_the_variance_step_by_step():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({}, "kind None: allowed are none, rotation, noise, resolution"),
+        ({}, "kind None: allowed are none, noise, resolution, rotation"),
         ({"kind": "blur"}, "kind 'blur'"),
-        ({"kind": "none", "seed": 1}, "given are the keys seed; needed are none"),
-        ({"kind": "rotation"}, "a rotation needs seed or angle"),
+        ({"kind": "none", "seed": 1}, "it has no keys; given are seed"),
+        ({"kind": "rotation"}, "needed are seed or angle, allowed are angle, seed"),
         ({"kind": "rotation", "angle": "90"}, "angle '90': allowed is a finite number"),
         ({"kind": "rotation", "angle": float("inf")}, "angle inf"),
         ({"kind": "rotation", "seed": -1}, "seed -1: allowed is an integer from 0 up"),
@@ -293,8 +295,8 @@ def test_resolution_keeps_the_mean_and_lowers_the_variance_step_by_step():
         ({"kind": "noise", "level": 0.5, "seed": 1}, "needed are formula, level, seed"),
         ({**PHYSICAL, "formula": "gauss"}, "formula 'gauss': allowed is one of physical, legacy"),
         ({**PHYSICAL, "level": 1}, "level 1: allowed is a number from 0 to below 1"),
-        ({**PHYSICAL, "electrons_per_level": 0}, "electrons_per_level 0"),
-        ({**PHYSICAL, "snr": 3}, "allowed are electrons_per_level, formula, level, seed"),
+        ({**PHYSICAL, "gain": 0}, "gain 0"),
+        ({**PHYSICAL, "snr": 3}, "allowed are formula, gain, level, seed"),
         ({"kind": "resolution", "scale": 0}, "scale 0: allowed is a number above 0, up to 1"),
         ({"kind": "resolution", "scale": 1.5}, "scale 1.5"),
         ({"kind": "resolution", "scale": None}, "scale None"),

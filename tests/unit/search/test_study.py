@@ -11,7 +11,6 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-import torch
 import yaml
 
 from equimorph.data.split import split_csv
@@ -20,10 +19,11 @@ from equimorph.report.figures.search import search_history, search_slices
 from equimorph.report.figures.style import save
 from equimorph.search.outcome import best_of, best_study, difference, preset_text, trials_csv
 from equimorph.search.study import Search, locked
-from equimorph.search.trial import Outcome, Trainer
+from equimorph.search.trial import Trainer, TrialResult
 from equimorph.search.workers import run_trials
 from equimorph.study.config import check_config
 from equimorph.study.search_space import (
+    Choices,
     Range,
     read_space,
     resolve_trial,
@@ -59,20 +59,30 @@ def config(root):
 BAD = [
     ({"lr": {"low": 0.1, "high": 1.0}}, r"space.lr: train: unknown key lr; allowed are aug"),
     ({"augmentation.zoom": {"low": 0.1, "high": 1.0}}, r"space.augmentation.zoom: .* unknown key"),
-    ({"clip.norm": {"low": 0.1, "high": 1.0}}, r"space.clip.norm: train.clip: .* not allowed"),
+    (
+        {"grad_clip.norm": {"low": 0.1, "high": 1.0}},
+        r"space.grad_clip.norm: train.grad_clip: .* not allowed",
+    ),
     ({"epochs": {"low": 1, "high": 9}}, r"space.epochs: this key is not searched; allowed"),
     ({"seeds": {"choices": [1, 2]}}, r"space.seeds: this key is not searched; allowed"),
-    ({"clip": {"low": 2.0, "high": 1.0}}, r"space.clip: low 2.0 .* must be below 1.0"),
-    ({"clip": {"low": 1, "high": 1}}, r"space.clip: low 1 .* must be below 1"),
+    ({"grad_clip": {"low": 2.0, "high": 1.0}}, r"space.grad_clip: low 2.0 .* must be below 1.0"),
+    ({"grad_clip": {"low": 1, "high": 1}}, r"space.grad_clip: low 1 .* must be below 1"),
     ({"mixup": {"low": 0, "high": 1, "log": True}}, r"space.mixup: low 0 .* above 0 where log"),
-    ({"clip": {"low": 1.0}}, r"space.clip: has low; it must have choices alone, or low, high"),
-    ({"clip": {"low": 1, "high": 2, "choices": [1, 2]}}, r"has choices, high, low; it must have"),
-    ({"clip": {"low": "1e-3", "high": 2}}, r"space.clip.low: '1e-3' .* write 0.001 instead"),
-    ({"clip": {"least": 1}}, r"space.clip: unknown key least; allowed are choices, high, log, low"),
+    ({"grad_clip": {"low": 1.0}}, r"space.grad_clip: has low; it must have choices alone, or low"),
+    (
+        {"grad_clip": {"low": 1, "high": 2, "choices": [1, 2]}},
+        r"has choices, high, low; it must have",
+    ),
+    ({"grad_clip": {"low": "1e-3", "high": 2}}, r"grad_clip.low: '1e-3' .* write 0.001 instead"),
+    ({"grad_clip": {"least": 1}}, r"space.grad_clip: unknown key least; allowed are choices, high"),
     ({"flip": {"choices": [1]}}, r"space.flip.choices: \[1\] is not allowed"),
     ({"label_smoothing": {"low": 0.5, "high": 1.5}}, r"label_smoothing: 1.5 is not allowed"),
     ({"batch_size": {"low": 8.0, "high": 16.0}}, r"batch_size: 10.96 .* of type integer"),
     ({"optimiser": {"choices": ["sgd", "lion"]}}, r"optimiser: 'lion' .* one of adamw, adam"),
+    (
+        {"schedule.factor": {"low": 0.1, "high": 0.5}},
+        r"schedule.factor: a schedule of the kind one_cycle does not use it; allowed are schedule.",
+    ),
     ({"network.depth": {"low": 1, "high": 3}}, r"network.depth: network: unknown key depth"),
     ({"network.input_size": {"choices": [65, 64]}}, r"network.input_size: .* 64: not exact"),
     ({"network.width": {"low": 0.0, "high": 2.0}}, r"network.width: .*0.0 is not allowed"),
@@ -103,6 +113,15 @@ def test_a_key_of_the_network_must_matter_to_the_model(config, schema):
             check_config(config, schema)
 
 
+def test_a_key_of_the_schedule_must_be_one_that_it_uses(config, schema):
+    config["train"]["schedule"] = {"kind": "plateau"}
+    config["search"]["space"] = {"schedule.factor": {"low": 0.1, "high": 0.5}}
+    check_config(config, schema)
+    config["search"]["space"]["schedule.kind"] = {"choices": ["multi_step", "cosine"]}
+    with pytest.raises(InputError, match="kind multi_step or cosine does not use it; allowed are"):
+        check_config(config, schema)
+
+
 def test_the_model_must_exist(config, schema):
     config["search"]["model"] = "D3"
     with pytest.raises(InputError, match="config: search.model: .*allowed are"):
@@ -119,20 +138,20 @@ def test_without_a_model_the_first_of_the_study_is_searched(config):
 
 def test_null_takes_a_range_out_of_an_overlay():
     space = {"a": {"low": 1, "high": 2, "log": None}, "b": None, "c": {"choices": ["x", "y"]}}
-    assert read_space(space) == {"a": Range(1, 2), "c": Range(choices=("x", "y"))}
+    assert read_space(space) == {"a": Range(1, 2), "c": Choices(("x", "y"))}
 
 
 def test_a_trial_is_the_study_with_values_put_in(config):
-    config["train"]["overrides"] = {"D4": {"optimiser": "sgd"}, "CNN": {"clip": 1.0}}
+    config["train"]["overrides"] = {"D4": {"optimiser": "sgd"}, "CNN": {"grad_clip": 1.0}}
     config["search"].update(model="D4", epochs=7)
     single = single_study(config)
     values = {"learning_rate": 0.5, "augmentation.scale": 1.3, "network.width": 0.5}
     specification, recipe = resolve_trial(training_part(single), values)
     assert specification["group"] == "D4" and specification["width"] == 0.5
     assert recipe["learning_rate"] == 0.5 and recipe["augmentation"]["scale"] == 1.3
-    assert recipe["optimiser"] == "sgd" and recipe["clip"] is None
+    assert recipe["optimiser"] == "sgd" and recipe["grad_clip"] is None
     assert recipe["epochs"] == recipe["patience"] == 7
-    assert not {"seeds", "threads", "processes", "device", "models", "overrides"} & set(recipe)
+    assert not {"seeds", "threads", "world_size", "device", "models", "overrides"} & set(recipe)
     # A quick look at the study shrinks its trials.
     specification, recipe = resolve_trial(training_part({**single, "scale": 0.5}), values)
     assert specification["width"] == 0.25 and recipe["epochs"] == 4
@@ -153,7 +172,7 @@ def loss_of(values):
 
 
 def ended(loss):
-    return Outcome("completed", [loss], [1], 1, "", 0.1)
+    return TrialResult("completed", [loss], [1], 1, "", 0.1)
 
 
 def opened(path, digest="a" * 64, job=None, space=RATE, **changes):
@@ -216,7 +235,7 @@ def test_kinds_of_ranges_are_drawn_as_they_say(tmp_path):
     space = {
         "whole": Range(8, 12),
         "number": Range(0, 0.5),
-        "word": Range(choices=("a", None, True, 3)),
+        "word": Choices(("a", None, True, 3)),
     }
     search = opened(tmp_path / "s.db", space=space, sampler={"kind": "random", "startup": 1})
     drawn = [search.ask().values for _ in range(10)]
@@ -287,25 +306,22 @@ def material(tmp_path_factory, root):
         "search": {"model": "CNN", "epochs": 5},
     }
     config = merged(read_yaml(root / "config.yaml"), overlay)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # networks are too small for more
-    yield {
+    return {
         "images": str(folder / "images.npy"),
         "split": str(folder / "split.csv"),
         "part": training_part(single_study(config)),
         "seeds": [0],
         "classes": 2,
     }
-    torch.set_num_threads(threads)
 
 
 def run_with(search, trainer, values):
     """Run the next trial with given values, through Optuna and a real training."""
     search.study.enqueue_trial(values)
     trial = search.ask()
-    outcome = trainer.run(trial.values, lambda *row: search.go_on(trial, *row))
-    search.tell(trial, outcome)
-    return outcome
+    result = trainer.run(trial.values, lambda *row: search.go_on(trial, *row))
+    search.tell(trial, result)
+    return result
 
 
 def test_the_pruner_stops_bad_trials_and_no_good_ones(material, tmp_path):
@@ -360,18 +376,18 @@ def test_a_training_that_stops_early_is_compared_by_what_it_reached(material):
     part = with_value(material["part"], "patience", 1)
     seen = []
     trainer = Trainer(**{**material, "part": part})
-    outcome = trainer.run({"learning_rate": 0.1}, lambda *row: seen.append(row) or True)
-    assert outcome.state == "completed" and outcome.epochs < 5
+    result = trainer.run({"learning_rate": 0.1}, lambda *row: seen.append(row) or True)
+    assert result.state == "completed" and result.epochs < 5
     assert [epoch for epoch, _ in seen] == [1, 2, 3, 4, 5]
-    assert {loss for _, loss in seen[outcome.epochs - 1 :]} == {outcome.losses[0]}
+    assert {loss for _, loss in seen[result.epochs - 1 :]} == {result.losses[0]}
 
 
 def test_a_diverging_trial_is_stopped_and_the_search_goes_on(material, tmp_path):
-    search, trainer = opened(tmp_path / "s.db", space={"clip": Range(1.0, 1e9)}), None
+    search, trainer = opened(tmp_path / "s.db", space={"grad_clip": Range(1.0, 1e9)}), None
     part = with_value(material["part"], "learning_rate", 1e30)
     trainer = Trainer(**{**material, "part": part})
-    outcome = run_with(search, trainer, {"clip": 1e8})
-    assert outcome.state == "untrainable" and "epoch 1, learning rate" in outcome.reason
+    result = run_with(search, trainer, {"grad_clip": 1e8})
+    assert result.state == "untrainable" and "epoch 1, learning rate" in result.reason
     (result,) = search.results()
     assert result["validation_loss"] is None and result["curve"] == []
     with pytest.raises(InputError, match="none of 1 trials was completed .*learning rate"):
@@ -458,13 +474,13 @@ def test_the_table_has_a_column_per_key(tmp_path):
 
 
 def test_a_difference_merged_into_the_base_is_the_target(config):
-    target = with_values(config, {"learning_rate": 7, "network.width": 0.1, "schedule.period": 3})
+    target = with_values(config, {"learning_rate": 7, "network.width": 0.1, "schedule.T_0": 3})
     overlay = difference(config, target)
     assert overlay == {
         "network": {"width": 0.1},
-        "train": {"learning_rate": 7, "schedule": {"kind": "one_cycle", "period": 3}}
+        "train": {"learning_rate": 7, "schedule": {"kind": "one_cycle", "T_0": 3}}
         if "schedule" not in config["train"]
-        else {"learning_rate": 7, "schedule": {"period": 3}},
+        else {"learning_rate": 7, "schedule": {"T_0": 3}},
     }
     assert merged(config, overlay) == target
 
@@ -492,7 +508,7 @@ def test_the_best_preset_needs_no_other(root, config, schema, preset, tmp_path):
 
 
 def test_overrides_in_the_base_cannot_be_taken_away(config):
-    config["train"]["overrides"] = {"CNN": {"clip": 1.0}}
+    config["train"]["overrides"] = {"CNN": {"grad_clip": 1.0}}
     with pytest.raises(InputError, match="config.yaml: train.overrides holds entries"):
         best_study(single_study(config), OUTCOME, config)
 

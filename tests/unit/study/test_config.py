@@ -8,6 +8,7 @@ import yaml
 
 from equimorph.errors import InputError
 from equimorph.study.config import check_config
+from equimorph.study.recipes import recipe_settings
 from equimorph.study.yaml_files import merged, read_yaml
 
 
@@ -34,7 +35,7 @@ def test_the_default_config_is_good(config, schema):
 
 
 BAD = [
-    ("train.lr", 0.1, r"train: unknown key lr; allowed are augmentation, balancing, batch_size"),
+    ("train.lr", 0.1, r"train: unknown key lr; allowed are augmentation, batch_size, crop, device"),
     ("study", "a b", r"study: 'a b' is not allowed; it must be a text of the form"),
     ("train.models", ["CNN", "D3"], r"train.models: group 'D3': allowed are C1, C2, C4"),
     ("train.models", ["CNN", "foo"], r"model 'foo': allowed are a group's name"),
@@ -43,7 +44,11 @@ BAD = [
     ("train.seeds", [0, 0], r"train.seeds: .* uniqueItems"),
     ("train.learning_rate", "1e-3", r"learning_rate: '1e-3' .* write 0.001 instead"),
     ("train.precision", "float16", r"precision: 'float16' .* one of float32, bfloat16"),
-    ("train.processes", 3, r"train.processes: 3 .* batch size of every model, which for CNN is 32"),
+    (
+        "train.world_size",
+        3,
+        r"train.world_size: 3 .* batch size of every model, which for CNN is 32",
+    ),
     ("train.patience", 10_000, r"train.patience: 10000 .* at most train.epochs"),
     ("data.split.test", 0.3, r"data.split: train \+ validation \+ test add up to 1.1"),
     ("data.split.folds", 1, r"data.split.folds: 1 is not allowed"),
@@ -93,6 +98,15 @@ def test_two_entries_that_define_one_model(config, schema):
     config["train"]["models"] = ["CNN", "D4", "Twin"]
     with pytest.raises(InputError, match="two entries define the same model, D4 and Twin"):
         check_config(config, schema)
+
+
+def test_one_architecture_may_be_trained_by_two_recipes(config, schema):
+    config["models"]["D4-balanced"] = {"architecture": "gcnn", "group": "D4"}
+    config["train"]["models"] = ["CNN", "D4", "D4-balanced"]
+    config["train"]["overrides"] = {"D4-balanced": {"sampler": "weighted"}}
+    check_config(config, schema)
+    recipes = [recipe_settings(config["train"], name) for name in ("D4", "D4-balanced")]
+    assert [recipe["sampler"] for recipe in recipes] == ["none", "weighted"]
 
 
 def test_fold_out_of_range(config, schema):

@@ -6,11 +6,12 @@ import pytest
 import yaml
 
 from equimorph.models.initialisation import initialise
+from equimorph.models.matching import gcnn_trunk
 from equimorph.models.registry import build
 from equimorph.seeds import WEIGHTS, stream
 from equimorph.study.config import check_config
 from equimorph.study.models import resolve
-from equimorph.study.published_models import CATALOGUE
+from equimorph.study.published_models import PUBLISHED
 from equimorph.study.scale import scaled
 from equimorph.study.yaml_files import merged, read_yaml
 
@@ -44,7 +45,39 @@ def test_presets_are_good_and_can_be_shrunk(root, preset):
         assert after.get("weights") is None
 
 
-@pytest.mark.parametrize("name", [name for name in CATALOGUE if "ResNet26" not in name])
+@pytest.mark.parametrize("scale", [0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 0.99])
+@pytest.mark.parametrize("preset", [None, *PRESETS])
+def test_every_preset_can_be_shrunk_to_any_scale(root, preset, scale):
+    """Each network has a size, and is matched where it can be: no job learns that it cannot."""
+    schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
+    full = study(root, preset, scale=scale)
+    check_config(full, schema)
+    small = scaled(full)
+    for name in small["train"]["models"]:
+        specification = resolve(name, small["models"], small["network"])
+        if specification["architecture"] == "gcnn":
+            assert gcnn_trunk(specification, 10).fields
+
+
+def test_a_network_keeps_its_matching_where_it_is_wide_enough(root):
+    matches = {}
+    for scale in (0.01, 0.9):
+        small = scaled(study(root, scale=scale))
+        matches[scale] = resolve("D8", small["models"], small["network"])["match"]
+    assert matches == {0.01: "fields", 0.9: "macs"}
+
+
+def test_tokens_and_heads_stay_where_patches_shrink(root):
+    models = {"T": {"architecture": "vit", "patch": 13, "dim": 64, "heads": 4, "mlp": 100}}
+    config = study(root, scale=0.5, models=models)
+    config["train"]["models"] = ["T"]
+    small = scaled(config)
+    after = resolve("T", small["models"], small["network"])
+    assert after["input_size"] // after["patch"] == 65 // 13
+    assert (after["patch"], after["heads"], after["dim"], after["mlp"]) == (7, 4, 32, 50)
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if "ResNet26" not in name])
 def test_every_network_of_the_catalogue_is_built_from_its_name(root, name):
     config = study(root, scale=0.01)
     config["train"]["models"] = [name]

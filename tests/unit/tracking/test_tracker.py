@@ -20,6 +20,7 @@ from equimorph.errors import InputError
 from equimorph.io import read_json, write_json, write_text
 from equimorph.models.checkpoint import load_checkpoint, save_checkpoint
 from equimorph.models.initialisation import initialise
+from equimorph.models.prediction import predict_logits
 from equimorph.models.registry import build
 from equimorph.provenance import digest
 from equimorph.study.config import check_config
@@ -28,12 +29,10 @@ from equimorph.study.yaml_files import merged, read_yaml
 from equimorph.tracking.open import open_tracker
 from equimorph.tracking.tracker import flatten
 from equimorph.training.augment import Augmentation
-from equimorph.training.loop import Labelled, predict_logits, train
+from equimorph.training.loop import Labelled, train
 from equimorph.training.recipe import Recipe
 from tests.conftest import ROOT
 from tests.jobs import TRUNK
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 CLASSES = ["Bright", "Dark"]
 SIZE = TRUNK["input_size"]
@@ -90,12 +89,11 @@ def write_results(folder, job, state, history, best_epoch):
 
 def child(function, *arguments, **environment):
     """Start a function of this module in a process that knows nothing of the tests."""
-    root = ROOT
     kept = {key: os.environ[key] for key in ("PATH", "EQUIMORPH_CACHE") if key in os.environ}
-    code = f"import sys; from tests.unit import test_tracking as t; t.{function}(*sys.argv[1:])"
+    code = f"import sys; from {__name__} import {function}; {function}(*sys.argv[1:])"
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=root,
+        cwd=ROOT,
         env={**kept, "PYTHONPATH": "workflow", "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -10,8 +10,6 @@ from torchvision.transforms import functional as reference
 from equimorph.training import augment as module
 from equimorph.training.augment import Augmentation, augment, mixup
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 OFF = {"rotation": 0, "flip": 0, "scale": 1, "shift": 0, "brightness": 0}
 EVERYTHING = Augmentation(
     rotation=180,

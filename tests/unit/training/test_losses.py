@@ -7,7 +7,8 @@ import torch
 from torch.nn.functional import cross_entropy, one_hot
 
 from equimorph.errors import InputError
-from equimorph.training.losses import Criterion, Loss, class_weights, focal_loss
+from equimorph.training.class_weights import class_weights
+from equimorph.training.losses.focal import Loss, focal_loss
 
 COUNTS = (200, 649, 1587)  # smallest, a middle and the largest class of the published training set
 LABELS = torch.repeat_interleave(torch.arange(3), torch.tensor(COUNTS))
@@ -22,7 +23,7 @@ def batch(dtype=torch.float64, count=12, classes=3):
 def test_the_default_is_torchs_cross_entropy_to_the_bit():
     logits, labels = batch(torch.float32)
     for smoothing in (0.0, 0.1):
-        criterion = Criterion(Loss(), smoothing, LABELS, 3)
+        criterion = Loss().criterion(smoothing, LABELS, 3)
         expected = cross_entropy(logits, labels, label_smoothing=smoothing)
         assert torch.equal(criterion(logits, labels), expected)
 
@@ -31,7 +32,7 @@ def test_the_default_is_torchs_cross_entropy_to_the_bit():
 def test_gamma_zero_is_weighted_cross_entropy(smoothing):
     logits, labels = batch()
     weights = torch.tensor([2.0, 0.5, 0.5])
-    criterion = Criterion(Loss(class_weights=(2.0, 0.5, 0.5)), smoothing, LABELS, 3)
+    criterion = Loss(class_weights=(2.0, 0.5, 0.5)).criterion(smoothing, LABELS, 3)
     soft = (1 - smoothing) * one_hot(labels, 3).double() + smoothing / 3
     expected = cross_entropy(logits, soft, weights.double())
     torch.testing.assert_close(criterion(logits, labels), expected)
@@ -39,8 +40,8 @@ def test_gamma_zero_is_weighted_cross_entropy(smoothing):
 
 def test_focal_loss_is_that_of_the_paper():
     logits, labels = batch()
-    weights = class_weights(Loss(class_weights="effective"), LABELS, 3)
-    criterion = Criterion(Loss(gamma=1.006795, class_weights="effective"), 0.0, LABELS, 3)
+    weights = class_weights("effective", 0.999, LABELS, 3)
+    criterion = Loss(gamma=1.006795, class_weights="effective").criterion(0.0, LABELS, 3)
     p = logits.softmax(1).gather(1, labels[:, None])[:, 0]
     expected = (-weights[labels] * (1 - p) ** 1.006795 * p.log()).mean()
     torch.testing.assert_close(criterion(logits, labels), expected)
@@ -83,7 +84,7 @@ def test_a_well_known_image_counts_for_less():
 
 
 def test_effective_numbers_are_the_published_ones():
-    weights = class_weights(Loss(class_weights="effective", beta=0.999), LABELS, 3).double()
+    weights = class_weights("effective", 0.999, LABELS, 3).double()
     assert weights.sum() == pytest.approx(3)
     effective = torch.tensor([181.35, 477.61, 795.63])  # (1 - 0.999^n) / 0.001
     torch.testing.assert_close(
@@ -92,21 +93,21 @@ def test_effective_numbers_are_the_published_ones():
 
 
 def test_inverse_is_the_limit_of_effective():
-    inverse = class_weights(Loss(class_weights="inverse"), LABELS, 3)
-    nearly = class_weights(Loss(class_weights="effective", beta=1 - 1e-9), LABELS, 3)
+    inverse = class_weights("inverse", 0.999, LABELS, 3)
+    nearly = class_weights("effective", 1 - 1e-9, LABELS, 3)
     torch.testing.assert_close(inverse, nearly, rtol=1e-4, atol=0)
     torch.testing.assert_close(inverse[0] / inverse[2], torch.tensor(1587 / 200))
 
 
 def test_a_beta_that_does_nothing_is_told():
     with pytest.warns(UserWarning, match=r"beta 0.930867: all classes .* 200 to 1587 images"):
-        weights = class_weights(Loss(class_weights="effective", beta=0.930867), LABELS, 3)
+        weights = class_weights("effective", 0.930867, LABELS, 3)
     torch.testing.assert_close(weights, torch.ones(3), rtol=1e-4, atol=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        class_weights(Loss(class_weights="effective", beta=0.999), LABELS, 3)
+        class_weights("effective", 0.999, LABELS, 3)
         # Equal classes weigh the same whatever beta is.
-        class_weights(Loss(class_weights="effective", beta=0.999), torch.arange(30) % 3, 3)
+        class_weights("effective", 0.999, torch.arange(30) % 3, 3)
 
 
 def test_weights_that_are_not_normalised_are_s2s():
@@ -114,29 +115,29 @@ def test_weights_that_are_not_normalised_are_s2s():
     logits, labels = batch()
     published = Loss(1.006795, "effective", 0.930867, normalise=False)
     with pytest.warns(UserWarning, match="all classes weigh the same"):
-        weights = class_weights(published, LABELS, 3)
-        normalised = Criterion(Loss(1.006795, "effective", 0.930867), 0.0, LABELS, 3)
-        criterion = Criterion(published, 0.0, LABELS, 3)
+        weights = class_weights("effective", 0.930867, LABELS, 3, normalise=False)
+        normalised = Loss(1.006795, "effective", 0.930867).criterion(0.0, LABELS, 3)
+        criterion = published.criterion(0.0, LABELS, 3)
     torch.testing.assert_close(weights, torch.full((3,), 1 / 14.4649), rtol=1e-4, atol=0)
     ratio = normalised(logits, labels) / criterion(logits, labels)
     assert ratio.item() == pytest.approx(14.4649, rel=1e-4)
-    inverse = class_weights(Loss(class_weights="inverse", normalise=False), LABELS, 3)
+    inverse = class_weights("inverse", 0.999, LABELS, 3, normalise=False)
     torch.testing.assert_close(inverse, 1 / torch.tensor(COUNTS).float())
 
 
 def test_weights_that_cannot_be():
     with pytest.raises(InputError, match="2 numbers; allowed are .* each of the 3 classes"):
-        class_weights(Loss(class_weights=(1.0, 2.0)), LABELS, 3)
+        class_weights((1.0, 2.0), 0.999, LABELS, 3)
     for kind in ("inverse", "effective"):
         with pytest.raises(InputError, match="class 3 has no training image"):
-            class_weights(Loss(class_weights=kind), LABELS, 4)
+            class_weights(kind, 0.999, LABELS, 4)
 
 
 def test_mixed_targets_give_the_mean_of_the_losses():
     logits, labels = batch()
     one, two = one_hot(labels, 3).double(), one_hot((labels + 1) % 3, 3).double()
     for loss in (Loss(), Loss(gamma=2.0, class_weights=(2.0, 0.5, 0.5))):
-        criterion = Criterion(loss, 0.1, LABELS, 3)
+        criterion = loss.criterion(0.1, LABELS, 3)
         mixed = criterion(logits, 0.3 * one + 0.7 * two)
         expected = 0.3 * criterion(logits, one) + 0.7 * criterion(logits, two)
         torch.testing.assert_close(mixed, expected)

@@ -70,24 +70,24 @@ def test_constant():
 
 
 def test_multi_step():
-    seen, _ = rates(Schedule("multi_step", milestones=(2, 4), factor=0.1), 6)
+    seen, _ = rates(Schedule("multi_step", milestones=(2, 4), gamma=0.1), 6)
     expected = [RATE, RATE, RATE / 10, RATE / 10, RATE / 100, RATE / 100]
     assert seen == pytest.approx(expected)
 
 
 def test_cosine_restarts_with_longer_periods():
-    seen, _ = rates(Schedule("cosine", period=2, stretch=2, lowest_rate=0.01), 14)
+    seen, _ = rates(Schedule("cosine", T_0=2, T_mult=2, eta_min=0.01), 14)
     middle = (RATE + 0.01) / 2
     assert [epoch for epoch, rate in enumerate(seen) if rate == pytest.approx(RATE)] == [0, 2, 6]
     assert seen[1] == pytest.approx(middle) and seen[4] == pytest.approx(middle)
     assert seen[10] == pytest.approx(middle) and min(seen) > 0.01
 
 
-@pytest.mark.parametrize("watch", ["loss", "accuracy"])
-def test_plateau_waits_for_its_own_value(watch):
+@pytest.mark.parametrize("monitor", ["loss", "accuracy"])
+def test_plateau_waits_for_its_own_value(monitor):
     # Improves for three epochs, then stands still; the other value always improves.
     still, moving = [0.9, 0.6, 0.3] + [0.3] * 6, [0.9 - 0.1 * epoch for epoch in range(9)]
-    if watch == "loss":
+    if monitor == "loss":
         losses, accuracies = still, [1 - value for value in moving]
     else:
         losses, accuracies = moving, [1 - value for value in still]
@@ -95,7 +95,7 @@ def test_plateau_waits_for_its_own_value(watch):
         {"validation_loss": loss, "validation_accuracy": accuracy}
         for loss, accuracy in zip(losses, accuracies, strict=True)
     ]
-    schedule = Schedule("plateau", watch=watch, patience=1, factor=0.5, lowest_rate=0.02)
+    schedule = Schedule("plateau", monitor=monitor, patience=1, factor=0.5, min_lr=0.02)
     seen, _ = rates(schedule, 9, validated=validated)
     # Epochs 3 and 4 are no better; the second of them is one too many.
     assert seen == pytest.approx([RATE] * 5 + [RATE / 2] * 2 + [0.02] * 2)
@@ -114,7 +114,7 @@ def test_one_cycle_rises_and_falls_and_leaves_sgds_momentum(kind):
 
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_a_schedule_goes_on_from_its_state(kind, tmp_path):
-    schedule = Schedule(kind, milestones=(2, 5), patience=0, factor=0.5, period=2, stretch=2)
+    schedule = Schedule(kind, milestones=(2, 5), gamma=0.5, patience=0, factor=0.5, T_0=2, T_mult=2)
     validated = [{"validation_loss": value} for value in (3, 2, 2, 2, 1, 1, 1, 1)]
 
     def run(epochs, optimiser, scheduler):

@@ -34,18 +34,18 @@ from tests.jobs import RECIPE, SCRIPT, TRUNK, Job, blobs
 # before batch norm, it makes whole steps, which show in the validation.
 WHOLE = {
     "optimiser": "sgd",
-    "clip": 0.5,
+    "grad_clip": 0.5,
     "ema": 0.9,
     "mixup": 0.4,
-    "balancing": "weighted",
-    "loss": {"gamma": 1.0, "class_weights": [1.5, 0.5]},
+    "sampler": "weighted",
+    "loss": {"kind": "focal", "gamma": 1.0, "class_weights": [1.5, 0.5]},
 }
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
 def torchrun(job):
     """Start the script in two processes."""
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[2]), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[2])}
     with open(job.log, "ab") as log:
         return subprocess.Popen(
             [*TORCHRUN, str(SCRIPT), *job.arguments()], env=environment, stdout=log, stderr=log
@@ -91,7 +91,7 @@ def test_a_killed_process_ends_the_others_and_the_next_run_resumes(tmp_path):
     history = pd.read_csv(job.history)
     # Seconds would not be the same in epochs that were trained again.
     assert list(history["seconds"][: len(kept)]) == [row["seconds"] for row in kept]
-    assert len(history) == 40 and read_json(job.run)["processes"] == 2
+    assert len(history) == 40 and read_json(job.run)["world_size"] == 2
 
 
 class Noisy(nn.Module):
@@ -141,7 +141,6 @@ def curve(name, precision, processes=ALONE):
 
 def one_of_two(rank, folder, function, arguments):
     """Be one of two processes; save what the function returns."""
-    torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     torch.save(function(*arguments, Processes(rank, 2)), folder / f"{rank}.pt")
     dist.destroy_process_group()
@@ -201,7 +200,7 @@ def normed(shape, processes=ALONE):
     processes.average_gradients(norm)
     gradients = [parameter.grad for parameter in norm.parameters()]
     running = [norm[0].running_mean, norm[0].running_var]
-    return output.detach(), share.grad / processes.count, gradients + running
+    return output.detach(), share.grad / processes.world_size, gradients + running
 
 
 @pytest.mark.parametrize("shape", [(8, 3), (8, 3, 5, 5), (4, 2, 3, 5, 5)])

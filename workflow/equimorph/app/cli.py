@@ -13,7 +13,7 @@ from equimorph.lineage import text
 from equimorph.lineage.trace import trace
 from equimorph.models.trunk import S1_FIELDS, S1_POOL_AFTER
 from equimorph.study.models import resolve
-from equimorph.study.published_models import CATALOGUE, published_size
+from equimorph.study.published_models import PUBLISHED, published_size
 from equimorph.study.yaml_files import merged, read_yaml
 
 # The command belongs to a checkout: the config and the presets lie beside the workflow.
@@ -47,7 +47,7 @@ def _provenance(arguments: argparse.Namespace) -> None:
 def _describe(arguments: argparse.Namespace) -> None:
     config = _study(arguments.preset)
     if not arguments.names:
-        print("\n".join([*config["models"], *GROUPS, *CATALOGUE]))
+        print("\n".join([*config["models"], *GROUPS, *PUBLISHED]))
         return
     specifications = {}
     for name in arguments.names:

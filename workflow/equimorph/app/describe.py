@@ -57,10 +57,10 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
     group, order = symmetry(specification)
     operations = _without_numbers(network)
     macs = count_macs(operations, size)
-    measured = operations if macs > COUNTED_ONLY else network
+    cheaper = operations if macs > COUNTED_ONLY else network
     memory = {
-        "memory_inference": peak_activation_memory(measured, size, training=False),
-        "memory_training": peak_activation_memory(measured, size, batch=2, training=True),
+        "memory_inference": peak_activation_memory(cheaper, size, training=False),
+        "memory_training": peak_activation_memory(cheaper, size, batch=2, training=True),
     }
     if macs > TOO_LARGE:
         size = SMALL
@@ -109,7 +109,7 @@ def settle(network: nn.Module, *inputs: torch.Tensor) -> None:
     With the statistics of the start, 0 and 1, the logits of a deep network hardly react to the
     images, and an error would be one of rounding alone.
     """
-    norms = [module for module in network.modules() if hasattr(module, "running_mean")]
+    norms: list[Any] = [module for module in network.modules() if hasattr(module, "running_mean")]
     momenta = [module.momentum for module in norms]
     network.eval()  # dropout would draw from torch's own generator
     for module in norms:

@@ -11,7 +11,7 @@ from equimorph.evaluation.predictions import Predictions
 from equimorph.evaluation.summary import summarise_condition
 from equimorph.io import read_json
 from equimorph.models.checkpoint import load_checkpoint
-from equimorph.training.loop import predict_logits
+from equimorph.models.prediction import predict_logits
 
 
 def chosen_model(study: str | Path) -> str:
@@ -46,7 +46,7 @@ def score(files: dict[int, Path], folder: str | Path, draws: int, seed: int) -> 
     Args:
         files: weights by seed, all of one model.
         folder: holds the images and manifest.csv, labelled with the model's classes.
-        draws: bootstrap resamples of the images.
+        draws: bootstrap resamples of the images and seeds.
         seed: of the resampling.
 
     Returns:
@@ -54,7 +54,7 @@ def score(files: dict[int, Path], folder: str | Path, draws: int, seed: int) -> 
     """
     checkpoints = {key: load_checkpoint(path) for key, path in files.items()}
     classes = next(iter(checkpoints.values())).classes
-    raw = import_images(folder, len(classes))
+    raw = import_images(folder, classes)
     index, label = np.arange(len(raw.labels)), np.asarray(raw.labels, dtype=np.int64)
     predictions = {}
     for key, checkpoint in checkpoints.items():
@@ -69,10 +69,11 @@ def as_text(model: str, result: dict[str, Any]) -> str:
     accuracy, classes = result["accuracy"], result["classes"]
     low, high = accuracy["ci95"]
     spread = "" if accuracy["sd"] is None else f" ± {accuracy['sd']:.3f} (sd)"
+    over = "images" if accuracy["n"] == 1 else "images and seeds"
     width = max(map(len, classes))
     lines = [
         f"{model}, {len(result['seeds'])} seeds, {result['images']} images",
-        f"accuracy {accuracy['mean']:.3f}{spread}, 95 % interval over images "
+        f"accuracy {accuracy['mean']:.3f}{spread}, 95 % interval over {over} "
         f"{low:.3f} to {high:.3f}; chance {1 / len(classes):.2f}",
         f"macro-F1 {result['macro_f1']['mean']:.3f}",
         "",

@@ -32,7 +32,9 @@ def audit(
     counts = _class_counts(catalogue, n_classes)
     label = catalogue["label"].to_numpy()
     radii = sorted({*RADII_ARCSEC, float(radius_arcsec)})
-    pairs, separation = pairs_within(catalogue["ra"], catalogue["dec"], max(radii))
+    pairs, separation = pairs_within(
+        catalogue["ra"].to_numpy(), catalogue["dec"].to_numpy(), max(radii)
+    )
     same = pairs[separation <= SAME_POSITION_ARCSEC]
     known = catalogue["redshift"].notna()
     report = {

@@ -7,9 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from equimorph.data.image_file import new_images
 from equimorph.data.raw import open_raw
 from equimorph.errors import InputError
-from equimorph.io import atomic_path
 from equimorph.progress import progress
 
 # Galaxy10 is chunked (555, 16, 16, 1): one row of chunks is 104 MiB of 256-pixel images.
@@ -46,31 +46,29 @@ def convert(raw: str | Path, images: str | Path, slice_bytes: int = SLICE_BYTES)
     Raises:
         InputError: the raw file cannot be read.
     """
-    with open_raw(raw) as file, atomic_path(images) as new_images:
-        _write_images(file["images"], new_images, slice_bytes)
+    with open_raw(raw) as file:
+        source = file["images"]
+        n_images = len(source)
+        step = slice_length(source.shape, source.chunks, slice_bytes)
+        buffer = np.empty((min(step, n_images), *source.shape[1:]), np.uint8)
+        with (
+            new_images(images, source.shape) as new,
+            progress(n_images, "convert", "images") as bar,
+        ):
+            for start in range(0, n_images, step):
+                part = buffer[: n_images - start]
+                _read_rows(source, start, part)
+                new.write(part.data)
+                bar.update(len(part))
 
 
-def _write_images(source: h5py.Dataset, path: Path, slice_bytes: int) -> None:
-    """Copy the images slice by slice.
-
-    Plain writes rather than a memory map: the pages of a map that was written to count as this
-    process's memory.
-    """
-    header = {"descr": "|u1", "fortran_order": False, "shape": source.shape}
-    n_images = len(source)
-    step = slice_length(source.shape, source.chunks, slice_bytes)
-    buffer = np.empty((min(step, n_images), *source.shape[1:]), np.uint8)
-    with open(path, "wb") as file, progress(n_images, "convert", "images") as bar:
-        np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, n_images, step):
-            part = buffer[: n_images - start]
-            stop = start + len(part)
-            try:
-                source.read_direct(part, np.s_[start:stop])
-            except OSError as error:
-                raise InputError(
-                    f"{source.file.filename}: key 'images': rows {start} to {stop - 1} cannot be "
-                    f"unpacked ({error})."
-                ) from error
-            file.write(part)
-            bar.update(len(part))
+def _read_rows(source: h5py.Dataset, start: int, rows: np.ndarray) -> None:
+    """Fill `rows` with those of the source from `start`."""
+    stop = start + len(rows)
+    try:
+        source.read_direct(rows, np.s_[start:stop])
+    except OSError as error:
+        raise InputError(
+            f"{source.file.filename}: key 'images': rows {start} to {stop - 1} cannot be unpacked "
+            f"({error})."
+        ) from error

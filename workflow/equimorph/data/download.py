@@ -232,7 +232,7 @@ def _append(
     beginnings = tuple(mark[: max(len(first), 1)] for mark in file_format.signatures)
     if start == 0 and not first.startswith(beginnings):
         raise _MirrorError(
-            f"answers with something that is not {file_format.name} (it begins with {first[:16]})"
+            f"answers with something that is not {file_format.name} (it begins with {first[:16]!r})"
         )
     position = start
     with (

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -16,7 +16,6 @@ RAW_KEYS = ("images", "ans", "ra", "dec", "redshift", "pxscale")
 # Readers here visit every chunk once, in whole slices, so a cache only costs memory.
 CHUNK_CACHE_BYTES = 2**20
 CHUNK_IMAGES = 32  # in one chunk of a file written here
-MAX_CLASSES = 256  # labels are uint8
 # gzip packs 1032 to 1 at best: a file that claims more than this holds nothing of the kind.
 MAX_PACKING = 2000
 MAX_CHUNK_BYTES = 2**28  # a chunk is unpacked in one piece, in memory
@@ -68,7 +67,7 @@ def write_raw(
             compression_opts=9,
         )
         file.create_dataset("ans", data=np.asarray(labels, dtype=np.uint8))
-        for key, values in (("ra", ra), ("dec", dec), ("redshift", redshift), ("pxscale", pxscale)):
+        for key, values in zip(RAW_KEYS[2:], (ra, dec, redshift, pxscale), strict=True):
             file.create_dataset(key, data=np.asarray(values, dtype=np.float64))
 
 
@@ -101,7 +100,7 @@ def _check_array(path: str | Path, file: h5py.File, key: str) -> None:
     """Raise InputError unless a key holds an array whose values are in this very file."""
     # A link or a map may name any other file: none is followed.
     linked = key in file and not isinstance(file.get(key, getlink=True), h5py.HardLink)
-    array = None if linked else file.get(key)
+    array: Any = None if linked else file.get(key)
     if not linked and not isinstance(array, h5py.Dataset):
         raise InputError(
             f"{path}: there is no array under the key '{key}'; found are "
@@ -137,9 +136,3 @@ def read_column(file: h5py.File, key: str) -> np.ndarray:
         return file[key][:]
     except (OSError, ValueError) as error:
         raise InputError(f"{file.filename}: key '{key}': cannot be unpacked ({error}).") from error
-
-
-def check_n_classes(n_classes: int) -> None:
-    """Raise InputError unless the labels 0 … n_classes - 1 fit the schema."""
-    if not 1 <= n_classes <= MAX_CLASSES:
-        raise InputError(f"{n_classes} classes: allowed are 1 to {MAX_CLASSES}.")

@@ -1,9 +1,6 @@
-"""The catalogue's galaxies on the sky: who is near whom, and who must stay together."""
-
-from pathlib import Path
+"""Galaxies on the sky: who is near whom, and who must stay together."""
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -14,66 +11,6 @@ ARCSEC = np.pi / 180 / 3600  # in radians
 # Far below what any survey resolves, far above the rounding of unit vectors (1e-11 arcsec): two
 # entries this close are one position, also across the poles and at right ascension 0 = 360.
 SAME_POSITION_ARCSEC = 1e-6
-COLUMNS = ("index", "label", "class_name", "ra", "dec", "redshift", "pxscale")
-
-
-def read_catalogue(path: str | Path) -> pd.DataFrame:
-    """Read and check a catalogue.
-
-    Args:
-        path: CSV with one row per image: index (0, 1, … in order), label, class_name, ra and dec in
-            degrees, redshift, pxscale; an empty cell is an unknown number.
-
-    Returns:
-        The table; index and label are integers, the numbers floats with NaN where unknown.
-
-    Raises:
-        InputError: a column is missing or a value is not allowed; the message names the row.
-    """
-    try:
-        table = pd.read_csv(path, dtype={"class_name": str}, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable CSV table ({error}).") from error
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise InputError(
-            f"{path}: no column {', '.join(missing)}; needed are {', '.join(COLUMNS)}."
-        )
-    if table.empty:
-        raise InputError(f"{path}: has no rows; one per image is needed.")
-    for name in ("ra", "dec", "redshift", "pxscale"):
-        _refuse(
-            path,
-            name,
-            table,
-            pd.to_numeric(table[name], errors="coerce").isna() & table[name].notna(),
-            "a number or an empty cell",
-        )
-        table[name] = table[name].astype(np.float64)
-    label = pd.to_numeric(table["label"], errors="coerce")
-    _refuse(path, "label", table, ~(label % 1 == 0) | (label < 0), "an integer from 0 up")
-    order = pd.to_numeric(table["index"], errors="coerce") == np.arange(len(table))
-    _refuse(path, "index", table, ~order, "the row's number, counted from 0")
-    _refuse(path, "ra", table, ~table["ra"].fillna(0).between(0, 360), "0 to 360 degrees")
-    _refuse(path, "dec", table, ~table["dec"].fillna(0).between(-90, 90), "-90 to 90 degrees")
-    half = table["ra"].isna() != table["dec"].isna()
-    _refuse(path, "ra", table, half, "known where dec is known, and only there")
-    table = table.astype({"index": np.int64, "label": np.int64})
-    first_name = table.groupby("label")["class_name"].transform("first")
-    mixed = table["class_name"].isna() | (table["class_name"] != first_name)
-    _refuse(path, "class_name", table, mixed, "one name per label")
-    return table
-
-
-def _refuse(
-    path: str | Path, column: str, table: pd.DataFrame, wrong: pd.Series, allowed: str
-) -> None:
-    if wrong.any():
-        row = int(wrong.to_numpy().argmax())
-        raise InputError(
-            f"{path}: column {column}, row {row}: '{table[column].iloc[row]}' is not allowed "
-            f"({int(wrong.sum())} such rows); allowed is {allowed}."
-        )
 
 
 def pairs_within(

@@ -85,7 +85,7 @@ def _check_arguments(
         )
     if (folds is None) != (fold is None):
         raise InputError(f"folds {folds}, fold {fold}: give both or neither.")
-    if folds is None:
+    if folds is None or fold is None:
         return
     if protocol != "clean":
         raise InputError(f"folds {folds}: the protocol {protocol} has none; only clean has.")
@@ -116,7 +116,9 @@ def _clean_split(
     shares = effective_fractions("clean", fractions, folds)
 
     # Test first, from a stream of its own; validation then from what is left.
-    targets = np.stack([largest_remainder(n, [shares[part] for part in PARTS]) for n in counts])
+    targets = np.stack(
+        [largest_remainder(n, [shares[part] for part in PARTS]) for n in counts.tolist()]
+    )
     n_test, n_validation = targets[:, 0], targets[:, 1]
     if folds is None:
         part = carve(
@@ -126,7 +128,8 @@ def _clean_split(
     else:
         # Rolled, so that the odd galaxies of the classes do not pile up in the first folds.
         equal = [
-            np.roll(largest_remainder(n, [1 / folds] * folds), c) for c, n in enumerate(counts)
+            np.roll(largest_remainder(n, [1 / folds] * folds), c)
+            for c, n in enumerate(counts.tolist())
         ]
         part = carve(label_kept, group, np.stack(equal), np.random.default_rng([seed, 0]))
         in_test = part == fold
@@ -134,7 +137,9 @@ def _clean_split(
     left = np.bincount(label_kept[rest], minlength=len(counts))
     if folds is not None:
         ratio = shares["validation"] / (shares["validation"] + shares["train"])
-        n_validation = np.array([largest_remainder(n, [ratio, 1 - ratio])[0] for n in left])
+        n_validation = np.array(
+            [largest_remainder(n, [ratio, 1 - ratio])[0] for n in left.tolist()]
+        )
     part = carve(
         label_kept[rest],
         group[rest],
@@ -287,7 +292,9 @@ def check_no_leak(split: Split, catalogue: pd.DataFrame, radius_arcsec: float) -
                 f"first is {twice[0]}; allowed is one subset per galaxy."
             )
         side[rows] = number
-    pairs, separation = pairs_within(catalogue["ra"], catalogue["dec"], radius_arcsec)
+    pairs, separation = pairs_within(
+        catalogue["ra"].to_numpy(), catalogue["dec"].to_numpy(), radius_arcsec
+    )
     sides = side[pairs]
     wrong = np.flatnonzero((sides >= 0).all(axis=1) & (sides[:, 0] != sides[:, 1]))
     if len(wrong):

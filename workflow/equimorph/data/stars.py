@@ -148,6 +148,8 @@ def _stars(field: _Field) -> np.ndarray:
     """Return the (H, W) mask of the parts whose light comes from stars."""
     stars = np.zeros(field.parts.shape, bool)
     for number, box in enumerate(ndimage.find_objects(field.parts), start=1):
+        if box is None:  # no pixel has this number
+            continue
         part = field.parts[box] == number
         if field.target[box][part].any():
             continue
@@ -191,9 +193,7 @@ def _sources(
     return [owner == number for number in range(1, count + 1)]
 
 
-def _is_star(
-    source: np.ndarray, light: np.ndarray, field: _Field, box: tuple[slice, slice]
-) -> bool:
+def _is_star(source: np.ndarray, light: np.ndarray, field: _Field, box: tuple[slice, ...]) -> bool:
     peak = light[source].max()
     core = source & (light > peak / 2)
     if field.embedding[box][core].mean() > field.noise + WINGS * peak:

@@ -1,28 +1,8 @@
 """From the memory-mapped images to tensors of a network's input size."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch.nn.functional import interpolate
-
-from equimorph.errors import InputError
-
-
-def open_images(path: str | Path) -> np.ndarray:
-    """Open a memory-mapped (N, H, W, 3) uint8 array.
-
-    Raises:
-        InputError: the file is something else.
-    """
-    try:
-        images = np.load(path, mmap_mode="r")
-        kind, shape = images.dtype, images.shape
-    except Exception as error:  # damaged headers raise many kinds, from EOFError to SyntaxError
-        raise InputError(f"{path}: not a readable array of images ({error}).") from error
-    if kind != np.uint8 or len(shape) != 4 or shape[3] != 3:
-        raise InputError(f"{path}: holds {kind} of shape {shape}; allowed is uint8 (N, H, W, 3).")
-    return images
 
 
 def network_input(

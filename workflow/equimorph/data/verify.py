@@ -7,12 +7,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-from equimorph.data.raw import RAW_KEYS, check_n_classes, open_raw, read_column
+from equimorph.data.classes import check_n_classes
+from equimorph.data.positions import SKY_LIMITS
+from equimorph.data.raw import RAW_KEYS, open_raw, read_column
 from equimorph.errors import InputError
 from equimorph.io import sha256_of
-
-# Allowed values in degrees; of redshift and pxscale only infinities are refused.
-RANGES = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0)}
 
 
 def verify(
@@ -82,14 +81,15 @@ def _check_columns(path: Path, file: h5py.File) -> None:
             )
     if file["ans"].dtype != np.uint8:
         raise InputError(f"{path}: key 'ans': the type is {file['ans'].dtype}, it must be uint8.")
-    for key in ("ra", "dec", "redshift", "pxscale"):
+    for key in RAW_KEYS[2:]:
         if file[key].dtype.kind != "f":
             raise InputError(
                 f"{path}: key '{key}': the type is {file[key].dtype}, it must be float64 (float32 "
                 "is taken too)."
             )
         values = read_column(file, key)
-        lowest, highest = RANGES.get(key, (-np.inf, np.inf))
+        # Of redshift and pxscale only infinities are refused.
+        lowest, highest = SKY_LIMITS.get(key, (-np.inf, np.inf))
         wrong = np.isinf(values) | (values < lowest) | (values > highest)
         if wrong.any():
             row = int(wrong.argmax())

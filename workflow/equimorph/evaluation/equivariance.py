@@ -1,16 +1,14 @@
 """How far a trained network keeps its word: change of logits and accuracy when images turn."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from scipy.ndimage import affine_transform
 from torch import nn
 
 from equimorph.errors import InputError
-from equimorph.training.loop import predict_logits
+from equimorph.models.prediction import predict_logits
+from equimorph.robustness.splines import rotate_planes
 
 
 def equivariance_error(
@@ -60,7 +58,7 @@ def accuracy_against_angle(
     return _accuracy(logits_against_angle(network, images, angles_degrees, reflect), labels)
 
 
-def audit(
+def measure_equivariance(
     network: nn.Module,
     images: torch.Tensor,
     labels: torch.Tensor,
@@ -118,13 +116,9 @@ def rotated(images: torch.Tensor, angle_degrees: float) -> torch.Tensor:
 def _resampled(images: torch.Tensor, angle_degrees: float) -> torch.Tensor:
     if angle_degrees == 0:
         return images
-    cosine, sine = math.cos(math.radians(angle_degrees)), math.sin(math.radians(angle_degrees))
-    matrix = np.array([[cosine, sine], [-sine, cosine]])
-    half = (images.shape[-1] - 1) / 2
-    offset = half - matrix @ [half, half]
-    channels = images.float().cpu().flatten(0, 1).numpy()
-    turned = [affine_transform(c, matrix, offset, order=3, mode="mirror") for c in channels]
-    return torch.from_numpy(np.stack(turned)).clamp_(0, 255).view(images.shape).to(images.device)
+    planes = images.float().cpu().flatten(0, 1).numpy()
+    turned = torch.from_numpy(rotate_planes(planes, angle_degrees))
+    return turned.clamp_(0, 255).view(images.shape).to(images.device)
 
 
 def logits_against_angle(

@@ -1,11 +1,17 @@
 """What one set of predictions is worth: accuracy, F1, confusion, calibration."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import (
+    brier_score_loss,
+    confusion_matrix,
+    precision_recall_fscore_support,
+)
 
 from equimorph.errors import InputError
 
@@ -65,8 +71,15 @@ def per_class_scores(
     }
 
 
-def macro_f1(scores: dict[str, dict[str, float | None]]) -> float:
+def accuracy(probability: NDArray, labels: NDArray) -> float:
+    """Return the share of images whose most probable class is the true one."""
+    return float((probability.argmax(axis=1) == labels).mean())
+
+
+def macro_f1(probability: NDArray, labels: NDArray) -> float:
     """Return the mean F1 over the classes that occur in the labels."""
+    names = [str(number) for number in range(probability.shape[1])]
+    scores = per_class_scores(labels, probability.argmax(axis=1), names)
     return float(np.mean([score["f1"] for score in scores.values() if score["f1"] is not None]))
 
 
@@ -121,14 +134,37 @@ def brier_score(probability: NDArray, labels: NDArray) -> float:
     """Return the multi-class Brier score, 0 (perfect) to 2 (certain and wrong).
 
     The squared differences from the one-hot truth are summed over classes and averaged over
-    images (Brier 1950).
+    images (Brier 1950); not halved for two classes either.
     """
-    truth = np.eye(probability.shape[1])[labels]
-    return float(((probability - truth) ** 2).sum(axis=1).mean())
+    classes = range(probability.shape[1])
+    return float(brier_score_loss(labels, probability, labels=classes, scale_by_half=False))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says what one set of predictions is worth.
+
+    Attributes:
+        of: computes it from class probabilities (n, C) and true classes (n,).
+        label: its name in the report.
+        in_per_cent: whether the report shows it in per cent.
+    """
+
+    of: Callable[[NDArray, NDArray], float]
+    label: str
+    in_per_cent: bool = False
+
+
+METRICS = {
+    "accuracy": Metric(accuracy, "accuracy", in_per_cent=True),
+    "macro_f1": Metric(macro_f1, "macro-F1", in_per_cent=True),
+    "ece": Metric(expected_calibration_error, "ECE"),
+    "brier": Metric(brier_score, "Brier score"),
+}
 
 
 def measure(logits: NDArray, labels: NDArray, classes: list[str]) -> dict[str, Any]:
-    """Return every measure of one set of predictions, ready for JSON.
+    """Return all metrics of one set of predictions, ready for JSON.
 
     Args:
         logits: shape (n, C).
@@ -136,7 +172,7 @@ def measure(logits: NDArray, labels: NDArray, classes: list[str]) -> dict[str, A
         classes: the C class names, in label order.
 
     Returns:
-        accuracy, macro_f1, ece, brier, per_class (by name), confusion (rows are true classes).
+        each of `METRICS`, per_class (by name), confusion (rows are true classes).
 
     Raises:
         InputError: shapes, labels or values that do not fit.
@@ -145,12 +181,8 @@ def measure(logits: NDArray, labels: NDArray, classes: list[str]) -> dict[str, A
     check_predictions(logits, labels, len(classes))
     probability = probabilities(logits)
     predicted = probability.argmax(axis=1)
-    scores = per_class_scores(labels, predicted, classes)
     return {
-        "accuracy": float((predicted == labels).mean()),
-        "macro_f1": macro_f1(scores),
-        "ece": expected_calibration_error(probability, labels),
-        "brier": brier_score(probability, labels),
-        "per_class": scores,
+        **{name: metric.of(probability, labels) for name, metric in METRICS.items()},
+        "per_class": per_class_scores(labels, predicted, classes),
         "confusion": confusion_matrix(labels, predicted, labels=range(len(classes))).tolist(),
     }

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from equimorph.errors import InputError
-from equimorph.evaluation.metrics import measure, probabilities, reliability_bins
+from equimorph.evaluation.metrics import METRICS, measure, probabilities, reliability_bins
 from equimorph.evaluation.predictions import Predictions, check_same_images
 from equimorph.evaluation.statistics import (
     bootstrap_interval,
@@ -14,6 +14,7 @@ from equimorph.evaluation.statistics import (
     mean_sd,
     paired_difference,
 )
+from equimorph.provenance import STAMP
 
 
 def correct_by_seed(by_seed: dict[int, Predictions]) -> np.ndarray:
@@ -35,28 +36,24 @@ def summarise_condition(
 ) -> dict[str, Any]:
     """Summarise one model under one condition over its seeds.
 
-    Accuracy, macro-F1, ECE and Brier are means over seeds with their standard deviations, the
-    per-class scores means over seeds. The confusion matrix and the reliability bins hold the
-    predictions of all seeds together (so the ECE is not exactly that of the bins).
+    The metrics are means over seeds with their standard deviations, the per-class scores means over
+    seeds. The confusion matrix and the reliability bins hold the predictions of all seeds together
+    (so the ECE is not exactly that of the bins).
     """
-    measures = [measure(p.logits, p.label, classes) for p in by_seed.values()]
-    summary: dict[str, Any] = {
-        key: mean_sd([m[key] for m in measures]) for key in ("accuracy", "macro_f1", "ece", "brier")
-    }
-    summary["accuracy"]["values"] = [m["accuracy"] for m in measures]
-    summary["accuracy"]["ci95"] = bootstrap_interval(
-        correct_by_seed(by_seed).mean(axis=0), draws, generator
-    )
+    measured = [measure(p.logits, p.label, classes) for p in by_seed.values()]
+    summary: dict[str, Any] = {name: mean_sd([m[name] for m in measured]) for name in METRICS}
+    summary["accuracy"]["values"] = [m["accuracy"] for m in measured]
+    summary["accuracy"]["ci95"] = bootstrap_interval([correct_by_seed(by_seed)], draws, generator)
     summary["per_class"] = {
         name: {
             key: None
-            if measures[0]["per_class"][name][key] is None
-            else float(np.mean([m["per_class"][name][key] for m in measures]))
+            if measured[0]["per_class"][name][key] is None
+            else float(np.mean([m["per_class"][name][key] for m in measured]))
             for key in ("precision", "recall", "f1")
         }
         for name in classes
     }
-    summary["confusion"] = np.sum([m["confusion"] for m in measures], axis=0).tolist()
+    summary["confusion"] = np.sum([m["confusion"] for m in measured], axis=0).tolist()
     summary["reliability"] = reliability_bins(
         np.concatenate([probabilities(p.logits) for p in by_seed.values()]),
         np.concatenate([p.label for p in by_seed.values()]),
@@ -157,3 +154,81 @@ def compare_with(
     for row, corrected in zip(rows, holm([row["mcnemar_p"] for row in rows]), strict=True):
         row["holm_p"] = corrected
     return rows
+
+
+def study_metrics(
+    measures: dict[str, dict[str, Any]],
+    predictions: dict[str, dict[str, dict[int, Predictions]]],
+    split: dict[str, Any],
+    verified: dict[str, Any],
+    reference: str | None,
+) -> dict[str, Any]:
+    """Gather the measures of all models, and compare them on the same images.
+
+    Args:
+        measures: per model, in the order in which to show them, what the rule `measure` wrote.
+        predictions: per model, condition and seed.
+        split: description of the study's split.
+        verified: facts about the raw file.
+        reference: the model that all others are compared with; None for no comparisons.
+
+    Raises:
+        InputError: the models were not trained on this split or not measured alike.
+    """
+    check_measures(measures, split, reference)
+    first = next(iter(measures.values()))
+    return {
+        "split": {
+            **{key: split[key] for key in ("sha256", "protocol", "leaky")},
+            "test_images": first["test_images"],
+        },
+        "data": {
+            **{key: verified[key] for key in ("sha256", "images")},
+            "classes": first["classes"],
+        },
+        "bootstrap": first["bootstrap"],
+        "validation_choice": {"best_equivariant": best_equivariant(measures)},
+        "reference": reference,
+        "models": {name: model_record(record) for name, record in measures.items()},
+        "comparisons": {}
+        if reference is None
+        else {
+            condition: compare_with(
+                reference,
+                {name: by_condition[condition] for name, by_condition in predictions.items()},
+                first["bootstrap"]["draws"],
+                first["bootstrap"]["seed"],
+            )
+            for condition in first["conditions"]
+        },
+    }
+
+
+def check_measures(
+    measures: dict[str, dict[str, Any]], split: dict[str, Any], reference: str | None
+) -> None:
+    """Check that all models were trained on this split and measured alike.
+
+    Raises:
+        InputError: a model was not, or the reference is none of them.
+    """
+    first = next(iter(measures.values()))
+    for name, record in measures.items():
+        if record["split_sha256"] != split["sha256"]:
+            raise InputError(
+                f"model {name} was trained on split {record['split_sha256'][:12]}, not on "
+                f"{split['sha256'][:12]}; retrain it on the split of this study."
+            )
+        for key in ("classes", "bootstrap", "test_images"):
+            if record[key] != first[key]:
+                raise InputError(f"model {name}: {key} differs from that of the other models.")
+        if list(record["conditions"]) != list(first["conditions"]):
+            raise InputError(f"model {name}: its conditions differ from those of the other models.")
+    if reference is not None and reference not in measures:
+        raise InputError(f"--reference {reference}: allowed are {', '.join(measures)}.")
+
+
+def model_record(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a model's part of the metrics: its measures without what all models share."""
+    shared = ("model", "split_sha256", "classes", "bootstrap", "test_images", *STAMP)
+    return {key: value for key, value in record.items() if key not in shared}

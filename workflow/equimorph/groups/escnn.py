@@ -9,11 +9,12 @@ SO(3) alone, which this project never uses. Every module that needs escnn takes 
 import sys
 import types
 import warnings
+from typing import Any, NoReturn
 
 _WIGNER = "lie_learn.representations.SO3.wigner_d"
 
 
-def _refuse_so3(*_args, **_kwargs):
+def _refuse_so3(*_args: Any, **_kwargs: Any) -> NoReturn:
     """Stand in for lie_learn's Wigner matrices.
 
     Raises:
@@ -31,7 +32,7 @@ def _stub_lie_learn() -> None:
     for depth in range(1, len(parts) + 1):
         name = ".".join(parts[:depth])
         sys.modules.setdefault(name, types.ModuleType(name))
-    sys.modules[_WIGNER].wigner_D_matrix = _refuse_so3
+    vars(sys.modules[_WIGNER])["wigner_D_matrix"] = _refuse_so3
 
 
 _stub_lie_learn()
@@ -40,9 +41,10 @@ with warnings.catch_warnings():
     import escnn.group._numerical as _numerical
     from escnn import gspaces
     from escnn import nn as enn
+    from escnn.nn.modules import basismanager
 
 # scikit-learn >= 1.2 refuses the np.matrix that escnn passes to its randomised SVD; without it
 # escnn takes scipy's exact SVD.
 _numerical.randomized_svd = None
 
-__all__ = ["enn", "gspaces"]
+__all__ = ["basismanager", "enn", "gspaces"]

@@ -51,7 +51,7 @@ def parse_group(name: str) -> Group:
     """
     match = _NAME.fullmatch(name)
     rotations = int(match[2]) if match else 0
-    if rotations < 1 or rotations > _LARGEST_ROTATION or rotations & (rotations - 1):
+    if match is None or not 1 <= rotations <= _LARGEST_ROTATION or rotations & (rotations - 1):
         raise InputError(
             f"group {name!r}: allowed are C1, C2, C4, C8, C16, C32, C64 (rotations) and "
             "D1, D2, D4, D8, D16, D32, D64 (rotations and reflections)."

@@ -77,7 +77,7 @@ def asymmetry_index(images: torch.Tensor, background: bool = True) -> torch.Tens
     mask = circular_mask(size)
     light = images.to(mask.dtype)
     difference = light - light.flip((2, 3))
-    noise = 0.0
+    noise: float | torch.Tensor = 0.0
     if background:
         rim = (mask == 1) & (circular_mask(size, RIM_MARGIN) == 0)
         light = light - _level(light[..., rim])[..., None, None]

@@ -13,8 +13,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from equimorph.models.inputs import black_inputs
-from equimorph.steerable.irrep_cost import expanded_only
-from equimorph.steerable.irrep_product import scratch
+from equimorph.steerable.context import expanded_only, scratch
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -43,6 +43,8 @@ def export(network: nn.Module) -> nn.Module:
 class GroupMax(nn.Module):
     """Pooling over the group: the largest channel of each field."""
 
+    channels: torch.Tensor
+
     def __init__(self, sizes: list[int]):
         """Find each field's channels.
 
@@ -61,6 +63,9 @@ class GroupMax(nn.Module):
 
 class SampledELU(nn.Module):
     """ELU of functions on the group, which are given by Fourier coefficients."""
+
+    sampling: torch.Tensor
+    analysis: torch.Tensor
 
     def __init__(self, sampling: torch.Tensor, analysis: torch.Tensor):
         """Keep both maps.
@@ -84,7 +89,7 @@ class SampledELU(nn.Module):
 class _Recorder(fx.Tracer):
     """Records how tensors pass through a network; fields count as tensors, their types are lost."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         from equimorph.groups.escnn import enn
         from equimorph.steerable.blurred_pool import BlurredPool
 
@@ -117,7 +122,7 @@ class _Recorder(fx.Tracer):
             elif self.wraps_or_unwraps(node):
                 node.replace_all_uses_with(node.args[0])
         exported = fx.GraphModule(parts, graph, type(network).__name__)
-        exported.measure = getattr(network, "measure", None)
+        exported.measure = getattr(network, "measure", None)  # type: ignore[assignment]
         exported.graph.eliminate_dead_code()
         exported.recompile()
         return exported.eval()
@@ -163,7 +168,7 @@ class _Recorder(fx.Tracer):
     def carries_fields(self, node: fx.Node) -> bool:
         """Tell whether the result of a step is a tensor of escnn."""
         if node.op == "call_module":
-            return isinstance(self.root.get_submodule(node.target), self.steerable)
+            return isinstance(self.root.get_submodule(str(node.target)), self.steerable)
         if node.op != "call_function" or node.target is getattr:
             return False
         inputs = node.all_input_nodes
@@ -173,7 +178,7 @@ class _Recorder(fx.Tracer):
         """Tell whether a step only makes a tensor one of escnn's, or takes it out again."""
         if node.op != "call_function":
             return False
-        unwraps = node.target is getattr and node.args[1] == "tensor"
+        unwraps = node.target is getattr and bool(node.args[1] == "tensor")
         return node.target is self.field_tensor or unwraps
 
 

@@ -53,6 +53,8 @@ class GreyLevels(nn.Module):
     0, the mean.
     """
 
+    mask: torch.Tensor
+
     def __init__(
         self,
         size: int,

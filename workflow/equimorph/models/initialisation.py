@@ -9,16 +9,18 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
 
     A network whose published initialisation differs from the default has a method `initialise`.
     """
-    if hasattr(network, "initialise"):
-        network.initialise(generator)
-    else:
+    draw = getattr(network, "initialise", None)
+    if draw is None:
         draw_default(network, generator)
+    else:
+        draw(generator)
 
 
 def draw_default(module: nn.Module, generator: torch.Generator) -> None:
     """Draw the weights of all layers below `module`.
 
-    Plain and steerable convolutions follow He et al. 2015, linear layers torch's default.
+    Plain and steerable convolutions follow He et al. 2015, linear layers torch's default. Steerable
+    ones draw their own, so that a plain network does not depend on their code.
     """
     for layer in module.modules():
         if type(layer) is nn.Conv2d:
@@ -28,7 +30,5 @@ def draw_default(module: nn.Module, generator: torch.Generator) -> None:
         elif type(layer) is nn.Linear:
             nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
             nn.init.zeros_(layer.bias)
-        elif hasattr(layer, "basisexpansion"):
-            from equimorph.steerable.convolution import initialise_steerable
-
-            initialise_steerable(layer, generator)
+        elif draw := getattr(layer, "draw_weights", None):
+            draw(generator)

@@ -8,6 +8,7 @@ from torch import nn
 
 from equimorph.groups.names import parse_group
 from equimorph.models.orbit import OrbitAverage
+from equimorph.sources import ARCHITECTURES
 
 
 def build(specification: Mapping[str, Any], classes: int) -> nn.Module:
@@ -25,7 +26,7 @@ def build(specification: Mapping[str, Any], classes: int) -> nn.Module:
         for key, value in specification.items()
         if key not in ("architecture", "crop", "mask", "orbit")
     }
-    module = import_module(f"equimorph.models.architectures.{specification['architecture']}")
+    module = import_module(f"{ARCHITECTURES}.{specification['architecture']}")
     network = module.build(arguments, classes)
     network.grey_levels.use_mask(specification["mask"])
     if "orbit" in specification:

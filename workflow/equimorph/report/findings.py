@@ -14,6 +14,7 @@ from equimorph.report.wording import (
     percent,
     plural,
     point_interval,
+    resampled,
     si,
     verdict,
 )
@@ -53,8 +54,8 @@ def _accuracy_sentence(metrics: dict[str, Any], name: str, condition: str) -> st
     return (
         f"{chosen if rivals > 1 else name} classifies {mean_sd_text(accuracy)} % of "
         f"{metrics['split']['test_images']:,} {held_out} {kind}galaxies correctly "
-        f"({condition_label(condition)} images; {seeds}; 95 % interval over test images "
-        f"{interval(accuracy['ci95'])} %)."
+        f"({condition_label(condition)} images; {seeds}; 95 % interval over "
+        f"{resampled(accuracy['n'])} {interval(accuracy['ci95'])} %)."
     )
 
 
@@ -73,28 +74,10 @@ def _difference_sentence(metrics: dict[str, Any], best: str, reference: str, con
             f"It is not distinguishable from {reference} ({accuracy} %): a difference of {size} "
             f"percentage points is compatible with zero ({bounds})."
         )
-    sentence = (
+    return (
         f"Its accuracy is {said} than that of {reference} ({accuracy} %) by {size} percentage "
-        f"points ({bounds})"
+        f"points ({bounds})."
     )
-    error = seed_error(metrics, best, reference, condition)
-    if error is not None and abs(row["difference"]) < 2 * error:
-        return (
-            f"{sentence}; but this is less than twice the standard error from the spread between "
-            f"seeds ({percent(error)} points), so other trainings may not confirm it."
-        )
-    return f"{sentence}."
-
-
-def seed_error(metrics: dict[str, Any], one: str, other: str, condition: str) -> float | None:
-    """Return the standard error of a difference in mean accuracy from the spread over seeds.
-
-    None where a model has a single seed.
-    """
-    spread = [metrics["models"][name]["conditions"][condition]["accuracy"] for name in (one, other)]
-    if any(accuracy["sd"] is None for accuracy in spread):
-        return None
-    return math.sqrt(sum(accuracy["sd"] ** 2 / accuracy["n"] for accuracy in spread))
 
 
 def _count_sentence(metrics: dict[str, Any], best: str, reference: str) -> str:
@@ -218,9 +201,8 @@ def caveats(
         f"the smallest class has {plural(min(counts['test']), 'test image')}, so per-class figures "
         "are coarser still.",
         *_choice_caveat(metrics, sum(counts["validation"])),
-        "The intervals come from resampling test images with the trained networks held fixed; "
-        "they do not contain the spread between seeds. They are not corrected for the number of "
-        "comparisons; the p-values are (Holm, within each condition).",
+        f"The intervals come from resampling {resampled(accuracy['n'])}. They are not corrected "
+        "for the number of comparisons; the p-values are (Holm, within each condition).",
         "All conditions use the same test galaxies, so agreement between conditions is not "
         "independent confirmation.",
         *_cost_caveat(metrics),
@@ -233,13 +215,14 @@ def _seed_caveat(seeds: int) -> str:
     if seeds == 1:
         return (
             "One seed per model: how much a second training would differ is unknown, and a "
-            "difference between two models may be a difference between two trainings."
+            "difference between two models may be a difference between two trainings, which the "
+            "intervals do not contain."
         )
     low, high = (math.sqrt((seeds - 1) / chi2.ppf(p, seeds - 1)) for p in (0.975, 0.025))
     return (
         f"{seeds} seeds per model: a standard deviation from so few trainings is itself uncertain "
         f"(95 % interval of the true value: {low:.1f} to {high:.1f} times the one stated, if "
-        "trainings scatter normally)."
+        "trainings scatter normally), and so is its part of the intervals."
     )
 
 
@@ -258,7 +241,7 @@ def _choice_caveat(metrics: dict[str, Any], images: int) -> list[str]:
 
 def _cost_caveat(metrics: dict[str, Any]) -> list[str]:
     macs = {name: model["macs"] for name, model in metrics["models"].items()}
-    low, high = min(macs, key=macs.get), max(macs, key=macs.get)
+    low, high = min(macs, key=lambda name: macs[name]), max(macs, key=lambda name: macs[name])
     if macs[high] < 1.25 * macs[low]:
         return []
     return [

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from equimorph.study.recipes import LOSS_KEYS
+
+# Names that have no words here are shown as they are.
 _OPTIMISERS = {"adamw": "AdamW", "adam": "Adam", "radam": "RAdam", "sgd": "SGD"}
-_BALANCING = {
+_SAMPLERS = {
     "weighted": "classes drawn equally often",
     "over": "small classes shown as often as the largest",
     "under": "large classes shown as often as the smallest",
@@ -14,23 +17,17 @@ _COLOURS = ("brightness", "contrast", "saturation", "hue")
 
 def describe_recipe(train: dict[str, Any]) -> str:
     """Say how networks are trained, without what differs for single ones."""
-    loss = train["loss"]
-    parts = [f"{_OPTIMISERS[train['optimiser']]} with {_schedule(train)}"]
+    optimiser = train["optimiser"]
+    parts = [f"{_OPTIMISERS.get(optimiser, optimiser)} with {_schedule(train)}"]
     if train["weight_decay"]:
         parts.append(f"weight decay {train['weight_decay']:g}")
     if train["label_smoothing"]:
         parts.append(f"label smoothing {train['label_smoothing']:g}")
-    if loss["gamma"]:
-        parts.append(f"focal loss (gamma {loss['gamma']:g})")
-    if loss["class_weights"] == "effective":
-        scale = "" if loss.get("normalise", True) else ", not normalised"
-        parts.append(f"class-balanced weights (beta {loss['beta']:g}{scale})")
-    elif loss["class_weights"] != "none":
-        parts.append("class weights")
-    if train["balancing"] != "none":
-        parts.append(_BALANCING[train["balancing"]])
-    if train["clip"]:
-        parts.append(f"gradients clipped at a norm of {train['clip']:g}")
+    parts += _loss(train["loss"])
+    if train["sampler"] != "none":
+        parts.append(_SAMPLERS.get(train["sampler"], f"{train['sampler']} sampling"))
+    if train["grad_clip"]:
+        parts.append(f"gradients clipped at a norm of {train['grad_clip']:g}")
     if train["mixup"]:
         parts.append(f"mixup ({train['mixup']:g})")
     if train["ema"]:
@@ -40,16 +37,31 @@ def describe_recipe(train: dict[str, Any]) -> str:
     return f"{', '.join(parts)}; {_augmentation(train['augmentation'])}"
 
 
+def _loss(loss: dict[str, Any]) -> list[str]:
+    if loss["kind"] != "focal":
+        own = ", ".join(f"{key} {loss[key]}" for key in LOSS_KEYS[loss["kind"]] if key in loss)
+        return [f"the loss {loss['kind']}" + (f" ({own})" if own else "")]
+    parts = [f"focal loss (gamma {loss['gamma']:g})"] if loss["gamma"] else []
+    if loss["class_weights"] == "effective":
+        scale = "" if loss.get("normalise", True) else ", not normalised"
+        parts.append(f"class-balanced weights (beta {loss['beta']:g}{scale})")
+    elif loss["class_weights"] != "none":
+        parts.append("class weights")
+    return parts
+
+
 def _schedule(train: dict[str, Any]) -> str:
     rate, schedule = f"{train['learning_rate']:g}", train["schedule"]
-    return {
+    sentences = {
         "one_cycle": f"a one-cycle schedule (peak learning rate {rate})",
         "multi_step": f"a learning rate of {rate} that falls after given epochs",
         "plateau": f"a learning rate of {rate} that falls where the validation "
-        f"{schedule.get('watch', 'loss')} stays",
+        f"{schedule.get('monitor', 'loss')} stays",
         "cosine": f"cosine schedules with restarts from a learning rate of {rate}",
         "constant": f"a constant learning rate of {rate}",
-    }[schedule["kind"]]
+    }
+    kind = schedule["kind"]
+    return sentences.get(kind, f"the schedule {kind} from a learning rate of {rate}")
 
 
 def _augmentation(augmentation: dict[str, Any]) -> str:

@@ -4,11 +4,14 @@ import base64
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 from equimorph.errors import InputError
+from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.summary import highlighted
 from equimorph.report import findings, wording
 from equimorph.report.condition_text import describe_condition
@@ -47,7 +50,8 @@ _FILTERS = (
     "si",
     "verdict",
 )
-_MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
+# What the address of a drawing may hold as it is, inside double quotes; base64 takes a third more.
+_PLAIN = " '*,/:;<=>@[]{}"
 _SOURCES = {
     "simulated": "simulated galaxies",
     "galaxy10": "Galaxy10 DECaLS",
@@ -55,19 +59,25 @@ _SOURCES = {
 }
 
 
-def data_uri(path: str | Path) -> str:
-    """Return an SVG or PNG file as a `data:` address, so that the report needs no other file.
+def data_uri(path: str | Path) -> Markup:
+    """Return an SVG or WebP file as a `data:` address, so that the report needs no other file.
+
+    It holds neither double quotes nor ampersands, and fits into an attribute as it is.
 
     Raises:
         InputError: another kind of file.
     """
     path = Path(path)
-    if path.suffix not in _MEDIA:
-        raise InputError(f"{path}: a figure must be one of {', '.join(_MEDIA)}.")
-    return f"data:{_MEDIA[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    match path.suffix:
+        case ".svg":
+            text = path.read_text(encoding="utf-8").strip()
+            return Markup(f"data:image/svg+xml,{quote(text, safe=_PLAIN)}")
+        case ".webp":
+            return Markup(f"data:image/webp;base64,{base64.b64encode(path.read_bytes()).decode()}")
+    raise InputError(f"{path}: a figure must be one of .svg, .webp.")
 
 
-def embed_figures(paths: list[str | Path]) -> dict[str, str]:
+def embed_figures(paths: list[str | Path]) -> dict[str, Markup]:
     """Return figures as addresses, by their stem.
 
     Raises:
@@ -112,7 +122,7 @@ def render(
     audit: dict[str, Any],
     runs: list[dict[str, Any]],
     config: dict[str, Any],
-    figures: dict[str, str],
+    figures: dict[str, Markup],
     captions: dict[str, list[str]],
 ) -> str:
     """Render the report.
@@ -154,11 +164,13 @@ def render(
         subsets=[name for name in _SUBSETS if sum(split["counts"].get(name, []))],
         conditions=conditions,
         descriptions={
-            name: describe_condition(name, config["conditions"].get(name)) for name in conditions
+            name: describe_condition(config["conditions"].get(name)) for name in conditions
         },
         match=_MATCHES.get(config["network"]["match"], config["network"]["match"]),
         first=findings.first_condition(metrics),
+        resampled=wording.resampled(len(next(iter(metrics["models"].values()))["seeds"])),
         shown=highlighted(metrics),
+        other_metrics={name: one for name, one in METRICS.items() if name != "accuracy"},
         headline=[wording.tie(s) for s in findings.headline(metrics)],
         trend=[wording.tie(s) for s in findings.trend(metrics)],
         warnings=[

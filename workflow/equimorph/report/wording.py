@@ -33,6 +33,11 @@ def interval(bounds: list[float]) -> str:
     return f"[{percent(bounds[0])}, {percent(bounds[1])}]"
 
 
+def resampled(seeds: int) -> str:
+    """Return what an interval is over: the seeds too, where there is more than one."""
+    return "test images" if seeds == 1 else "test images and seeds"
+
+
 def mean_sd_text(value: dict) -> str:
     """Return `mean ± sd` in per cent, the mean alone where one seed leaves no spread."""
     mean = percent(value["mean"])

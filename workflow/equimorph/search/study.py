@@ -8,7 +8,7 @@ not.
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from equimorph.choices import choose
 from equimorph.errors import InputError
-from equimorph.search.trial import Outcome
-from equimorph.study.search_space import Range
+from equimorph.search.trial import TrialResult
+from equimorph.study.search_space import Choices, Range
 
 try:
     import optuna
@@ -34,8 +35,6 @@ except ModuleNotFoundError as error:
         f"search: the package {error.name} is missing; pip install 'equimorph[search]' brings it."
     ) from error
 
-SAMPLERS = ("tpe", "random")
-PRUNERS = ("median", "none")
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 # Seconds to wait while another program, such as optuna-dashboard, reads the file.
 _PATIENCE = 60
@@ -100,7 +99,7 @@ class Search:
         name: str,
         job: Mapping[str, Any],
         digest: str,
-        space: Mapping[str, Range],
+        space: Mapping[str, Range | Choices],
         settings: Mapping[str, Any],
     ):
         """Open the search, or begin it; the file must be `locked`.
@@ -117,12 +116,13 @@ class Search:
             settings: `trials`, `seed`, `sampler` and `pruner` of the config's `search`.
 
         Raises:
-            InputError: the file is no Optuna database.
+            InputError: the file is no Optuna database, or there is no such pruner.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.path, self.settings = Path(path), settings
         self.distributions = {key: _distribution(span) for key, span in space.items()}
         self.log: list[str] = []
+        self.pruner = _pruner(settings["pruner"])
         try:
             storage = optuna.storages.RDBStorage(
                 f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": _PATIENCE}}
@@ -144,7 +144,7 @@ class Search:
             storage=storage,
             load_if_exists=True,
             direction="minimize",
-            pruner=_pruner(self.settings["pruner"]),
+            pruner=self.pruner,
         )
         if full_name not in [one.study_name for one in before]:
             study.set_user_attr("job", dict(job))
@@ -189,12 +189,12 @@ class Search:
         trial.handle.report(loss, epoch)
         return not trial.handle.should_prune()
 
-    def tell(self, trial: Trial, outcome: Outcome) -> None:
+    def tell(self, trial: Trial, result: TrialResult) -> None:
         """Note how a trial has ended."""
         for key in ("state", "losses", "best_epochs", "epochs", "reason", "seconds"):
-            trial.handle.set_user_attr(key, getattr(outcome, key))
-        if outcome.state == "completed":
-            self.study.tell(trial.handle, float(np.mean(outcome.losses)))
+            trial.handle.set_user_attr(key, getattr(result, key))
+        if result.state == "completed":
+            self.study.tell(trial.handle, float(np.mean(result.losses)))
         else:
             self.study.tell(trial.handle, state=TrialState.PRUNED)
 
@@ -241,24 +241,33 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -
     return keys
 
 
-def _distribution(span: Range) -> BaseDistribution:
-    if span.choices:
-        return CategoricalDistribution(span.choices)
-    kind = IntDistribution if span.whole else FloatDistribution
-    return kind(span.low, span.high, log=span.log)
+def _distribution(span: Range | Choices) -> BaseDistribution:
+    if isinstance(span, Choices):
+        return CategoricalDistribution(span.values)
+    if span.whole:
+        return IntDistribution(int(span.low), int(span.high), log=span.log)
+    return FloatDistribution(span.low, span.high, log=span.log)
+
+
+SAMPLERS: dict[str, Callable[[Mapping[str, Any], int], optuna.samplers.BaseSampler]] = {
+    "tpe": lambda settings, seed: optuna.samplers.TPESampler(
+        seed=seed, n_startup_trials=settings["startup"]
+    ),
+    "random": lambda settings, seed: optuna.samplers.RandomSampler(seed=seed),
+}
+PRUNERS: dict[str, Callable[[Mapping[str, Any]], optuna.pruners.BasePruner]] = {
+    # One trial alone is no median: at least one must have ended.
+    "median": lambda settings: optuna.pruners.MedianPruner(
+        n_startup_trials=max(1, settings["startup"]), n_warmup_steps=settings["warmup"]
+    ),
+    "none": lambda settings: optuna.pruners.NopPruner(),
+}
 
 
 def _sampler(settings: Mapping[str, Any], seed: int, number: int) -> optuna.samplers.BaseSampler:
     drawn = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-    if settings["kind"] == "random":
-        return optuna.samplers.RandomSampler(seed=drawn)
-    return optuna.samplers.TPESampler(seed=drawn, n_startup_trials=settings["startup"])
+    return choose(SAMPLERS, "search.sampler.kind", settings["kind"])(settings, drawn)
 
 
 def _pruner(settings: Mapping[str, Any]) -> optuna.pruners.BasePruner:
-    if settings["kind"] == "none":
-        return optuna.pruners.NopPruner()
-    # One trial alone is no median: at least one must have ended.
-    return optuna.pruners.MedianPruner(
-        n_startup_trials=max(1, settings["startup"]), n_warmup_steps=settings["warmup"]
-    )
+    return choose(PRUNERS, "search.pruner.kind", settings["kind"])(settings)

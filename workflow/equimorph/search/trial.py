@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
-from equimorph.data.tensors import network_input, open_images
+from equimorph.data.tensors import network_input
 from equimorph.device import open_device, within_memory
 from equimorph.errors import TrainingError
 from equimorph.models.initialisation import initialise
@@ -28,7 +29,7 @@ class Pruned(Exception):
 
 
 @dataclass
-class Outcome:
+class TrialResult:
     """How a trial ended.
 
     Attributes:
@@ -81,7 +82,7 @@ class Trainer:
         self.seeds, self.classes, self.device = seeds, classes, open_device(device)
         self.subsets: dict[tuple, Labelled] = {}
 
-    def run(self, values: Mapping[str, Any], go_on: Callable[[int, float], bool]) -> Outcome:
+    def run(self, values: Mapping[str, Any], go_on: Callable[[int, float], bool]) -> TrialResult:
         """Train once per seed.
 
         Args:
@@ -92,14 +93,14 @@ class Trainer:
         Raises:
             InputError: memory is not enough.
         """
-        started, outcome, lowest = time.perf_counter(), Outcome(), math.inf
+        started, result, lowest = time.perf_counter(), TrialResult(), math.inf
         specification, settings = resolve_trial(self.part, values)
         recipe = read_recipe(settings)
 
         def watched(row: dict[str, float]) -> None:
             nonlocal lowest
-            outcome.epochs, lowest = int(row["epoch"]), min(lowest, row["validation_loss"])
-            if not go_on(outcome.epochs, lowest):
+            result.epochs, lowest = int(row["epoch"]), min(lowest, row["validation_loss"])
+            if not go_on(result.epochs, lowest):
                 raise Pruned
 
         with within_memory("Narrow search.space, or lower search.workers."):
@@ -108,17 +109,17 @@ class Trainer:
                     first = seed == self.seeds[0]
                     report = watched if first else lambda row: None
                     progress = self._train(specification, recipe, seed, report)
-                    outcome.losses.append(progress.best_loss)
-                    outcome.best_epochs.append(progress.best_epoch)
+                    result.losses.append(progress.best_loss)
+                    result.best_epochs.append(progress.best_epoch)
                     # A training that ended early keeps its loss while others train on.
-                    for epoch in range(outcome.epochs + 1, recipe.epochs + 1) if first else ():
+                    for epoch in range(result.epochs + 1, recipe.epochs + 1) if first else ():
                         go_on(epoch, lowest)
             except Pruned:
-                outcome.state = "pruned"
+                result.state = "pruned"
             except TrainingError as error:
-                outcome.state, outcome.reason = "untrainable", str(error)
-        outcome.seconds = time.perf_counter() - started
-        return outcome
+                result.state, result.reason = "untrainable", str(error)
+        result.seconds = time.perf_counter() - started
+        return result
 
     def _train(
         self,

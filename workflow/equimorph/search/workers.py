@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from equimorph.errors import InputError
-from equimorph.search.trial import Outcome, Trainer
+from equimorph.search.trial import Trainer, TrialResult
 
 if TYPE_CHECKING:  # workers need no Optuna
     from equimorph.search.study import Search, Trial
@@ -56,13 +56,14 @@ def run_trials(
                     connection.send(trial.values)
             if not running:
                 return
-            for connection in wait(list(running)):
+            ready = wait(list(running))
+            for connection in [connection for connection in running if connection in ready]:
                 trial = running[connection]
                 with _alive(team[connection], trial):
                     message = connection.recv()
                 if isinstance(message, InputError):
                     raise InputError(f"{_named(trial)}: {message}")
-                if isinstance(message, Outcome):
+                if isinstance(message, TrialResult):
                     search.tell(trial, message)
                     del running[connection]
                     announce(f"{_named(trial)}: {message.described}")
@@ -115,7 +116,7 @@ def work(connection: Connection, threads: int, material: Mapping[str, Any]) -> N
 
     Args:
         connection: values come in; after each epoch (epoch, lowest loss) goes out and the answer,
-            whether to go on, comes in; at the end an Outcome goes out, or an InputError.
+            whether to go on, comes in; at the end a TrialResult goes out, or an InputError.
         threads: CPU threads.
         material: arguments of `Trainer`.
     """
@@ -140,5 +141,7 @@ def work(connection: Connection, threads: int, material: Mapping[str, Any]) -> N
 
 def _end_with_parent() -> None:
     """Wait for the parent to die, by whatever signal, and end: nobody wants the result."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

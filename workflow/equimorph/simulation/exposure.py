@@ -123,7 +123,8 @@ class Exposure:
                 weight = (1 - np.abs(column - j)) * (1 - np.abs(row - i)) * self._per_native
                 ok = (i >= 0) & (i < n) & (j >= 0) & (j < n)
                 value = (flux * weight)[:, ok].astype(np.float32)
-                np.add.at(self.light, (slice(None), i[ok], j[ok]), value)
+                for band, light in zip(self.light, value, strict=True):
+                    np.add.at(band, (i[ok], j[ok]), light)
 
     def add_field(self) -> None:
         """Add what lies there by chance: stars, and galaxies near and far."""
@@ -134,12 +135,14 @@ class Exposure:
         red = rng.random(stars) < 0.45
         g_r = np.where(red, rng.normal(1.4, 0.12, stars), rng.uniform(0.25, 1.1, stars))
         r_z = np.where(red, rng.uniform(0.7, 1.9, stars), 0.62 * g_r - 0.08)
-        self.add_points(*rng.uniform(-half, half, (2, stars)), band_flux(mag, g_r, r_z))
+        x, y = rng.uniform(-half, half, (2, stars))
+        self.add_points(x, y, band_flux(mag, g_r, r_z))
 
         faint = rng.poisson(95)
         mag = power_law(rng, 21.3, 25.6, 0.33, faint)
         g_r, r_z = rng.normal(0.8, 0.45, faint), rng.normal(0.75, 0.4, faint)
-        self.add_points(*rng.uniform(-half, half, (2, faint)), band_flux(mag, g_r, r_z))
+        x, y = rng.uniform(-half, half, (2, faint))
+        self.add_points(x, y, band_flux(mag, g_r, r_z))
 
         for mag in power_law(rng, 18.0, 21.3, 0.38, rng.poisson(3.0)).tolist():
             x0, y0 = rng.uniform(-half, half, 2).tolist()

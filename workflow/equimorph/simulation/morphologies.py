@@ -1,12 +1,12 @@
-"""The ten recipes of simulated galaxies: which components make up a class, and how large.
+"""How galaxies of the ten classes are drawn: which components make up a class, and how large.
 
 The parameters were set by eye and by a few statistics of the real sample, never by fitting, and no
 real pixel enters; the confusion matrix of a network trained on simulated and tested on those real
 images was looked at between versions, so transfer accuracy on them is not a blind figure. Medians
 at 65 pixels, real then simulated (1,000 and 2,000 images): magnitude and half-light radius within
-14 arcsec after undoing the stretch, axis ratio from second moments, and mean grey level.
+14 arcsec after undoing the stretch, axis ratio from second moments, and mean pixel value.
 
-    class                              r        g - r   r50 arcsec          b/a   level
+    class                              r        g - r   r50 arcsec          b/a   value
     Disturbed                17.03 16.84    0.65 0.61    3.26 3.26    0.73 0.77   39 38
     Merging                  17.08 16.97    0.85 0.83    3.72 3.72    0.62 0.60   38 38
     Round Smooth             17.34 17.16    0.85 0.83    2.31 2.92    0.94 0.95   37 38
@@ -38,7 +38,7 @@ from equimorph.simulation.profiles import (
 
 
 class Galaxy(NamedTuple):
-    """What every recipe starts from: r magnitude, effective radius, colour, orientation."""
+    """What all classes have: r magnitude, effective radius, colour, orientation."""
 
     mag: float
     size: float  # half-light radius along the major axis, arcsec
@@ -349,7 +349,7 @@ def disturbed(sky: Exposure, galaxy: Galaxy, rng: np.random.Generator) -> None:
         knots(sky, outer * lumps, rng, rng.poisson(8), fainter(galaxy.mag, 0.08))
 
 
-# Recipe, median r magnitude, median half-light radius in arcsec, mean and scatter of g - r.
+# What draws it, median r magnitude, median half-light radius in arcsec, mean and scatter of g - r.
 CLASSES = (
     (disturbed, 17.0, 3.0, 0.66, 0.17),
     (merging, 17.0, 2.5, 0.87, 0.15),

@@ -62,7 +62,7 @@ def simulate(
 
 def simulate_galaxy(label: int, size: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """Return the image (size, size, 3) of one galaxy and its redshift (NaN where unknown)."""
-    recipe, mag, radius, g_r, g_r_sd = CLASSES[label]
+    draw, mag, radius, g_r, g_r_sd = CLASSES[label]
     # Farther galaxies are fainter and smaller.
     distance = float(np.clip(rng.normal(0, 0.18), -0.5, 0.5))
     galaxy = Galaxy(
@@ -74,7 +74,7 @@ def simulate_galaxy(label: int, size: int, rng: np.random.Generator) -> tuple[np
     )
     sky = Exposure(size, rng)
     sky.add_field()
-    recipe(sky, galaxy, rng)
+    draw(sky, galaxy, rng)
     redshift = math.nan if rng.random() < UNKNOWN_REDSHIFT else MEDIAN_REDSHIFT * 10**distance
     return sky.picture(), redshift
 

@@ -11,6 +11,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -196,7 +197,7 @@ def _description(representation: Any) -> dict[str, Any]:
     return {
         "group": representation.group.name,
         "irreps": representation.irreps,
-        "change_of_basis": hashlib.sha256(change).hexdigest(),
+        "change_of_basis": hashlib.sha256(change.data).hexdigest(),
     }
 
 
@@ -227,7 +228,8 @@ def _write(path: Path, basis: KernelBasis) -> None:
         save_file(tensors, temporary, metadata={"sha256": _checksum(tensors)})
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         warnings.warn(f"{path}: the basis is not stored ({error}).", stacklevel=3)
 
 
@@ -235,5 +237,5 @@ def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:
     total = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        total.update(tensor.numpy())
+        total.update(tensor.numpy().data)
     return total.hexdigest()

@@ -6,7 +6,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from equimorph.groups.escnn import enn
-from equimorph.steerable.autocast import computing_dtype
+from equimorph.steerable.context import computing_dtype
 
 SIGMA = 0.66  # of the Gaussian in px, as in S1
 

@@ -9,12 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from equimorph.groups.escnn import enn, gspaces
+from equimorph.groups.escnn import basismanager, enn, gspaces
 from equimorph.groups.names import Group
 from equimorph.steerable.basis_cache import KernelBasis, kernel_basis
 from equimorph.steerable.irrep_conv import IrrepConv
-
-_managers = enn.modules.basismanager
 
 
 def plane(group: Group) -> gspaces.GSpace2D:
@@ -24,11 +22,13 @@ def plane(group: Group) -> gspaces.GSpace2D:
     return gspaces.rot2dOnR2(group.rotations)
 
 
-class Block(nn.Module):
+class PairExpansion(nn.Module):
     """The kernels between two fields: escnn's SingleBlockBasisExpansion.
 
     Layers share the samples, not the module, so that one network can move to a GPU alone.
     """
+
+    sampled_basis: torch.Tensor
 
     def __init__(self, basis: KernelBasis):
         super().__init__()
@@ -48,7 +48,7 @@ class Block(nn.Module):
         return self.basis.elements()
 
 
-class Expansion(_managers.BlocksBasisExpansion):
+class Expansion(basismanager.BlocksBasisExpansion):
     """The map from weights to a filter, by blocks: one for each pair of representations.
 
     The constructor does what escnn's does, with bases that are there already.
@@ -70,8 +70,8 @@ class Expansion(_managers.BlocksBasisExpansion):
         self.S = kernel_size**2
         sources = {representation.name: representation for representation in self._in_reprs}
         targets = {representation.name: representation for representation in self._out_reprs}
-        self._in_count, rows_in, in_one_piece = _managers.retrieve_indices(self._in_reprs)
-        self._out_count, rows_out, out_one_piece = _managers.retrieve_indices(self._out_reprs)
+        self._in_count, rows_in, in_one_piece = basismanager.retrieve_indices(self._in_reprs)
+        self._out_count, rows_out, out_one_piece = basismanager.retrieve_indices(self._out_reprs)
         self._n_pairs = len(sources) * len(targets)
         self._contiguous: dict[tuple[str, str], bool] = {}
         self._weights_ranges: dict[tuple[str, str], tuple[int, int]] = {}
@@ -84,7 +84,7 @@ class Expansion(_managers.BlocksBasisExpansion):
             if len(basis.samples) == 0:
                 continue
             name = self._escape_pair(pair)
-            self.add_module(f"block_expansion_{name}", Block(basis))
+            self.add_module(f"block_expansion_{name}", PairExpansion(basis))
             start = self._dim
             self._dim += len(basis.samples) * self._in_count[source] * self._out_count[target]
             self._weights_ranges[pair] = (start, self._dim)
@@ -139,6 +139,10 @@ class SteerableConv(IrrepConv):
         self.weights = nn.Parameter(torch.zeros(self._basisexpansion.dimension()))
         self.prepare("auto")
 
+    def draw_weights(self, generator: torch.Generator) -> None:
+        """Draw the weights, see `initialise_steerable`."""
+        initialise_steerable(self, generator)
+
 
 def steerable_conv(
     in_type: enn.FieldType,
@@ -192,7 +196,7 @@ def he_standard_deviations(conv: enn.R2Conv) -> torch.Tensor:
     """
     expansion = conv.basisexpansion
     reached_by = defaultdict(set)
-    paths = Counter()
+    paths: Counter[tuple] = Counter()
     bases = {}
     for pair in expansion._representations_pairs:
         source, target = pair

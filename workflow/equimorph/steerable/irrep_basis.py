@@ -9,6 +9,7 @@ components make the features, and which weights mix them. Derivation: docs/irrep
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -116,7 +117,7 @@ class Route:
         return sum(block.repeats * block.rows * block.slots for block in self.blocks)
 
 
-def components(representation) -> list[Component]:
+def components(representation: Any) -> list[Component]:
     """Return the components of escnn's `representation`, in the order of its change of basis."""
     copies: dict[tuple, int] = defaultdict(int)
     found = []
@@ -127,7 +128,7 @@ def components(representation) -> list[Component]:
     return found
 
 
-def routes(kernels: torch.Tensor, source, target) -> tuple[Route, Route]:
+def routes(kernels: torch.Tensor, source: Any, target: Any) -> tuple[Route, Route]:
     """Find the sparse form of a convolution and of its adjoint, which backpropagates.
 
     Args:
@@ -167,11 +168,14 @@ def _read(blocks: torch.Tensor) -> tuple[torch.Tensor, list[Entries], list[float
         scale = scale or max(entry.abs().max().item() for entry in entries)
         terms = defaultdict(list)
         for (output, component), entry in zip(where, entries, strict=True):
-            if _match(entry, stencils) is None:
+            match = _match(entry, stencils)
+            if match is None:
                 # Exactly 1 at the largest entry, if no rounding hinders: one factor less to apply.
                 size = entry.abs().max().item()
-                stencils.append(entry / (size if abs(size / scale - 1) < NOISE else scale))
-            index, factor = _match(entry, stencils)
+                unit = size if abs(size / scale - 1) < NOISE else scale
+                match = len(stencils), unit
+                stencils.append(entry / unit)
+            index, factor = match
             if abs(abs(factor) / scale - 1) > NOISE:
                 raise NotSparse("the entries of a basis kernel differ in size")
             terms[output].append(Term(index, component, 1 if factor > 0 else -1))
@@ -221,7 +225,11 @@ def _adjoint(entries: Sequence[Entries], stencils: torch.Tensor) -> list[Entries
 
 
 def _route(
-    entries: Sequence[Entries], scales: Sequence[float], stencils: torch.Tensor, source, target
+    entries: Sequence[Entries],
+    scales: Sequence[float],
+    stencils: torch.Tensor,
+    source: Any,
+    target: Any,
 ) -> Route:
     """Collect the features of every irrep of `target` and the weights that mix them."""
     positions: dict[tuple, list[list[int]]] = defaultdict(list)
@@ -320,9 +328,9 @@ def _runs(features: Sequence[tuple[Term, ...]], place: dict[int, int]) -> list[R
         if len(terms) > 2:
             raise NotSparse("a feature is the sum of more than two terms")
         # The positive term first: torch.add takes a sign for its second summand only.
-        terms = sorted(terms, key=lambda term: (-term.sign, term.stencil))
-        kind = tuple((term.stencil, term.sign) for term in terms)
-        kinds[kind].append((row, *(place[term.component] for term in terms)))
+        ordered = sorted(terms, key=lambda term: (-term.sign, term.stencil))
+        kind = tuple((term.stencil, term.sign) for term in ordered)
+        kinds[kind].append((row, *(place[term.component] for term in ordered)))
     return [
         Run(
             steps[0],

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from equimorph.groups.escnn import enn
-from equimorph.steerable.autocast import computing_dtype
+from equimorph.steerable.context import computing_dtype
 from equimorph.steerable.irrep_basis import NotSparse, routes
 from equimorph.steerable.irrep_cost import MARGIN, Call, dense_seconds, rates, sparse_seconds
 from equimorph.steerable.irrep_product import SparseConvolution, SparseSteerable
@@ -120,14 +120,16 @@ class IrrepConv(enn.R2Conv):
                 kept = self._kept[name] = state, parameters, make()
         return kept[-1]
 
-    def _save_to_state_dict(self, destination, prefix, keep_vars):
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if not self.training:
             destination[prefix + "filter"] = self.filter
             if self.bias is not None:
                 destination[prefix + "expanded_bias"] = self.expanded_bias
 
-    def _load_from_state_dict(self, state_dict, prefix, *args):
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         for name in _EXPANDED:
             state_dict.pop(prefix + name, None)
         super()._load_from_state_dict(state_dict, prefix, *args)
@@ -169,7 +171,8 @@ class IrrepConv(enn.R2Conv):
         tensor, device = input.tensor, input.tensor.device.type
         dtype = computing_dtype(tensor)
         if (
-            not self.is_sparse(tensor.shape, dtype, device, torch.is_grad_enabled())
+            self.sparse is None
+            or not self.is_sparse(tensor.shape, dtype, device, torch.is_grad_enabled())
             or self._is_too_small(tensor)
             or any(map(_is_transformed, (tensor, *self.parameters(recurse=False))))
         ):
@@ -225,9 +228,11 @@ def _digest(kernels: torch.Tensor, source: Any, target: Any) -> bytes:
     """Identify what a sparse form depends on."""
     known = kernels.shape, kernels.dtype, source.irreps, target.irreps
     total = hashlib.sha256(repr(known).encode())
-    total.update(kernels.clone(memory_format=torch.contiguous_format).view(torch.uint8).numpy())
+    total.update(
+        kernels.clone(memory_format=torch.contiguous_format).view(torch.uint8).numpy().data
+    )
     for change_of_basis in (source.change_of_basis, target.change_of_basis):
-        total.update(np.ascontiguousarray(change_of_basis))
+        total.update(np.ascontiguousarray(change_of_basis).data)
     return total.digest()
 
 

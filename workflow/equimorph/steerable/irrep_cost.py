@@ -1,13 +1,11 @@
 """Predict whether a steerable convolution is faster in the irrep basis or expanded."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
 
 from equimorph.steerable import irrep_product
+from equimorph.steerable.context import EXPANDED_ONLY
 from equimorph.steerable.irrep_product import SparseConvolution
 
 
@@ -40,18 +38,6 @@ CPU_RATES = {
 # at 1 to 3 times escnn's speed, measured 0.6 to 1.0 (tests/benchmarks/steerable_conv.py).
 MARGIN = 3.0
 
-_EXPANDED_ONLY = ContextVar("expanded only", default=False)
-
-
-@contextmanager
-def expanded_only() -> Iterator[None]:
-    """Let convolutions inside the block that are free to choose run as the dense ones."""
-    token = _EXPANDED_ONLY.set(True)
-    try:
-        yield
-    finally:
-        _EXPANDED_ONLY.reset(token)
-
 
 def rates(dtype: torch.dtype, device: str) -> Rates | None:
     """Return what is known about computing in `dtype`, None where the dense form is to run.
@@ -60,7 +46,7 @@ def rates(dtype: torch.dtype, device: str) -> Rates | None:
         dtype: in which to compute.
         device: its type; `meta`, where tensors are shapes alone, counts as the CPU.
     """
-    known = device in ("cpu", "meta") and not _EXPANDED_ONLY.get()
+    known = device in ("cpu", "meta") and not EXPANDED_ONLY.get()
     return CPU_RATES.get(dtype) if known else None
 
 

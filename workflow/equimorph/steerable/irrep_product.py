@@ -7,37 +7,18 @@ backward pass keeps the input alone: the adjoint route carries a gradient back b
 computation, and its features give the weights' gradient too.
 """
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
+from equimorph.steerable.context import scratch
 from equimorph.steerable.irrep_basis import Block, Route, Run
 
 # A tile's features and one temporary of a stencil: about what the outer and inner caches hold.
 FEATURE_BYTES = 2**24
 STENCIL_BYTES = 2**20
-
-
-class Scratch(threading.local):
-    """Memory used again and again: fresh pages cost more than the arithmetic on them."""
-
-    def __init__(self):
-        self.buffers: dict[tuple, torch.Tensor] = {}
-
-    def take(self, name: object, shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
-        """Return a tensor with any content, overwritten by the next one of that name."""
-        count = torch.Size(shape).numel()
-        key = name, like.dtype, like.device
-        if key not in self.buffers or self.buffers[key].numel() < count:
-            # A tensor made in inference mode could not be written to outside of it.
-            with torch.inference_mode(False):
-                self.buffers[key] = torch.empty(count, dtype=like.dtype, device=like.device)
-        return self.buffers[key][:count].view(shape)
-
-
-scratch = Scratch()
 
 
 @dataclass(frozen=True)
@@ -371,11 +352,11 @@ class SparseConvolution:
             stride: step between output pixels; those between are computed and left out.
         """
         batch, channels, _, *extents = fields.shape
-        extents = [extent + 2 * padding - self.kernel_size + 1 for extent in extents]
-        frame = Frame(batch, *extents, self.kernel_size, padding)
+        height, width = (extent + 2 * padding - self.kernel_size + 1 for extent in extents)
+        frame = Frame(batch, height, width, self.kernel_size, padding)
         target, source = self.route.from_irreps.shape
         outputs = len(matrices[0]) // self.route.blocks[0].rows
-        strided = (-(-extent // stride) for extent in extents)
+        strided = (-(-extent // stride) for extent in (height, width))
         convolved = fields.new_empty(batch, outputs, target, *strided)
         for tile in frame.tiles(self.tile_length(channels, fields), stride):
             features = self.features(fields, frame, tile)
@@ -409,16 +390,16 @@ class SparseConvolution:
             stride: the convolution's.
             needs: which of the two gradients are asked for; None replaces the other.
         """
-        batch, channels, _, *extents = fields.shape
+        batch, channels, _, height, width = fields.shape
         opposite = self.kernel_size - 1 - padding
-        frame = Frame(batch, *extents, self.kernel_size, opposite, stride)
+        frame = Frame(batch, height, width, self.kernel_size, opposite, stride)
         matrices = self.adjoint_matrices(weights, fields.dtype)
         exact = torch.promote_types(weights.dtype, torch.float32)
         sums = [torch.zeros_like(matrix, dtype=exact) for matrix in matrices]
         of_fields = torch.empty_like(fields) if needs[0] else None
         for tile in frame.tiles(self.tile_length(gradient.shape[1], gradient)):
             features = self.features(gradient, frame, tile)
-            if needs[0]:
+            if of_fields is not None:
                 shape = self.route.from_irreps.shape[1], channels, tile.length
                 mixed = scratch.take("mixed", shape, fields)
                 for block, matrix in zip(self.route.blocks, matrices, strict=True):
@@ -447,7 +428,7 @@ class SparseSteerable(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx,
+        ctx: Any,
         fields: torch.Tensor,
         weights: torch.Tensor,
         forth: SparseConvolution,
@@ -462,7 +443,7 @@ class SparseSteerable(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Carry the gradient back."""
         back, padding, stride = ctx.adjoint
         needs = ctx.needs_input_grad[:2]

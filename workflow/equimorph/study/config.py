@@ -12,9 +12,19 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 
 from equimorph.errors import InputError
-from equimorph.study.cross_checks import check_processes, check_specification, cross_check
+from equimorph.study.cross_checks import check_specification, check_world_size, cross_check
 from equimorph.study.models import resolve
-from equimorph.study.search_space import read_space, searched_model, single_study, with_value
+from equimorph.study.recipes import SCHEDULE_KEYS
+from equimorph.study.renamed_keys import check_renamed_keys
+from equimorph.study.scale import scaled
+from equimorph.study.search_space import (
+    Choices,
+    Range,
+    read_space,
+    searched_model,
+    single_study,
+    with_value,
+)
 from equimorph.study.yaml_files import read_yaml
 
 
@@ -28,8 +38,10 @@ def check_config(
     """
     for path in files:
         read_yaml(path)
+    check_renamed_keys(config)
     _check_schema(config, schema)
     cross_check(config)
+    _check_scaled(config)
     train = config["train"]
     for name, changes in train["overrides"].items():
         try:
@@ -38,6 +50,16 @@ def check_config(
             message = str(error).replace("config: train", f"config: train.overrides.{name}", 1)
             raise InputError(message) from error
     _check_search(config, schema)
+
+
+def _check_scaled(config: Mapping[str, Any]) -> None:
+    """Check that each model can be built at the study's scale, too."""
+    small = scaled(config)
+    for name in small["train"]["models"]:
+        try:
+            check_specification(resolve(name, small["models"], small["network"]))
+        except InputError as error:
+            raise InputError(f"config: scale {config['scale']:g}: {name}: {error}") from error
 
 
 def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
@@ -51,10 +73,11 @@ def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
 def _describe(error: ValidationError) -> str:
     """Say in one sentence which key is wrong and what it may be."""
     key = ".".join(str(part) for part in error.absolute_path) or "the top level"
-    rule = error.schema
+    rule: Any = error.schema
+    given: Any = error.instance
     if error.validator == "additionalProperties":
         known = ", ".join(sorted(rule["properties"]))
-        unknown = sorted(set(error.instance) - set(rule["properties"]))
+        unknown = sorted(set(given) - set(rule["properties"]))
         return f"config: {key}: unknown key {', '.join(unknown)}; allowed are {known}."
     if error.validator == "required":
         return f"config: {key}: {error.message}; needed are {', '.join(rule['required'])}."
@@ -63,12 +86,12 @@ def _describe(error: ValidationError) -> str:
         "type": lambda: f"of type {rule['type']}",
         "minItems": lambda: f"a list of at least {rule['minItems']} entries",
         "pattern": lambda: f"a text of the form {rule['pattern']}",
-    }.get(error.validator, lambda: f"a value with {error.validator} {error.validator_value}")()
+    }.get(str(error.validator), lambda: f"a value with {error.validator} {error.validator_value}")()
     hint = ""
-    if isinstance(error.instance, str) and error.validator == "type" and _is_number(error.instance):
-        hint = f" YAML reads {error.instance} as a text: write {float(error.instance)!r} instead."
+    if isinstance(given, str) and error.validator == "type" and _is_number(given):
+        hint = f" YAML reads {given} as a text: write {float(given)!r} instead."
     meaning = f" ({rule['description'].rstrip('.')})" if "description" in rule else ""
-    return f"config: {key}: {error.instance!r} is not allowed; it must be {allowed}{meaning}.{hint}"
+    return f"config: {key}: {given!r} is not allowed; it must be {allowed}{meaning}.{hint}"
 
 
 def _is_number(text: str) -> bool:
@@ -86,12 +109,15 @@ def _check_search(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     except InputError as error:
         raise InputError(f"config: search.model: {error}") from error
     single = single_study(config)
-    for key, span in read_space(config["search"]["space"]).items():
+    space = read_space(config["search"]["space"])
+    for key, span in space.items():
         changed = [with_value(single, key, value) for value in span.probes()]
         try:
             for study in changed:
                 _check_schema(study, schema)
-                check_processes(study)
+                check_world_size(study)
+            if key.startswith("schedule."):
+                _check_schedule_key(key.removeprefix("schedule."), single, space)
             if key.startswith("network."):
                 networks = [resolve(name, one["models"], one["network"]) for one in changed]
                 for network in networks:
@@ -104,3 +130,18 @@ def _check_search(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
         except InputError as error:
             message = str(error).removeprefix("config: ")
             raise InputError(f"config: search.space.{key}: {message}") from error
+
+
+def _check_schedule_key(
+    key: str, single: Mapping[str, Any], space: Mapping[str, Range | Choices]
+) -> None:
+    """Check that a searched key is one that the schedule uses."""
+    kinds = (single["train"]["schedule"]["kind"],)
+    if isinstance(searched := space.get("schedule.kind"), Choices):
+        kinds = searched.values
+    allowed = sorted({"kind", *(used for kind in kinds for used in SCHEDULE_KEYS[kind])})
+    if key not in allowed:
+        raise InputError(
+            f"a schedule of the kind {' or '.join(kinds)} does not use it; allowed are "
+            f"{', '.join(f'schedule.{name}' for name in allowed)}."
+        )

@@ -24,7 +24,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_conditions(config["conditions"], config["evaluate"]["conditions"])
     _check_models(config)
     _check_overrides(config["train"])
-    check_processes(config)
+    check_world_size(config)
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
             f"config: train.patience: {config['train']['patience']} is not allowed; it must be at "
@@ -86,11 +86,12 @@ def _check_models(config: Mapping[str, Any]) -> None:
             check_specification(specification)
         except InputError as error:
             raise InputError(f"config: train.models: {error}") from error
-        twin = first.setdefault(repr(sorted(specification.items())), name)
+        recipe = recipe_settings(config["train"], name)
+        twin = first.setdefault(repr([sorted(specification.items()), sorted(recipe.items())]), name)
         if twin != name:
             raise InputError(
                 f"config: models.{name}: two entries define the same model, {twin} and {name}; "
-                "they must differ in at least one key."
+                "they must differ in at least one key, or in their recipe under train.overrides."
             )
 
 
@@ -111,17 +112,17 @@ def _check_overrides(train: Mapping[str, Any]) -> None:
             )
 
 
-def check_processes(config: Mapping[str, Any]) -> None:
+def check_world_size(config: Mapping[str, Any]) -> None:
     """Check that processes can share each model's batches equally."""
-    if config["train"]["processes"] == 1:
+    if config["train"]["world_size"] == 1:
         return
     train = scaled(config)["train"]
     for name in train["models"]:
         batch_size = recipe_settings(train, name)["batch_size"]
-        if batch_size % train["processes"]:
+        if batch_size % train["world_size"]:
             raise InputError(
-                f"config: train.processes: {train['processes']} is not allowed; it must divide the "
-                f"batch size of every model, which for {name} is {batch_size}."
+                f"config: train.world_size: {train['world_size']} is not allowed; it must divide "
+                f"the batch size of every model, which for {name} is {batch_size}."
             )
 
 

@@ -3,13 +3,14 @@
 Nothing here needs torch, so that a config is checked without loading it.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from equimorph.errors import InputError
 from equimorph.groups.names import is_group_name
-from equimorph.study.published_models import CATALOGUE
+from equimorph.study.published_models import PUBLISHED
 
 REQUIRED = object()
 # What every model takes of the study's `network`, and the wrapper that any model may have.
@@ -17,19 +18,55 @@ EVERY = ("input_size", "crop", "mask")
 TRUNK = ("fields", "pool_after", "kernel_size", "stem_kernel_size", "stem_stride", "width")
 
 
+SMALLEST_SIZE = 33  # px, of the images of most architectures
+
+# From a full specification and a study's `scale`, the arguments that a quick look changes.
+Shrink = Callable[[Mapping[str, Any], float], dict[str, Any]]
+
+
+def shrunk(width: Any, scale: float) -> Any:
+    """Return a number of fields, channels or units multiplied by `scale`, at least 1; or a list."""
+    if isinstance(width, list):
+        return [shrunk(one, scale) for one in width]
+    return max(1, round(scale * width))
+
+
+def _widths(*keys: str) -> Shrink:
+    return lambda specification, scale: {key: shrunk(specification[key], scale) for key in keys}
+
+
+def _without_weights(specification: Mapping[str, Any], scale: float) -> dict[str, Any]:
+    return {"weights": None}  # nothing is downloaded for a quick look
+
+
+def _smaller_patches(specification: Mapping[str, Any], scale: float) -> dict[str, Any]:
+    """As many tokens and heads, smaller and narrower; images still have `SMALLEST_SIZE`."""
+    tokens = max(1, specification["input_size"] // specification["patch"])
+    patch = max(shrunk(specification["patch"], scale), math.ceil(SMALLEST_SIZE / tokens))
+    heads = specification["heads"]
+    return {
+        "patch": patch,
+        "input_size": tokens * patch,
+        "dim": heads * shrunk(specification["dim"] // heads, scale),
+        "mlp": shrunk(specification["mlp"], scale),
+    }
+
+
 @dataclass(frozen=True)
 class Architecture:
-    """The arguments that an architecture takes.
+    """What a study's config says of an architecture.
 
     Attributes:
         shared: keys of the study's `network` that it takes beside `EVERY`.
         own: its own arguments and their defaults, which are the published ones.
         smallest_size: smallest side of its images in px.
+        shrink: what a study's `scale` changes of its own arguments.
     """
 
     shared: tuple[str, ...] = ()
     own: Mapping[str, Any] = field(default_factory=dict)
-    smallest_size: int = 33
+    smallest_size: int = SMALLEST_SIZE
+    shrink: Shrink = _widths()
 
 
 ARCHITECTURES = {
@@ -37,7 +74,9 @@ ARCHITECTURES = {
     "cnn": Architecture((*TRUNK, "head")),
     "harmonic": Architecture(TRUNK, {"group": REQUIRED, "band_limit": 3, "samples": 16}),
     "e2resnet": Architecture(
-        (), {"group": REQUIRED, "blocks": [2, 2, 2, 2], "bottleneck": False, "base_width": 54}
+        (),
+        {"group": REQUIRED, "blocks": [2, 2, 2, 2], "bottleneck": False, "base_width": 54},
+        shrink=_widths("base_width"),
     ),
     "e2wrn": Architecture(
         (),
@@ -50,8 +89,13 @@ ARCHITECTURES = {
             "keep_parameters": True,
             "last_momentum": 0.9,
         },
+        shrink=_widths("widen"),
     ),
-    "backbone": Architecture((), {"backbone": REQUIRED, "weights": None, "trainable": "all"}),
+    "backbone": Architecture(
+        (),
+        {"backbone": REQUIRED, "weights": None, "trainable": "all"},
+        shrink=_without_weights,
+    ),
     "cbfocal_ecnn": Architecture(
         (),
         {
@@ -61,26 +105,29 @@ ARCHITECTURES = {
             "asymmetry": True,
             "exact": True,
         },
+        shrink=_widths("mixed_fields"),
     ),
     "cbfocal_cnn": Architecture((), {"asymmetry": True}),
     "deepcnn5": Architecture(),
     "custom_cnn": Architecture(smallest_size=94),
     "vit": Architecture(
-        (), {"patch": 25, "dim": 256, "heads": 8, "mlp": 1024, "layers": 6, "dropout": 0.1}
+        (),
+        {"patch": 25, "dim": 256, "heads": 8, "mlp": 1024, "layers": 6, "dropout": 0.1},
+        shrink=_smaller_patches,
     ),
 }
 
 
 def entry_of(name: str, models: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return a model's entry: the study's own, the catalogue's, or what a group's name means.
+    """Return a model's entry: the study's own, a published one, or what a group's name means.
 
     Raises:
         InputError: an unknown name; the message lists the known ones.
     """
     if name in models:
         return models[name]
-    if name in CATALOGUE:
-        return CATALOGUE[name]
+    if name in PUBLISHED:
+        return PUBLISHED[name]
     group, _, head = name.partition("-")
     if is_group_name(group) and head in ("", "flatten"):
         published = {"head": head} if head else {}
@@ -88,7 +135,7 @@ def entry_of(name: str, models: Mapping[str, Mapping[str, Any]]) -> Mapping[str,
     raise InputError(
         f"model {name!r}: allowed are a group's name, such as C4 or D8, also with the published "
         "head, such as D8-flatten, the entries of `models` "
-        f"({', '.join(sorted(models)) or 'none'}) and {', '.join(CATALOGUE)}."
+        f"({', '.join(sorted(models)) or 'none'}) and {', '.join(PUBLISHED)}."
     )
 
 
@@ -97,7 +144,7 @@ def resolve(
 ) -> dict[str, Any]:
     """Return the full specification of the model called `name`: just the keys that it depends on.
 
-    A name under `models` takes its entry over the defaults; a name of the catalogue, or a group's
+    A name under `models` takes its entry over the defaults; a published one's, or a group's
     alone, such as D8, needs no entry.
 
     Args:

@@ -18,7 +18,7 @@ _SHORT50 = {**_RESNET50, "blocks": [3, 2, 2, 2]}
 _PROBE = {"architecture": "backbone", "weights": "imagenet", "trainable": "head"}
 _TUNED = {**_PROBE, "trainable": "all"}
 
-CATALOGUE: dict[str, dict[str, Any]] = {
+PUBLISHED: dict[str, dict[str, Any]] = {
     # S1
     "CNN": {"architecture": "cnn"},
     "CNN-flatten": {"architecture": "cnn", "head": "flatten"},
@@ -80,7 +80,7 @@ _PUBLISHED_SIZES = {
     "DeepCNN5": 256,
     "CustomCNN": 224,
     "ViT": 200,
-    **{name: 224 for name in CATALOGUE if name.startswith(("Probe-", "Tuned-"))},
+    **{name: 224 for name in PUBLISHED if name.startswith(("Probe-", "Tuned-"))},
 }
 
 

@@ -4,15 +4,32 @@ from collections.abc import Mapping
 from typing import Any
 
 # Keys of `train` that say which trainings there are and where they run.
-NOT_OF_RECIPE = ("models", "seeds", "threads", "processes", "device", "overrides")
+NOT_OF_RECIPE = ("models", "seeds", "threads", "world_size", "device", "overrides")
+# Keys of `train.loss` that each loss, a module of training/losses, uses.
+LOSS_KEYS = {"focal": ("gamma", "class_weights", "beta", "normalise")}
+# Keys of `train.schedule` that each kind uses; an overlay may leave others behind.
+SCHEDULE_KEYS = {
+    "one_cycle": (),
+    "multi_step": ("milestones", "gamma"),
+    "plateau": ("monitor", "factor", "patience", "min_lr"),
+    "cosine": ("T_0", "T_mult", "eta_min"),
+    "constant": (),
+}
 
 
 def recipe_settings(train: Mapping[str, Any], model: str) -> dict[str, Any]:
     """Return the training parameters of a model: those that all share, and what differs for it.
 
+    A merged config may hold keys of other losses and schedules; they are left out, since no result
+    depends on them.
+
     Args:
-        train: of a study's config.
-        model: its name.
+        train: the study's `train`.
+        model: the model's name in `train.models`.
     """
     shared = {key: value for key, value in train.items() if key not in NOT_OF_RECIPE}
-    return {**shared, **train["overrides"].get(model, {})}
+    settings = {**shared, **train["overrides"].get(model, {})}
+    for part, keys in (("loss", LOSS_KEYS), ("schedule", SCHEDULE_KEYS)):
+        own = ("kind", *keys[settings[part]["kind"]])
+        settings[part] = {key: value for key, value in settings[part].items() if key in own}
+    return settings

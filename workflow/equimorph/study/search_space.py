@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from equimorph.errors import InputError
-from equimorph.study.models import resolve
+from equimorph.sources import ARCHITECTURES, LOSSES
+from equimorph.study.models import entry_of, resolve
 from equimorph.study.recipes import NOT_OF_RECIPE, recipe_settings
 from equimorph.study.scale import scaled
 
@@ -24,19 +25,17 @@ _UNUSED = {
 
 @dataclass(frozen=True)
 class Range:
-    """The values that one key may take.
+    """The numbers that one key may take.
 
     Attributes:
         low: least number; a range between two whole numbers holds whole numbers alone.
         high: largest number.
         log: whether values are drawn on a logarithmic scale.
-        choices: the values themselves, instead of `low` and `high`.
     """
 
-    low: float | None = None
-    high: float | None = None
+    low: float
+    high: float
     log: bool = False
-    choices: tuple[Any, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -44,14 +43,23 @@ class Range:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def probes(self) -> list[Any]:
-        """Return values that stand for all: the choices, or both ends and one between them."""
-        if self.choices:
-            return list(self.choices)
+        """Return values that stand for all: both ends and one between them."""
         inside = self.low + (self.high - self.low) * 0.37  # no whole number of most ranges
         return [self.low, self.high, int(inside) if self.whole else inside]
 
 
-def read_space(space: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Range]:
+@dataclass(frozen=True)
+class Choices:
+    """The values that one key may take, one by one."""
+
+    values: tuple[Any, ...]
+
+    def probes(self) -> list[Any]:
+        """Return all of them."""
+        return list(self.values)
+
+
+def read_space(space: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Range | Choices]:
     """Read the ranges of a search, by key; an entry that is null is left out.
 
     Raises:
@@ -66,7 +74,7 @@ def read_space(space: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Range
     return ranges
 
 
-def _read_range(key: str, entry: Mapping[str, Any]) -> Range:
+def _read_range(key: str, entry: Mapping[str, Any]) -> Range | Choices:
     where = f"config: search.space.{key}"
     if key in DECIDED:
         raise InputError(
@@ -81,7 +89,7 @@ def _read_range(key: str, entry: Mapping[str, Any]) -> Range:
             "null what it must not keep."
         )
     if "choices" in given:
-        return Range(choices=tuple(given["choices"]))
+        return Choices(tuple(given["choices"]))
     span = Range(given["low"], given["high"], given.get("log", False))
     if not span.low < span.high:
         raise InputError(f"{where}: low {span.low} is not allowed; it must be below {span.high}.")
@@ -160,6 +168,21 @@ def training_part(single: Mapping[str, Any]) -> dict[str, Any]:
         "models": single["models"],
         "train": train,
     }
+
+
+def named_modules(part: Mapping[str, Any], space: Mapping[str, Range | Choices]) -> list[str]:
+    """Return the modules that trials find by name, with dots: an architecture, and losses.
+
+    Args:
+        part: from `training_part`.
+        space: from `read_space`.
+    """
+    (name,) = part["train"]["models"]
+    architecture = entry_of(name, part["models"])["architecture"]
+    losses = {part["train"]["loss"]["kind"]}
+    if isinstance(searched := space.get("loss.kind"), Choices):
+        losses |= set(searched.values)
+    return [f"{ARCHITECTURES}.{architecture}", *(f"{LOSSES}.{loss}" for loss in sorted(losses))]
 
 
 def resolve_trial(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import equimorph
-from equimorph.tracking.tracker import Job, Outcome, Row, flatten
+from equimorph.tracking.tracker import FinishedTraining, Job, Row, flatten
 
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true")
 # Failures become one warning of the tracker. A server that does not answer is given up soon: its
@@ -48,7 +48,7 @@ PARAMETERS_PER_REQUEST = 100  # MLflow's limit
 REQUIREMENTS = ("mlflow", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors")
 
 
-class MlflowRecord:
+class MlflowRecorder:
     """One run per job in the study's experiment, and one version of the registered model."""
 
     name = "track.mlflow"
@@ -67,16 +67,15 @@ class MlflowRecord:
         # A server has its own place for artefacts.
         self._artefacts = store.parent / "artifacts" / job.study if store else None
         self._lock = Path(f"{store}.lock") if store else Path(folder, "mlflow.lock")
-        self._client: MlflowClient | None = None
-        self._run: str | None = None
+        self._client: MlflowClient  # from `start` on
+        self._run = ""
         self._present: set[int] = set()
 
     def start(self) -> None:
         """Open the unfinished run of this job, or begin one."""
         with exclusive(self._lock):
             self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
-            if self._run is None:
-                self._run = self._find() or self._begin()
+            self._run = self._run or self._find() or self._begin()
             self._client.update_run(self._run, status="RUNNING")
             parameters = [Param(key, text) for key, text in flatten(self._job.values).items()]
             for first in range(0, len(parameters), PARAMETERS_PER_REQUEST):
@@ -93,27 +92,29 @@ class MlflowRecord:
             self._measure({key: value for key, value in row.items() if key != "epoch"}, step)
             self._present.add(step)
 
-    def finish(self, outcome: Outcome) -> None:
-        """Write the measures, the files and the model, and register the model."""
-        best = int(outcome.run["best_epoch"])
+    def finish(self, finished: FinishedTraining) -> None:
+        """Write the metrics, the files and the model, and register the model."""
+        best = int(finished.run["best_epoch"])
         if "best_validation_loss" not in self._client.get_run(self._run).data.metrics:
-            self._measure(outcome.measures, best)
+            self._measure(finished.metrics, best)
         with exclusive(self._lock):
             for key in ("commit", "dirty", "group", "versions", "hardware"):
-                for name, text in flatten(outcome.run.get(key), key).items():
+                for name, text in flatten(finished.run.get(key), key).items():
                     self._client.set_tag(self._run, name, text)
-        for file in outcome.files:
+        for file in finished.files:
             self._client.log_artifact(self._run, str(file))
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder, "model")
-            save_model(outcome.model, outcome.run["specification"], outcome.run["classes"], place)
+            save_model(
+                finished.model, finished.run["specification"], finished.run["classes"], place
+            )
             self._client.log_artifacts(self._run, str(place), "model")
         with exclusive(self._lock):
-            self._register(outcome.measures["best_validation_loss"])
+            self._register(finished.metrics["best_validation_loss"])
 
     def close(self, status: str) -> None:
         """Set the status of the run."""
-        if self._run is not None:
+        if self._run:
             with exclusive(self._lock):
                 self._client.set_terminated(self._run, status)
 

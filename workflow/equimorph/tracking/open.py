@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from equimorph.errors import InputError
-from equimorph.tracking.tracker import Job, Record, Tracker
+from equimorph.tracking.tracker import Job, Recorder, Tracker
 
 SETTINGS = ("study", "folder", "tensorboard", "mlflow")
 
@@ -28,24 +28,24 @@ def open_tracker(
     """
     if unknown := sorted(set(settings) - set(SETTINGS)):
         raise InputError(f"track.{unknown[0]}: unknown key; allowed are {', '.join(SETTINGS)}.")
-    records: list[Record] = []
+    recorders: list[Recorder] = []
     if not (settings.get("tensorboard") or settings.get("mlflow")):
-        return Tracker(records)
+        return Tracker(recorders)
     job = Job(settings["study"], model, values, sha256, resumed)
     folder = Path(settings["folder"])
     if settings.get("tensorboard"):
         try:
-            from equimorph.tracking.tensorboard import TensorBoardRecord
+            from equimorph.tracking.tensorboard import TensorBoardRecorder
         except ImportError as error:
             raise _missing("tensorboard", error) from error
-        records.append(TensorBoardRecord(job, folder / "tensorboard"))
+        recorders.append(TensorBoardRecorder(job, folder / "tensorboard"))
     if settings.get("mlflow"):
         try:
-            from equimorph.tracking.mlflow import MlflowRecord
+            from equimorph.tracking.mlflow import MlflowRecorder
         except ImportError as error:
             raise _missing("mlflow", error) from error
-        records.append(MlflowRecord(job, settings["mlflow"], folder))
-    return Tracker(records)
+        recorders.append(MlflowRecorder(job, settings["mlflow"], folder))
+    return Tracker(recorders)
 
 
 def _missing(package: str, error: ImportError) -> InputError:

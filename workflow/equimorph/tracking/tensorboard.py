@@ -10,10 +10,10 @@ from tensorboard.backend.event_processing.event_accumulator import (
 )
 from torch.utils.tensorboard import SummaryWriter
 
-from equimorph.tracking.tracker import Job, Outcome, Row, flatten
+from equimorph.tracking.tracker import FinishedTraining, Job, Row, flatten
 
 
-class TensorBoardRecord:
+class TensorBoardRecorder:
     """Scalars per epoch, the result as scalars of the best epoch, the parameters as text."""
 
     name = "track.tensorboard"
@@ -41,15 +41,16 @@ class TensorBoardRecord:
         """Write what is not yet in the log."""
         self._write({k: v for k, v in row.items() if k != "epoch"}, int(row["epoch"]))
 
-    def finish(self, outcome: Outcome) -> None:
-        """Write the measures of the training."""
-        self._write(outcome.measures, int(outcome.run["best_epoch"]))
+    def finish(self, finished: FinishedTraining) -> None:
+        """Write the metrics of the training."""
+        self._write(finished.metrics, int(finished.run["best_epoch"]))
 
     def close(self, status: str) -> None:
         """Close the file; TensorBoard has no status."""
         self._release()
 
     def _write(self, values: Row, step: int) -> None:
+        assert self._writer is not None  # since `start`
         missing = {key: v for key, v in values.items() if (key, step) not in self._present}
         for key, value in missing.items():
             self._writer.add_scalar(key, value, step)

@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,8 +18,8 @@ from equimorph.io import read_json
 
 Row = Mapping[str, float]  # of the history: `epoch` and what was measured in it
 
-# What run.json says of the training as a whole.
-MEASURES = (
+# Metrics in run.json of the training as a whole.
+TOTALS = (
     "best_epoch",
     "parameters",
     "macs",
@@ -53,25 +54,25 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FinishedTraining:
     """What a finished training wrote.
 
     Attributes:
         history: one row per epoch.
-        measures: of the best epoch, as `best_validation_loss`, and of the training as a whole.
+        metrics: of the best epoch, as `best_validation_loss`, and of the training as a whole.
         run: provenance and counts.
         model: the weights (.safetensors).
         files: the history and the provenance as files.
     """
 
     history: list[Row]
-    measures: dict[str, float]
+    metrics: dict[str, float]
     run: dict[str, Any]
     model: Path
     files: list[Path]
 
 
-class Record(Protocol):
+class Recorder(Protocol):
     """One place where a training is recorded. Any method may raise anything."""
 
     name: str
@@ -82,7 +83,7 @@ class Record(Protocol):
     def epoch(self, row: Row) -> None:
         """Record an epoch, unless it is recorded already."""
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, finished: FinishedTraining) -> None:
         """Record the result of the training."""
 
     def close(self, status: str) -> None:
@@ -96,11 +97,11 @@ class Tracker:
     of one that does not.
     """
 
-    def __init__(self, records: Sequence[Record]):
-        self._records = list(records)
+    def __init__(self, recorders: Sequence[Recorder]):
+        self._recorders = list(recorders)
         self._failed: set[str] = set()
-        for record in self._records:
-            self._try(record, record.start)
+        for recorder in self._recorders:
+            self._try(recorder, recorder.start)
 
     def following(self, report: Callable[[Row], None]) -> Callable[[Row], None]:
         """Return a function of an epoch's row that calls `report` and records the row."""
@@ -113,9 +114,9 @@ class Tracker:
 
     def epoch(self, row: Row) -> None:
         """Record an epoch."""
-        for record in self._records:
-            if record.name not in self._failed:
-                self._try(record, lambda record=record: record.epoch(row))
+        for recorder in self._recorders:
+            if recorder.name not in self._failed:
+                self._try(recorder, partial(recorder.epoch, row))
 
     def finish(self, model: str | Path, history: str | Path, run: str | Path) -> None:
         """Record the files of a finished training; a record that failed has one more chance.
@@ -125,10 +126,8 @@ class Tracker:
             history: one row per epoch (.csv).
             run: provenance and counts (.json).
         """
-        for record in self._records:
-            self._try(
-                record, lambda record=record: _complete(record, read_outcome(model, history, run))
-            )
+        for recorder in self._recorders:
+            self._try(recorder, partial(_complete, recorder, model, history, run))
 
     def __enter__(self) -> "Tracker":
         return self
@@ -137,39 +136,42 @@ class Tracker:
         if kind is None:
             return
         status = "FAILED" if issubclass(kind, Exception) else "KILLED"
-        for record in self._records:
-            self._try(record, lambda record=record: record.close(status))
+        for recorder in self._recorders:
+            self._try(recorder, partial(recorder.close, status))
 
-    def _try(self, record: Record, action: Callable[[], None]) -> None:
+    def _try(self, recorder: Recorder, action: Callable[[], None]) -> None:
         try:
             action()
         except Exception as error:  # whatever it is, the training is worth more than its record
-            if record.name not in self._failed:
+            if recorder.name not in self._failed:
                 reason = " ".join(str(error).split())[:300] or type(error).__name__
                 warnings.warn(
-                    f"{record.name}: the training is not recorded there from now on ({reason}).",
+                    f"{recorder.name}: the training is not recorded there from now on ({reason}).",
                     stacklevel=2,
                 )
-            self._failed.add(record.name)
+            self._failed.add(recorder.name)
 
 
-def _complete(record: Record, outcome: Outcome) -> None:
-    record.start()
-    for row in outcome.history:
-        record.epoch(row)
-    record.finish(outcome)
-    record.close("FINISHED")
+def _complete(recorder: Recorder, model: str | Path, history: str | Path, run: str | Path) -> None:
+    finished = read_training(model, history, run)
+    recorder.start()
+    for row in finished.history:
+        recorder.epoch(row)
+    recorder.finish(finished)
+    recorder.close("FINISHED")
 
 
-def read_outcome(model: str | Path, history: str | Path, run: str | Path) -> Outcome:
+def read_training(model: str | Path, history: str | Path, run: str | Path) -> FinishedTraining:
     """Return what a finished training wrote."""
     with open(history, encoding="utf-8", newline="") as file:
-        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
-    record = read_json(run)
-    best = rows[record["best_epoch"] - 1]
-    measures = {f"best_{key}": value for key, value in best.items() if key.startswith("validation")}
-    measures |= {key: float(record[key]) for key in MEASURES if record.get(key) is not None}
-    return Outcome(rows, measures, record, Path(model), [Path(history), Path(run)])
+        rows: list[Row] = [
+            {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
+        ]
+    written = read_json(run)
+    best = rows[written["best_epoch"] - 1]
+    metrics = {f"best_{key}": value for key, value in best.items() if key.startswith("validation")}
+    metrics |= {key: float(written[key]) for key in TOTALS if written.get(key) is not None}
+    return FinishedTraining(rows, metrics, written, Path(model), [Path(history), Path(run)])
 
 
 def flatten(value: Any, name: str = "") -> dict[str, str]:

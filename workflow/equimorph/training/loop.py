@@ -13,17 +13,21 @@ from sklearn.metrics import f1_score
 from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
+from equimorph.choices import choose
 from equimorph.errors import TrainingError
 from equimorph.models.checkpoint import learned_state, load_learned_state
+from equimorph.models.prediction import predict_logits
 from equimorph.seeds import BATCHES, LAYERS, stream
 from equimorph.training.augment import augment, mixup
 from equimorph.training.averaging import Average
-from equimorph.training.balancing import epoch_length, epoch_order
-from equimorph.training.losses import Criterion
 from equimorph.training.optimisers import Scheduler, make_optimiser
 from equimorph.training.parallel import ALONE, Processes
 from equimorph.training.recipe import Recipe
 from equimorph.training.resume import load_state, save_state
+from equimorph.training.sampler import epoch_length, epoch_order
+
+# What the forward pass computes in under autocast; None without it.
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Progress:
         best_loss: its validation loss.
         best_state: what the network, or its average, had learned by then.
         counted_epoch: the last one whose validation loss counts for patience: it lies lower than
-            `counted_loss` was by more than the recipe's least improvement.
+            `counted_loss` was by more than the recipe's `min_delta`.
         counted_loss: its validation loss.
         seconds: spent on training and validation.
         images: trained on, counted each time.
@@ -101,13 +105,14 @@ def train(
             the first reads and writes the file.
 
     Raises:
-        InputError: the processes cannot share the batch equally, or the disk is full.
+        InputError: a name in the recipe is not allowed, the processes cannot share the batch
+            equally, or the disk is full.
         TrainingError: the loss is not finite; the message names epoch and learning rate.
     """
     generator = stream(seed, BATCHES)
     device = training.images.device
     training_labels = training.labels.cpu()
-    length = epoch_length(recipe.balancing, training_labels)
+    length = epoch_length(recipe.sampler, training_labels)
     steps = length // recipe.batch_size
     if steps == 0:
         raise TrainingError(
@@ -115,7 +120,7 @@ def train(
         )
     mine = processes.share(recipe.batch_size)
     classes = predict_logits(network, *(each[:1] for each in training.inputs)).shape[1]
-    criterion = Criterion(recipe.loss, recipe.label_smoothing, training.labels, classes)
+    criterion = recipe.loss.criterion(recipe.label_smoothing, training.labels, classes)
     optimiser = make_optimiser(
         recipe.optimiser,
         network.parameters(),
@@ -145,7 +150,7 @@ def train(
         torch.manual_seed((stream(seed, LAYERS).initial_seed() + epoch) % 2**63)
         loss_sum = torch.zeros((), device=device)
         correct = torch.zeros((), device=device)
-        order = epoch_order(recipe.balancing, training_labels, generator).to(device)
+        order = epoch_order(recipe.sampler, training_labels, generator).to(device)
         for batch in order[: steps * recipe.batch_size].split(recipe.batch_size):
             # Every process maps the whole batch: draws stay alike, and mixup needs all of it.
             images = augment(training.images[batch], recipe.augmentation, generator)
@@ -160,8 +165,8 @@ def train(
             optimiser.zero_grad()
             loss.backward()
             processes.average_gradients(network)
-            if recipe.clip:
-                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+            if recipe.grad_clip:
+                nn.utils.clip_grad_norm_(network.parameters(), recipe.grad_clip)
             optimiser.step()
             schedule.after_step()
             average.update()
@@ -174,12 +179,12 @@ def train(
             if validated["validation_loss"] < progress.best_loss:
                 progress.best_epoch, progress.best_loss = epoch, validated["validation_loss"]
                 progress.best_state = {k: v.clone() for k, v in learned_state(network).items()}
-            if validated["validation_loss"] < progress.counted_loss - recipe.least_improvement:
+            if validated["validation_loss"] < progress.counted_loss - recipe.min_delta:
                 progress.counted_epoch, progress.counted_loss = epoch, validated["validation_loss"]
         row = {
             "epoch": epoch,
             "lr": rate,
-            "train_loss": processes.total(loss_sum).item() / (processes.count * steps),
+            "train_loss": processes.total(loss_sum).item() / (processes.world_size * steps),
             "train_accuracy": processes.total(correct).item() / (steps * recipe.batch_size),
             **validated,
         }
@@ -208,26 +213,6 @@ def train(
     return progress
 
 
-def predict_logits(
-    network: nn.Module, *inputs: torch.Tensor, batch_size: int = 128
-) -> torch.Tensor:
-    """Return the (N, classes) float32 logits of N images, in evaluation mode.
-
-    The inputs may be elsewhere than the network; the logits are where the network is.
-
-    Args:
-        network: in any mode; left in evaluation mode.
-        inputs: (N, 3, S, S) images and, where the network takes it, what is measured on them.
-        batch_size: images at a time.
-    """
-    network.eval()
-    device = next(network.parameters()).device
-    with torch.inference_mode():
-        batches = zip(*(each.split(batch_size) for each in inputs), strict=True)
-        logits = [network(*(each.to(device) for each in batch)) for batch in batches]
-    return torch.cat(logits).float()
-
-
 def _validate(
     network: nn.Module, validation: Labelled, recipe: Recipe, processes: Processes
 ) -> dict[str, float]:
@@ -242,4 +227,5 @@ def _validate(
 
 
 def _autocast(device: torch.device, precision: str) -> Any:
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    dtype = choose(PRECISIONS, "train.precision", precision)
+    return torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None)

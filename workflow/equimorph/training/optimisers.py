@@ -1,41 +1,54 @@
 """Optimisers, and the schedules of their learning rates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn, optim
 from torch.optim import lr_scheduler
 
-OPTIMISERS = ("adamw", "adam", "radam", "sgd")
-SCHEDULES = ("one_cycle", "multi_step", "plateau", "cosine", "constant")
-WATCHED = ("loss", "accuracy")
+from equimorph.choices import choose
+
+OPTIMISERS: dict[str, Callable[..., optim.Optimizer]] = {
+    "adamw": optim.AdamW,
+    "adam": optim.Adam,
+    "radam": optim.RAdam,
+    "sgd": optim.SGD,
+}
+# Which way each metric of the validation set improves.
+MONITORED: dict[str, Literal["min", "max"]] = {"loss": "min", "accuracy": "max"}
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate goes; the keys that `kind` does not name are not used.
+    """How the learning rate goes, with the arguments of torch's schedulers under torch's names.
+
+    Arguments that belong to another kind are not used.
 
     Attributes:
         kind: `one_cycle` (Smith and Topin 2018), `multi_step`, `plateau`, `cosine` (with
             restarts, Loshchilov and Hutter 2017) or `constant`.
-        milestones: of `multi_step`: epochs after which the rate is multiplied by `factor`.
-        factor: of `multi_step` and `plateau`.
-        watch: of `plateau`: the validation `loss` or `accuracy`.
-        patience: of `plateau`: epochs without a better value that are waited for.
-        lowest_rate: of `plateau` and `cosine`.
-        period: of `cosine`: epochs to the first restart.
-        stretch: of `cosine`: each period is so many times the one before.
+        milestones: for `multi_step`, epochs after which the rate is multiplied by `gamma`.
+        gamma: for `multi_step`, the factor on the rate.
+        monitor: for `plateau`, the validation `loss` or `accuracy`.
+        factor: for `plateau`, the factor on the rate.
+        patience: for `plateau`, epochs without a better value before the rate falls.
+        min_lr: for `plateau`, the lowest rate.
+        T_0: for `cosine`, epochs to the first restart.
+        T_mult: for `cosine`, each period is this many times as long as the one before.
+        eta_min: for `cosine`, the lowest rate.
     """
 
     kind: str = "one_cycle"
     milestones: tuple[int, ...] = (25, 50, 75)
+    gamma: float = 0.1
+    monitor: str = "loss"
     factor: float = 0.1
-    watch: str = "loss"
     patience: int = 5
-    lowest_rate: float = 0.0
-    period: int = 10
-    stretch: int = 1
+    min_lr: float = 0.0
+    T_0: int = 10
+    T_mult: int = 1
+    eta_min: float = 0.0
 
 
 def make_optimiser(
@@ -48,16 +61,61 @@ def make_optimiser(
     """Return one of `OPTIMISERS`.
 
     Args:
-        kind: its name.
-        parameters: what it changes.
-        rate: learning rate.
+        kind: the optimiser's name.
+        parameters: the weights that it changes.
+        rate: the learning rate.
         weight_decay: decoupled from the rate in adamw, an L2 penalty in the others.
-        momentum: of sgd.
+        momentum: sgd's momentum; the others do not use it.
+
+    Raises:
+        InputError: no such optimiser.
     """
-    if kind == "sgd":
-        return optim.SGD(parameters, rate, momentum, weight_decay=weight_decay)
-    adaptive = {"adamw": optim.AdamW, "adam": optim.Adam, "radam": optim.RAdam}
-    return adaptive[kind](parameters, rate, weight_decay=weight_decay)
+    optimiser = choose(OPTIMISERS, "train.optimiser", kind)
+    own = {"momentum": momentum} if kind == "sgd" else {}
+    return optimiser(parameters, lr=rate, weight_decay=weight_decay, **own)
+
+
+def _one_cycle(optimiser: optim.Optimizer, schedule: Schedule, steps: int) -> Any:
+    return lr_scheduler.OneCycleLR(
+        optimiser,
+        optimiser.param_groups[0]["lr"],
+        total_steps=steps,
+        cycle_momentum=not isinstance(optimiser, optim.SGD),  # sgd's is the recipe's
+    )
+
+
+def _multi_step(optimiser: optim.Optimizer, schedule: Schedule, steps: int) -> Any:
+    return lr_scheduler.MultiStepLR(optimiser, list(schedule.milestones), schedule.gamma)
+
+
+def _plateau(optimiser: optim.Optimizer, schedule: Schedule, steps: int) -> Any:
+    return lr_scheduler.ReduceLROnPlateau(
+        optimiser,
+        mode=choose(MONITORED, "train.schedule.monitor", schedule.monitor),
+        factor=schedule.factor,
+        patience=schedule.patience,
+        min_lr=schedule.min_lr,
+    )
+
+
+def _cosine(optimiser: optim.Optimizer, schedule: Schedule, steps: int) -> Any:
+    return lr_scheduler.CosineAnnealingWarmRestarts(
+        optimiser, schedule.T_0, schedule.T_mult, schedule.eta_min
+    )
+
+
+def _constant(optimiser: optim.Optimizer, schedule: Schedule, steps: int) -> Any:
+    return lr_scheduler.ConstantLR(optimiser, factor=1.0)
+
+
+# torch's scheduler for an optimiser, a schedule and the number of steps in all.
+SCHEDULES: dict[str, Callable[[optim.Optimizer, Schedule, int], Any]] = {
+    "one_cycle": _one_cycle,
+    "multi_step": _multi_step,
+    "plateau": _plateau,
+    "cosine": _cosine,
+    "constant": _constant,
+}
 
 
 class Scheduler:
@@ -69,36 +127,16 @@ class Scheduler:
         Args:
             optimiser: its learning rate is the peak of `one_cycle` and the first of the others.
             schedule: how the rate goes.
-            steps: per epoch.
-            epochs: in all.
+            steps: number of steps per epoch.
+            epochs: number of epochs in all.
+
+        Raises:
+            InputError: no such schedule, or no such metric to monitor.
         """
         self.optimiser = optimiser
-        self.watched = f"validation_{schedule.watch}"
-        if schedule.kind == "one_cycle":
-            self.torch = lr_scheduler.OneCycleLR(
-                optimiser,
-                optimiser.param_groups[0]["lr"],
-                total_steps=steps * epochs,
-                cycle_momentum=not isinstance(optimiser, optim.SGD),  # sgd's is the recipe's
-            )
-        elif schedule.kind == "multi_step":
-            self.torch = lr_scheduler.MultiStepLR(
-                optimiser, list(schedule.milestones), schedule.factor
-            )
-        elif schedule.kind == "plateau":
-            self.torch = lr_scheduler.ReduceLROnPlateau(
-                optimiser,
-                mode="max" if schedule.watch == "accuracy" else "min",
-                factor=schedule.factor,
-                patience=schedule.patience,
-                min_lr=schedule.lowest_rate,
-            )
-        elif schedule.kind == "cosine":
-            self.torch = lr_scheduler.CosineAnnealingWarmRestarts(
-                optimiser, schedule.period, schedule.stretch, schedule.lowest_rate
-            )
-        else:
-            self.torch = lr_scheduler.ConstantLR(optimiser, factor=1.0)
+        self.monitored = f"validation_{schedule.monitor}"
+        scheduler = choose(SCHEDULES, "train.schedule.kind", schedule.kind)
+        self.torch: lr_scheduler.LRScheduler = scheduler(optimiser, schedule, steps * epochs)
 
     @property
     def rate(self) -> float:
@@ -113,7 +151,7 @@ class Scheduler:
     def after_epoch(self, validated: Mapping[str, float]) -> None:
         """Move the rate after an epoch with these `validation_loss` and `validation_accuracy`."""
         if isinstance(self.torch, lr_scheduler.ReduceLROnPlateau):
-            self.torch.step(validated[self.watched])
+            self.torch.step(validated[self.monitored])
         elif not isinstance(self.torch, lr_scheduler.OneCycleLR):
             self.torch.step()
 

@@ -37,11 +37,11 @@ class Processes:
 
     Attributes:
         rank: number of this process.
-        count: how many there are.
+        world_size: number of processes.
     """
 
     rank: int = 0
-    count: int = 1
+    world_size: int = 1
 
     @property
     def is_first(self) -> bool:
@@ -54,12 +54,12 @@ class Processes:
         Raises:
             InputError: the shares would not be equally large.
         """
-        if batch_size % self.count:
+        if batch_size % self.world_size:
             raise InputError(
-                f"train.batch_size {batch_size}: {self.count} processes share each batch; allowed "
-                f"are multiples of {self.count}."
+                f"train.batch_size {batch_size}: {self.world_size} processes share each batch; "
+                f"allowed are multiples of {self.world_size}."
             )
-        size = batch_size // self.count
+        size = batch_size // self.world_size
         return slice(self.rank * size, (self.rank + 1) * size)
 
     def synchronise(self, network: nn.Module) -> None:
@@ -67,7 +67,7 @@ class Processes:
 
         Batch norm takes the statistics of all shares; dropout draws for all of them.
         """
-        if self.count == 1:
+        if self.world_size == 1:
             return
         for module in list(network.modules()):
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -80,40 +80,40 @@ class Processes:
 
     def average_gradients(self, network: nn.Module) -> None:
         """Replace each gradient by its mean over the processes."""
-        if self.count == 1:
+        if self.world_size == 1:
             return
         gradients = [p.grad for p in network.parameters() if p.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])  # one message, not many
         dist.all_reduce(flat)
-        means = (flat / self.count).split([gradient.numel() for gradient in gradients])
+        means = (flat / self.world_size).split([gradient.numel() for gradient in gradients])
         for gradient, mean in zip(gradients, means, strict=True):
             gradient.copy_(mean.view_as(gradient))
 
     def total(self, value: torch.Tensor) -> torch.Tensor:
         """Return the sum of a value over the processes."""
-        if self.count > 1:
+        if self.world_size > 1:
             dist.all_reduce(value)
         return value
 
     def map_rows(self, function: Callable[..., torch.Tensor], *rows: torch.Tensor) -> torch.Tensor:
         """Return what a function that works row by row makes of rows; each process does a part."""
-        if self.count == 1:
+        if self.world_size == 1:
             return function(*rows)
         count = len(rows[0])
-        size = -(-count // self.count)
+        size = -(-count // self.world_size)
         mine = torch.arange(self.rank * size, (self.rank + 1) * size) % count
         return torch.cat(_every(function(*(each[mine.to(each.device)] for each in rows))))[:count]
 
     def from_first(self, make: Callable[[], Any]) -> Any:
         """Return what the first process makes, in every process."""
-        if self.count == 1:
+        if self.world_size == 1:
             return make()
         box = [make() if self.is_first else None]
         dist.broadcast_object_list(box)
         return box[0]
 
     def _among_zeros(self, share: torch.Tensor) -> torch.Tensor:
-        whole = share.new_zeros(self.count * len(share), *share.shape[1:])
+        whole = share.new_zeros(self.world_size * len(share), *share.shape[1:])
         whole[self.share(len(whole))] = share
         return whole
 
@@ -173,6 +173,8 @@ class SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):
 
     @torch.no_grad()
     def _follow(self, mean: torch.Tensor, variance: torch.Tensor, values: int) -> None:
+        assert self.num_batches_tracked is not None  # as the other two: they are tracked
+        assert self.running_mean is not None and self.running_var is not None
         self.num_batches_tracked += 1
         momentum = self.momentum
         if momentum is None:
@@ -185,7 +187,13 @@ class _Normalised(torch.autograd.Function):
     """Batch norm's function of all shares; it keeps no more for the backward pass than torch's."""
 
     @staticmethod
-    def forward(ctx, input, weight, bias, eps):
+    def forward(
+        ctx: Any,
+        input: torch.Tensor,
+        weight: torch.Tensor | None,
+        bias: torch.Tensor | None,
+        eps: float,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         ctx.axes = [0, *range(2, input.ndim)]
         # Half precision has too few digits for the statistics.
         variance, mean = torch.var_mean(input.float(), ctx.axes, correction=0)
@@ -198,7 +206,7 @@ class _Normalised(torch.autograd.Function):
         return batch_norm(input, mean, variance, weight, bias, eps=eps), mean, variance
 
     @staticmethod
-    def backward(ctx, gradient, *_):
+    def backward(ctx: Any, gradient: torch.Tensor, *_: Any) -> tuple[torch.Tensor | None, ...]:
         input, weight, mean, inverse = ctx.saved_tensors
         shape = [1, -1, *[1] * (input.ndim - 2)]
         gradient = gradient.float()
@@ -218,12 +226,12 @@ class _Gathered(torch.autograd.Function):
     """The whole batch in every process; the gradient of a share is the sum over the processes."""
 
     @staticmethod
-    def forward(ctx, processes, share):
+    def forward(ctx: Any, processes: Processes, share: torch.Tensor) -> torch.Tensor:
         ctx.processes = processes
         return torch.cat(_every(share))
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[None, torch.Tensor]:
         whole = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(whole)
         return None, whole[ctx.processes.share(len(whole))]

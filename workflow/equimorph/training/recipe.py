@@ -1,16 +1,13 @@
 """How a network is trained, as values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from equimorph.errors import InputError
 from equimorph.training.augment import Augmentation
-from equimorph.training.balancing import BALANCING
-from equimorph.training.losses import CLASS_WEIGHTS, Loss
-from equimorph.training.optimisers import OPTIMISERS, SCHEDULES, WATCHED, Schedule
-
-PRECISIONS = ("float32", "bfloat16")
+from equimorph.training.losses import Loss, read_loss
+from equimorph.training.optimisers import Schedule
 
 
 @dataclass(frozen=True)
@@ -31,15 +28,15 @@ class Recipe:
         optimiser: `adamw`, `adam`, `radam` or `sgd`.
         momentum: of sgd.
         schedule: of the learning rate.
-        clip: largest norm of the gradient of all weights together; None for any.
-        loss: focus and class weights.
+        grad_clip: largest norm of the gradient of all weights together; None for any.
+        loss: what is minimised; by default cross-entropy.
         mixup: alpha of the Beta distribution of the shares in which images are mixed; None for
             images as they are.
-        balancing: `none`, `weighted`, `over` or `under`; see `balancing.epoch_order`.
+        sampler: `none`, `weighted`, `over` or `under`; see `sampler.epoch_order`.
         crop: central part of the images that training is shown, as a fraction of their side; None
             for what the network is shown otherwise. S4 trains on parts of the whole image and
             validates on its central part.
-        least_improvement: decrease of the validation loss, since the last one that counted, that
+        min_delta: decrease of the validation loss, since the last one that counted, that
             counts for `patience`; the epoch that is kept is the lowest in any case.
     """
 
@@ -55,21 +52,14 @@ class Recipe:
     optimiser: str = "adamw"
     momentum: float = 0.9
     schedule: Schedule = field(default_factory=Schedule)
-    clip: float | None = None
-    loss: Loss = field(default_factory=Loss)
+    grad_clip: float | None = None
+    loss: Loss = field(default_factory=lambda: read_loss({"kind": "focal"}))
     mixup: float | None = None
-    balancing: str = "none"
-    least_improvement: float = 0.0
+    sampler: str = "none"
+    min_delta: float = 0.0
     crop: float | None = None
 
-    def __post_init__(self):
-        _check("train.precision", self.precision, PRECISIONS)
-        _check("train.optimiser", self.optimiser, OPTIMISERS)
-        _check("train.schedule.kind", self.schedule.kind, SCHEDULES)
-        _check("train.schedule.watch", self.schedule.watch, WATCHED)
-        _check("train.balancing", self.balancing, BALANCING)
-        if isinstance(self.loss.class_weights, str):
-            _check("train.loss.class_weights", self.loss.class_weights, CLASS_WEIGHTS)
+    def __post_init__(self) -> None:
         least, largest = self.augmentation.crop_area
         if not 0 < least <= largest <= 1:
             raise InputError(
@@ -85,14 +75,13 @@ def read_recipe(settings: Mapping[str, Any]) -> Recipe:
         settings: the fields of `Recipe`; `augmentation`, `schedule` and `loss` are mappings.
 
     Raises:
-        InputError: a name is none of those allowed.
+        InputError: the ranges of the augmentation are not allowed.
     """
-    parts = {"augmentation": Augmentation, "schedule": Schedule, "loss": Loss}
+    parts: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+        "augmentation": lambda part: Augmentation(**part),
+        "schedule": lambda part: Schedule(**part),
+        "loss": read_loss,
+    }
     return Recipe(
-        **{key: parts[key](**value) if key in parts else value for key, value in settings.items()}
+        **{key: parts[key](value) if key in parts else value for key, value in settings.items()}
     )
-
-
-def _check(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InputError(f"{key} {value!r}: allowed are {', '.join(allowed)}.")

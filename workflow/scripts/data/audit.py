@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from equimorph.data.audit import audit
-from equimorph.data.sky import read_catalogue
+from equimorph.data.catalogue import read_catalogue
 from equimorph.io import run, write_json, write_text
 
 

@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
+from equimorph.data.catalogue import read_catalogue
+from equimorph.data.image_file import new_images, open_images
 from equimorph.data.stars import remove_stars
-from equimorph.data.tensors import open_images
 from equimorph.errors import InputError
-from equimorph.io import atomic_path, run
+from equimorph.io import run
 from equimorph.progress import progress
 
 
@@ -23,22 +23,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
 
     images = open_images(arguments.images)
-    scales = pd.read_csv(arguments.catalogue)["pxscale"].to_numpy()
+    scales = read_catalogue(arguments.catalogue)["pxscale"].to_numpy()
     if len(scales) != len(images) or not np.all(scales > 0):
         raise InputError(
             f"{arguments.catalogue}: needed is a positive pxscale for each of the {len(images)} "
             f"images in {arguments.images}."
         )
-    header = {"descr": "|u1", "fortran_order": False, "shape": images.shape}
     with (
-        atomic_path(arguments.output) as temporary,
-        open(temporary, "wb") as file,
+        new_images(arguments.output, images.shape) as cleaned,
         progress(len(images), "remove stars", "images") as bar,
     ):
-        np.lib.format.write_array_header_1_0(file, header)
         for index, (image, scale) in enumerate(zip(images, scales, strict=True)):
             draw = np.random.default_rng([arguments.seed, index])
-            file.write(remove_stars(np.asarray(image), float(scale), draw).tobytes())
+            cleaned.write(remove_stars(np.asarray(image), float(scale), draw).tobytes())
             bar.update(1)
 
 

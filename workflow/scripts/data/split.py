@@ -4,7 +4,7 @@ import argparse
 import hashlib
 from collections.abc import Sequence
 
-from equimorph.data.sky import read_catalogue
+from equimorph.data.catalogue import read_catalogue
 from equimorph.data.split import (
     PROTOCOLS,
     check_no_leak,

@@ -5,11 +5,11 @@ import argparse
 import numpy as np
 import torch
 
+from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
-from equimorph.data.tensors import open_images
 from equimorph.device import DEVICES, open_device
 from equimorph.errors import InputError
-from equimorph.evaluation.equivariance import audit
+from equimorph.evaluation.equivariance import measure_equivariance
 from equimorph.groups.names import symmetry
 from equimorph.io import run, write_json
 from equimorph.models.checkpoint import load_checkpoint
@@ -17,7 +17,7 @@ from equimorph.provenance import stamp
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Audit as the command line says."""
+    """Measure one model on a part of the test set; write the errors and accuracies."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="weights (.safetensors)")
     parser.add_argument("--images", required=True, help="memory-mapped images (.npy)")
@@ -46,8 +46,9 @@ def main(argv: list[str] | None = None) -> None:
     checkpoint.network.to(device)
     images, *beside = checkpoint.prepare(open_images(arguments.images)[index[chosen]])
     angles = np.arange(0, 360, arguments.step).tolist()
-    labels = torch.tensor(label[chosen])
-    found = audit(checkpoint.network, images.to(device), labels, angles, beside)
+    measured = measure_equivariance(
+        checkpoint.network, images.to(device), torch.tensor(label[chosen]), angles, beside
+    )
     group, order = symmetry(checkpoint.metadata["specification"])
     write_json(
         arguments.output,
@@ -58,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
             "group_order": order,
             "images": len(chosen),
             "images_seed": arguments.seed,
-            **found,
+            **measured,
             "split_sha256": checkpoint.metadata["split_sha256"],
             **stamp(str(device), arguments.threads),
         },

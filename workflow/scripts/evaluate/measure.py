@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--class-names", nargs="+", required=True, help="class names in label order"
     )
-    parser.add_argument("--bootstrap", type=int, default=2000, help="resamples of the test images")
+    parser.add_argument("--bootstrap", type=int, default=2000, help="resamples of images and seeds")
     parser.add_argument("--seed", type=int, default=0, help="seed of the resamples")
     parser.add_argument("--output", type=Path, required=True, help="measures, JSON")
     arguments = parser.parse_args(argv)

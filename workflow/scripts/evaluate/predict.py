@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
-from equimorph.data.tensors import open_images
 from equimorph.device import DEVICES, open_device
 from equimorph.errors import InputError
 from equimorph.io import atomic_path, run
 from equimorph.models.checkpoint import load_checkpoint
-from equimorph.training.loop import predict_logits
+from equimorph.models.prediction import predict_logits
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -20,14 +20,16 @@ def main(argv: list[str] | None = None) -> None:
         "--class-names", nargs="+", required=True, help="class names in label order"
     )
     parser.add_argument("--columns", type=int, default=6, help="examples per class")
-    parser.add_argument("--output", type=Path, required=True, help="contact sheet, PNG")
+    parser.add_argument("--output", type=Path, required=True, help="contact sheet, WebP")
     arguments = parser.parse_args(argv)
 
     images = np.load(arguments.images, mmap_mode="r")
     split = pd.read_csv(arguments.split)
     train = split[split["subset"] == "train"].sort_values("index")
     by_class = train.groupby("label")["index"]
-    rows = [[images[k] for k in spread(index, arguments.columns)] for _, index in by_class]
+    rows = [
+        [images[k] for k in spread(index.to_numpy(), arguments.columns)] for _, index in by_class
+    ]
     labels = [arguments.class_names[label] for label in by_class.groups]
     save(contact_sheet(rows, labels), arguments.output)
 

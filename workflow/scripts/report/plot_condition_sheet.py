@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
         required=True,
         help="files <condition>.npy with the test images in the split's order",
     )
-    parser.add_argument("--output", type=Path, required=True, help="contact sheet, PNG")
+    parser.add_argument("--output", type=Path, required=True, help="contact sheet, WebP")
     arguments = parser.parse_args(argv)
 
     split = pd.read_csv(arguments.split)

@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--config", required=True, help="the study's whole config, JSON")
     parser.add_argument(
-        "--figures", nargs="+", type=Path, required=True, help="SVG and PNG files, known by name"
+        "--figures", nargs="+", type=Path, required=True, help="SVG and WebP files, known by name"
     )
     parser.add_argument(
         "--captions", type=Path, required=True, help="folder with <figure>.rst captions"

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from equimorph.data.image_file import new_images, open_images
 from equimorph.data.split import read_split
-from equimorph.data.tensors import open_images
 from equimorph.errors import InputError
-from equimorph.io import atomic_path, run
+from equimorph.io import run
 from equimorph.progress import progress
-from equimorph.robustness.degrade import degrade, mean_level
+from equimorph.robustness.degrade import degrade, needs_mean
+from equimorph.robustness.pixels import mean_value
 from equimorph.study.conditions import check_spec
 
 BLOCK = 64  # images in memory at a time
@@ -52,17 +53,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
     mean = None
-    if spec.get("formula") == "legacy":
-        mean = np.average([mean_level(images[b]) for b in blocks], weights=[len(b) for b in blocks])
-    header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *images.shape[1:])}
+    if needs_mean(spec["kind"]):
+        mean = np.average([mean_value(images[b]) for b in blocks], weights=[len(b) for b in blocks])
     with (
-        atomic_path(arguments.output) as temporary,
-        open(temporary, "wb") as file,
+        new_images(arguments.output, (len(rows), *images.shape[1:])) as degraded,
         progress(len(rows), f"degrade: {spec['kind']}", "images") as bar,
     ):
-        np.lib.format.write_array_header_1_0(file, header)
         for block in blocks:
-            file.write(degrade(images[block], block, mean=mean, **spec))
+            degraded.write(degrade(images[block], block, mean=mean, **spec).data)
             bar.update(len(block))
 
 

@@ -14,7 +14,7 @@ from equimorph.search import trial
 from equimorph.search.outcome import best_of, trials_csv
 from equimorph.search.workers import run_trials
 from equimorph.sources import local_modules
-from equimorph.study.search_space import read_space
+from equimorph.study.search_space import named_modules, read_space
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -40,6 +40,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 def describe_job(arguments: argparse.Namespace, part: dict, settings: dict) -> dict[str, Any]:
     """Return all that the trials' losses and the draws depend on."""
     root = Path(__file__).resolve().parents[2]
+    named = named_modules(part, read_space(settings["space"]))
     return {
         "training": part,
         **{key: settings[key] for key in ("seeds", "seed", "sampler", "pruner", "space")},
@@ -48,7 +49,7 @@ def describe_job(arguments: argparse.Namespace, part: dict, settings: dict) -> d
         "classes": arguments.class_names,
         "device": arguments.device,
         "threads": arguments.per_trial,
-        "sources": digest(None, [trial.__file__, *local_modules(trial.__file__, root)]),
+        "sources": digest(None, [trial.__file__, *local_modules(trial.__file__, root, named)]),
     }
 
 

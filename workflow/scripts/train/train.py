@@ -7,7 +7,7 @@ up to rounding.
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ import pandas as pd
 import torch
 from torch import nn
 
+from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
-from equimorph.data.tensors import network_input, open_images
+from equimorph.data.tensors import network_input
 from equimorph.device import DEVICES, open_device, peak_memory, within_memory
 from equimorph.errors import InputError
 from equimorph.groups.names import symmetry
@@ -30,7 +31,7 @@ from equimorph.models.registry import build
 from equimorph.progress import progress
 from equimorph.provenance import digest, stamp
 from equimorph.seeds import WEIGHTS, stream
-from equimorph.sources import local_modules
+from equimorph.sources import ARCHITECTURES, LOSSES, local_modules
 from equimorph.tracking.open import open_tracker
 from equimorph.training.loop import Labelled, Progress, train
 from equimorph.training.parallel import Processes, join
@@ -80,14 +81,14 @@ def load_subset(
 
 
 @contextmanager
-def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[dict[str, float]], None]]:
+def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[Mapping[str, float]], None]]:
     """Yield what shows an epoch's row in a progress bar; without a title, nowhere."""
     if title is None:
         yield lambda row: None
         return
     with progress(epochs, title, "epochs") as bar:
 
-        def report(row: dict[str, float]) -> None:
+        def report(row: Mapping[str, float]) -> None:
             summary = f"loss {row['train_loss']:.3f}, validation {row['validation_accuracy']:.3f}"
             bar.set_postfix_str(summary, refresh=False)
             bar.update(row["epoch"] - bar.n)
@@ -124,27 +125,31 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
         "classes": classes,
         "device": str(device),
         "threads": arguments.threads,
-        "processes": processes.count,
+        "world_size": processes.world_size,
     }
-    identity = digest(job, [__file__, *local_modules(__file__, root)])
+    named = [
+        f"{ARCHITECTURES}.{specification['architecture']}",
+        f"{LOSSES}.{settings['loss']['kind']}",
+    ]
+    identity = digest(job, [__file__, *local_modules(__file__, root, named)])
 
     size, crop = specification["input_size"], specification["crop"]
     training = load_subset(arguments, "train", network, size, recipe.crop or crop, device)
     validation = load_subset(arguments, "validation", network, size, crop, device)
     resume = (Path(arguments.resume), identity)
-    records = arguments.track if processes.is_first else {}
-    tracker = open_tracker(records, arguments.model, job, identity, resume[0].exists())
+    tracked = arguments.track if processes.is_first else {}
+    tracker = open_tracker(tracked, arguments.model, job, identity, resume[0].exists())
     advice = f"Lower train.batch_size (now {recipe.batch_size})."
     title = f"{arguments.model} seed {arguments.seed}" if processes.is_first else None
     with within_memory(advice), tracker, epoch_bar(title, recipe.epochs) as bar:
         report = tracker.following(bar)
-        outcome = train(
+        trained = train(
             network, training, validation, recipe, arguments.seed, resume, report, processes
         )
     if not processes.is_first:
         return
     try:
-        write_results(arguments, network, job, identity, outcome, device)
+        write_results(arguments, network, job, identity, trained, device)
     except InputError as error:
         raise InputError(f"{error} The training is kept in {arguments.resume}.") from error
     tracker.finish(arguments.output_model, arguments.output_history, arguments.output_run)
@@ -156,17 +161,17 @@ def write_results(
     network: nn.Module,
     job: dict[str, Any],
     identity: str,
-    outcome: Progress,
+    trained: Progress,
     device: torch.device,
 ) -> None:
     """Write weights, history and provenance."""
     specification, size = job["specification"], job["specification"]["input_size"]
-    best = outcome.history[outcome.best_epoch - 1]
+    best = trained.history[trained.best_epoch - 1]
     group, order = symmetry(specification)
     for path in (arguments.output_model, arguments.output_history, arguments.output_run):
         remove_leftovers(path)
-    save_checkpoint(arguments.output_model, outcome.best_state, {**job, "model": arguments.model})
-    write_text(arguments.output_history, pd.DataFrame(outcome.history).to_csv(index=False))
+    save_checkpoint(arguments.output_model, trained.best_state, {**job, "model": arguments.model})
+    write_text(arguments.output_history, pd.DataFrame(trained.history).to_csv(index=False))
     write_json(
         arguments.output_run,
         {
@@ -177,11 +182,11 @@ def write_results(
             "parameters": count_parameters(network),
             "macs": count_macs(network, size),
             "input_size": size,
-            "train_seconds": outcome.seconds,
-            "images_per_second": outcome.images / outcome.seconds,
+            "train_seconds": trained.seconds,
+            "images_per_second": trained.images / trained.seconds,
             "peak_memory_bytes": peak_memory(device),
-            "epochs": len(outcome.history),
-            "best_epoch": outcome.best_epoch,
+            "epochs": len(trained.history),
+            "best_epoch": trained.best_epoch,
             "validation_accuracy": best["validation_accuracy"],
             "validation_loss": best["validation_loss"],
             **job,

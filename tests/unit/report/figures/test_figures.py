@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.container import ErrorbarContainer
+from PIL import Image
 
 from equimorph.report.figures.accuracy import accuracy_by_order
 from equimorph.report.figures.calibration import reliability_diagram
@@ -109,13 +110,19 @@ def test_svg_bytes_depend_on_the_numbers_alone(name, tmp_path):
     assert b"<dc:date>" not in one
 
 
-def test_png_bytes_depend_on_the_images_alone(tmp_path):
-    images = [[np.full((8, 8, 3), 40 * k, np.uint8) for k in range(3)]]
+def test_webp_bytes_depend_on_the_images_alone_and_look_like_them(tmp_path):
+    images = [[np.full((32, 32, 3), 40 * k, np.uint8) for k in range(3)]]
     for attempt in ("one", "two"):
-        save(contact_sheet(images, ["row"], cell=8), tmp_path / f"{attempt}.png")
-    one = (tmp_path / "one.png").read_bytes()
-    assert one == (tmp_path / "two.png").read_bytes()
-    assert one.startswith(b"\x89PNG")
+        save(contact_sheet(images, ["row"], cell=32), tmp_path / f"{attempt}.webp")
+    one = (tmp_path / "one.webp").read_bytes()
+    assert one == (tmp_path / "two.webp").read_bytes()
+    with Image.open(tmp_path / "one.webp") as file:
+        assert file.format == "WEBP"
+        sheet = np.asarray(file)
+    # The mosaic ends five pixels above the lower edge; the centres of its three images.
+    row, right = sheet.shape[0] - 5 - 16, sheet.shape[1] - 5 - 16
+    for k in range(3):
+        assert np.allclose(sheet[row, right - 35 * (2 - k)], 40 * k, atol=4)
 
 
 def test_families_and_colours():

@@ -71,8 +71,8 @@ class CBFocalECNN(nn.Module):
             classes: number of logits.
 
         Raises:
-            InputError: the input size is not `exact` although it has to be, or `fields` and
-                `field_dropout` differ in length.
+            InputError: the input size is not exact although `exact` asks for it, or the numbers of
+                blocks in `fields` and `field_dropout` differ.
         """
         super().__init__()
         if len(field_dropout) != len(fields):

@@ -26,8 +26,8 @@ NORM_MOMENTUM = 0.1  # share of the newest batch in the running statistics: torc
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:
     """Build the network from a specification's arguments."""
-    groups = tuple(parse_group(name) for name in arguments.pop("groups"))
-    return E2WideResNet(groups=groups, classes=classes, **arguments)
+    first, second, third = map(parse_group, arguments.pop("groups"))
+    return E2WideResNet(groups=(first, second, third), classes=classes, **arguments)
 
 
 class WideBlock(nn.Module):

@@ -34,6 +34,9 @@ class FieldBatchNorm(nn.Module):
     through the statistics, which keep torch's names and so are stored with the learned state.
     """
 
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
+
     def __init__(self, field_type: enn.FieldType, eps: float = 1e-5, momentum: float = 0.1):
         """Begin with mean 0, variance 1, scale 1 and shift 0.
 

@@ -62,6 +62,7 @@ def sky_map(ra: NDArray, dec: NDArray, kind: NDArray, classes: list[str] | None 
         kind: what colours each point, shape (n,): subset names, or labels if `classes` is given.
         classes: class names in label order, to colour by class.
     """
+    legend: dict[str | int, tuple[str, str]]
     if classes is None:
         legend = {name: (name, colour) for name, colour in SUBSET_COLOURS.items()}
     else:
@@ -80,7 +81,7 @@ def sky_map(ra: NDArray, dec: NDArray, kind: NDArray, classes: list[str] | None 
                     np.radians(np.asarray(dec)[rows]),
                     linestyle="none",
                     marker=".",
-                    markersize=_marker_size(known.sum()),
+                    markersize=_marker_size(int(known.sum())),
                     markeredgewidth=0,
                     alpha=0.75,
                     color=colour,

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from equimorph.report.figures.style import WIDTH, styled
@@ -29,7 +30,7 @@ def confusion_matrices(matrices: dict[str, NDArray], classes: list[str]) -> Figu
     return figure
 
 
-def _draw_matrix(axes: Axes, counts: NDArray, classes: list[str]):
+def _draw_matrix(axes: Axes, counts: NDArray, classes: list[str]) -> AxesImage:
     """Draw one matrix; a class without images leaves its row empty."""
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(100 * counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)

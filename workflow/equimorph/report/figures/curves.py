@@ -1,12 +1,14 @@
 """Training curves: what each model learned, epoch by epoch."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from equimorph.report.figures.style import FAMILY_LABELS, WIDTH, families_of, line_styles, styled
 
-_MEASURES = {"validation_accuracy": "validation accuracy", "train_loss": "training loss"}
+_METRICS = {"validation_accuracy": "validation accuracy", "train_loss": "training loss"}
 
 
 def training_curves(history: pd.DataFrame) -> Figure:
@@ -28,20 +30,20 @@ def training_curves(history: pd.DataFrame) -> Figure:
         grid = figure.subplots(2, len(columns), sharex=True, sharey="row", squeeze=False)
         for column, name in enumerate(columns):
             shown = [m for m, f in families.items() if f in ("plain", name)]
-            for row, measure in enumerate(_MEASURES):
+            for row, metric in enumerate(_METRICS):
                 for model in shown:
                     rows = history[history["model"] == model]
-                    _draw_curve(grid[row, column], rows, measure, styles[model])
+                    _draw_curve(grid[row, column], rows, metric, styles[model])
                 if column == 0:
-                    grid[row, column].set_ylabel(_MEASURES[measure])
+                    grid[row, column].set_ylabel(_METRICS[metric])
             grid[0, column].set_title(FAMILY_LABELS[name])
             grid[1, column].set_xlabel("epoch")
             grid[0, column].legend(loc="lower right", ncols=2)
     return figure
 
 
-def _draw_curve(axes: Axes, history: pd.DataFrame, measure: str, style: dict[str, str]) -> None:
-    by_epoch = history.pivot(index="epoch", columns="seed", values=measure).dropna()
+def _draw_curve(axes: Axes, history: pd.DataFrame, metric: str, style: dict[str, Any]) -> None:
+    by_epoch = history.pivot(index="epoch", columns="seed", values=metric).dropna()
     axes.fill_between(
         by_epoch.index,
         by_epoch.min(axis=1),

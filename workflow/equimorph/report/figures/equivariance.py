@@ -1,4 +1,6 @@
-"""Equivariance audit: how logits and accuracy follow when images turn."""
+"""How logits and accuracy change when images are rotated or reflected."""
+
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -6,27 +8,27 @@ from matplotlib.figure import Figure
 
 from equimorph.report.figures.style import FAMILY_LABELS, WIDTH, families_of, line_styles, styled
 
-_MEASURES = {"error": "relative error of the logits", "accuracy": "accuracy"}
+_METRICS = {"error": "relative error of the logits", "accuracy": "accuracy"}
 # Rounding of float32: smaller errors, and that of no rotation, which is 0, are drawn here.
 _FLOOR = 1e-8
-# Where the images swapped left to right stand, beside the angles.
+# Where the reflected images stand, beside the angles.
 _REFLECTED = 405
-_TICKS = {0: "0", 90: "90", 180: "180", 270: "270", 360: "360", _REFLECTED: "mirror\nimage"}
+_TICKS = {0: "0", 90: "90", 180: "180", 270: "270", 360: "360", _REFLECTED: "reflected"}
 
 
-def error_against_angle(audits: pd.DataFrame) -> Figure:
+def error_against_angle(measured: pd.DataFrame) -> Figure:
     """Draw error (logarithmic) and accuracy against the angle, one column per family of groups.
 
     Lines are means over seeds, bands run from the lowest to the highest seed; a circle at the right
-    shows images swapped left to right instead of turned. Errors below 1e-8 are drawn at 1e-8. Plain
-    networks are repeated in every column.
+    shows images reflected instead of rotated. Errors below 1e-8 are drawn at 1e-8. Plain networks
+    are repeated in every column.
 
     Args:
-        audits: one row per model, seed and angle, with the columns model, group (None for plain
+        measured: one row per model, seed and angle, with the columns model, group (None for plain
             networks), seed, angle in degrees from 0 to below 360, reflected (whether the row is
-            that of the mirror image), error, accuracy.
+            that of the reflected images), error, accuracy.
     """
-    models = audits.drop_duplicates("model").set_index("model")["group"]
+    models = measured.drop_duplicates("model").set_index("model")["group"]
     families, styles = families_of(models), line_styles(models)
     columns = [f for f in ("cyclic", "dihedral") if f in families.values()] or ["plain"]
     with styled():
@@ -34,13 +36,14 @@ def error_against_angle(audits: pd.DataFrame) -> Figure:
         grid = figure.subplots(2, len(columns), sharex=True, sharey="row", squeeze=False)
         for column, name in enumerate(columns):
             shown = [m for m, f in families.items() if f in ("plain", name)]
-            for row, (measure, label) in enumerate(_MEASURES.items()):
+            for row, (metric, label) in enumerate(_METRICS.items()):
                 axes = grid[row, column]
                 for model in shown:
-                    _draw_model(axes, audits[audits["model"] == model], measure, styles[model])
+                    _draw_model(axes, measured[measured["model"] == model], metric, styles[model])
                 if column == 0:
                     axes.set_ylabel(label)
             grid[0, column].set_yscale("log")
+            grid[0, column].minorticks_off()
             grid[0, column].set_title(FAMILY_LABELS[name])
             grid[1, column].set_xlabel("rotation in degrees")
             grid[1, column].set_xticks(list(_TICKS), list(_TICKS.values()))
@@ -49,22 +52,22 @@ def error_against_angle(audits: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_model(axes: Axes, audits: pd.DataFrame, measure: str, style: dict[str, str]) -> None:
-    turned = audits[~audits["reflected"]].pivot(index="angle", columns="seed", values=measure)
-    turned.loc[360] = turned.loc[0]
-    turned = turned.clip(lower=_FLOOR)
+def _draw_model(axes: Axes, measured: pd.DataFrame, metric: str, style: dict[str, Any]) -> None:
+    rotated = measured[~measured["reflected"]].pivot(index="angle", columns="seed", values=metric)
+    rotated.loc[360] = rotated.loc[0]
+    rotated = rotated.clip(lower=_FLOOR)
     axes.fill_between(
-        turned.index,
-        turned.min(axis=1),
-        turned.max(axis=1),
+        rotated.index,
+        rotated.min(axis=1),
+        rotated.max(axis=1),
         color=style["color"],
         alpha=0.15,
         linewidth=0,
     )
-    axes.plot(turned.index, turned.mean(axis=1), **style)
+    axes.plot(rotated.index, rotated.mean(axis=1), **style)
     axes.plot(
         _REFLECTED,
-        audits.loc[audits["reflected"], measure].clip(lower=_FLOOR).mean(),
+        measured.loc[measured["reflected"], metric].clip(lower=_FLOOR).mean(),
         linestyle="none",
         marker="o",
         markersize=5,

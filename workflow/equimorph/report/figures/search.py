@@ -153,7 +153,9 @@ def _draw_lowest(axes: Axes, results: Results) -> None:
 def _draw_curve(axes: Axes, result: Mapping[str, Any], best: bool) -> None:
     epochs = np.arange(1, len(result["curve"]) + 1)
     colour = _BEST if best else _COLOURS[result["shown"]]
-    stopped = {"marker": "X", "markevery": [-1]} if result["shown"] == "pruned" else {}
+    stopped: dict[str, Any] = (
+        {"marker": "X", "markevery": [-1]} if result["shown"] == "pruned" else {}
+    )
     axes.plot(
         epochs,
         result["curve"],

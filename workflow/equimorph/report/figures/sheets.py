@@ -43,7 +43,7 @@ def mosaic(images: list[list[NDArray]], cell: int) -> NDArray[np.uint8]:
     for r, row in enumerate(images):
         for c, pixels in enumerate(row):
             small = Image.fromarray(np.ascontiguousarray(pixels)).resize(
-                (cell, cell), Image.LANCZOS
+                (cell, cell), Image.Resampling.LANCZOS
             )
             canvas[r * step : r * step + cell, c * step : c * step + cell] = np.asarray(small)
     return canvas

@@ -1,14 +1,11 @@
-"""What training minimises: cross-entropy, and its weighted and focal variants."""
+"""Cross-entropy, and its weighted and focal variants (Lin et al. 2017)."""
 
-import warnings
 from dataclasses import dataclass
 
 import torch
 from torch.nn.functional import cross_entropy, log_softmax, one_hot
 
-from equimorph.errors import InputError
-
-CLASS_WEIGHTS = ("none", "inverse", "effective")
+from equimorph.training.class_weights import class_weights
 
 
 @dataclass(frozen=True)
@@ -30,22 +27,34 @@ class Loss:
     beta: float = 0.999
     normalise: bool = True
 
-
-class Criterion:
-    """The loss of a batch, for labels or for probabilities as targets."""
-
-    def __init__(self, loss: Loss, smoothing: float, labels: torch.Tensor, classes: int):
-        """Weigh the classes.
+    def criterion(self, smoothing: float, labels: torch.Tensor, classes: int) -> "Criterion":
+        """Return the loss of a batch.
 
         Args:
-            loss: gamma and class weights.
             smoothing: probability mass spread over all classes.
             labels: (N,) int64 of the training set, on the device of the batches.
             classes: number of logits.
+
+        Raises:
+            InputError: the class weights do not fit the classes.
         """
-        self.gamma = loss.gamma
-        self.smoothing = smoothing
-        self.weights = class_weights(loss, labels, classes)
+        weights = class_weights(self.class_weights, self.beta, labels, classes, self.normalise)
+        return Criterion(self.gamma, smoothing, weights)
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """The loss of a batch, for labels or for probabilities as targets.
+
+    Attributes:
+        gamma: see `Loss`.
+        smoothing: probability mass spread over all classes.
+        weights: (classes,), or None for ones.
+    """
+
+    gamma: float
+    smoothing: float
+    weights: torch.Tensor | None
 
     def __call__(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the mean loss of (B, classes) logits for (B,) labels or (B, classes) targets."""
@@ -82,47 +91,3 @@ def focal_loss(
     if weights is not None:
         losses = losses * weights
     return losses.sum(1).mean()
-
-
-def class_weights(loss: Loss, labels: torch.Tensor, classes: int) -> torch.Tensor | None:
-    """Return the (classes,) weights; None for no weighting.
-
-    Weights that the user gives are taken as they are. Warns where beta is too small to tell the
-    classes apart: the published 0.930867 gives all classes the same weight.
-
-    Raises:
-        InputError: the user's weights are not one per class, or a class has no training image.
-    """
-    kind = loss.class_weights
-    if kind == "none":
-        return None
-    if not isinstance(kind, str):
-        if len(kind) != classes:
-            raise InputError(
-                f"train.loss.class_weights: {len(kind)} numbers; allowed are "
-                f"{', '.join(CLASS_WEIGHTS)}, and one number for each of the {classes} classes."
-            )
-        return torch.tensor(kind, dtype=torch.float32, device=labels.device)
-    counts = torch.bincount(labels, minlength=classes).double()
-    if counts.min() == 0:
-        raise InputError(
-            f"train.loss.class_weights {kind}: class {int(counts.argmin())} has no training image;"
-            " allowed without is none."
-        )
-    # expm1 and log: 1 - beta^n without the cancellation of beta near 1.
-    beta = torch.tensor(loss.beta, dtype=torch.float64)
-    effective = torch.expm1(counts * beta.log()) / (loss.beta - 1)
-    weights = 1 / (counts if kind == "inverse" else effective)
-    if kind == "effective" and _spread(weights) < 0.01 <= _spread(counts):
-        warnings.warn(
-            f"train.loss.beta {loss.beta}: all classes weigh the same to within 1 %, although they"
-            f" have {int(counts.min())} to {int(counts.max())} images; nearer 1 tells them apart.",
-            stacklevel=2,
-        )
-    if loss.normalise:
-        weights = weights * classes / weights.sum()
-    return weights.float()
-
-
-def _spread(values: torch.Tensor) -> float:
-    return float(values.max() / values.min() - 1)

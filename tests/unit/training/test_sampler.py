@@ -3,22 +3,22 @@
 import pytest
 import torch
 
-from equimorph.training.balancing import BALANCING, epoch_length, epoch_order
+from equimorph.training.sampler import SAMPLERS, epoch_length, epoch_order
 
 COUNTS = [7, 30, 12]
 LABELS = torch.repeat_interleave(torch.tensor([0, 1, 3]), torch.tensor(COUNTS))  # no class 2
 
 
-def order(balancing, seed=0, labels=LABELS):
-    return epoch_order(balancing, labels, torch.Generator().manual_seed(seed))
+def order(sampler, seed=0, labels=LABELS):
+    return epoch_order(sampler, labels, torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("balancing", BALANCING)
-def test_length_seed_and_shuffling(balancing):
-    one = order(balancing)
-    assert len(one) == epoch_length(balancing, LABELS)
-    assert torch.equal(one, order(balancing))
-    assert not torch.equal(one, order(balancing, seed=1))
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_length_seed_and_shuffling(sampler):
+    one = order(sampler)
+    assert len(one) == epoch_length(sampler, LABELS)
+    assert torch.equal(one, order(sampler))
+    assert not torch.equal(one, order(sampler, seed=1))
     assert (LABELS[one].diff() != 0).sum() > 5  # classes are mixed
 
 

@@ -1,27 +1,34 @@
 """Which images an epoch shows, where classes differ in number."""
 
+from collections.abc import Callable
+
 import torch
 
-BALANCING = ("none", "weighted", "over", "under")
+from equimorph.choices import choose
+
+# Images of an epoch, from the numbers of images of the classes.
+SAMPLERS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "none": torch.sum,
+    "weighted": torch.sum,
+    "over": lambda counts: len(counts) * counts.max(),
+    "under": lambda counts: len(counts) * counts.min(),
+}
 
 
-def epoch_length(balancing: str, labels: torch.Tensor) -> int:
-    """Return how many images an epoch of `epoch_order` has."""
-    counts = _counts(labels)
-    lengths = {
-        "none": len(labels),
-        "weighted": len(labels),
-        "over": len(counts) * int(counts.max()),
-        "under": len(counts) * int(counts.min()),
-    }
-    return lengths[balancing]
+def epoch_length(sampler: str, labels: torch.Tensor) -> int:
+    """Return how many images an epoch of `epoch_order` has.
+
+    Raises:
+        InputError: no such sampler.
+    """
+    return int(choose(SAMPLERS, "train.sampler", sampler)(_counts(labels)))
 
 
-def epoch_order(balancing: str, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def epoch_order(sampler: str, labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Return the images of one epoch in random order, drawn anew for each epoch.
 
     Args:
-        balancing: `none`: each image once; `weighted`: as many draws with replacement, all classes
+        sampler: `none`: each image once; `weighted`: as many draws with replacement, all classes
             equally likely; `over`: each class as often as the largest, by repeating all its images
             and some once more; `under`: each class as often as the smallest, by leaving out.
         labels: (N,) int64 on the CPU.
@@ -30,13 +37,13 @@ def epoch_order(balancing: str, labels: torch.Tensor, generator: torch.Generator
     Returns:
         (epoch_length,) int64 indices into `labels`.
     """
-    if balancing == "none":
+    if sampler == "none":
         return torch.randperm(len(labels), generator=generator)
-    if balancing == "weighted":
+    if sampler == "weighted":
         weights = 1 / torch.bincount(labels)[labels].double()
         return torch.multinomial(weights, len(labels), replacement=True, generator=generator)
     counts = _counts(labels)
-    size = int(counts.max() if balancing == "over" else counts.min())
+    size = int(counts.max() if sampler == "over" else counts.min())
     parts = []
     for label in labels.unique():
         members = torch.nonzero(labels == label)[:, 0]

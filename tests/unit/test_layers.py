@@ -1,0 +1,111 @@
+"""Imports go downwards, read from the source: no circle, and no room knows what stands above it."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+LIBRARY = ROOT / "workflow/equimorph"
+# From the ground up; a module imports from its own room and from those before it.
+ROOMS = [
+    "errors",
+    "choices",
+    "io",
+    "seeds",
+    "progress",
+    "sources",
+    "provenance",
+    "device",
+    "groups",
+    "steerable",
+    "data",
+    "simulation",
+    "robustness",
+    "models",
+    "study",
+    "training",
+    "tracking",
+    "evaluation",
+    "search",
+    "lineage",
+    "report",
+    "app",
+]
+
+
+def imported(path: Path, everywhere: bool = True) -> set[str]:
+    """Return the modules that a file imports, with dots; inside functions, too, if `everywhere`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree) if everywhere else tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                found.add(name if file_of(name) else node.module)
+    return found
+
+
+def file_of(name: str) -> Path | None:
+    """Return the file of a module of the library, given with dots."""
+    path = LIBRARY.parent.joinpath(*name.split("."))
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+
+
+def local(names: set[str]) -> set[str]:
+    return {name for name in names if name.split(".")[0] == "equimorph"}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(LIBRARY.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): path for path in sorted(LIBRARY.rglob("*.py"))}
+
+
+def room(name: str) -> str:
+    return name.split(".")[1]
+
+
+def test_every_room_has_its_place():
+    assert {room(name) for name in MODULES if name != "equimorph"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "equimorph"])
+def test_a_module_imports_from_its_own_room_and_those_below(name):
+    allowed = {"equimorph", *ROOMS[: ROOMS.index(room(name)) + 1]}
+    used = {room(other) if "." in other else other for other in local(imported(MODULES[name]))}
+    assert used <= allowed
+
+
+def test_no_circle():
+    graph = {name: local(imported(path)) - {name} for name, path in MODULES.items()}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)
+
+
+def test_steerable_stands_by_itself():
+    used = set().union(*(local(imported(p)) for n, p in MODULES.items() if room_is(n, "steerable")))
+    assert {room(name) for name in used} == {"steerable", "groups"}
+
+
+def room_is(name: str, wanted: str) -> bool:
+    return name != "equimorph" and room(name) == wanted
+
+
+def test_what_a_study_means_is_found_without_torch():
+    """The Snakefile imports `study`, for each job on a cluster anew; torch takes seconds."""
+    waiting = [path for name, path in MODULES.items() if room_is(name, "study")]
+    seen, used = set(), set()
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            names = imported(path, everywhere=False)
+            used |= names - local(names)
+            waiting += [file_of(name) for name in local(names)]
+    assert {name.split(".")[0] for name in used} & {"torch", "torchvision", "escnn"} == set()

@@ -1,0 +1,48 @@
+"""In what context steerable convolutions compute: precision, allowed forms, memory that is kept."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+
+EXPANDED_ONLY = ContextVar("expanded only", default=False)
+
+
+@contextmanager
+def expanded_only() -> Iterator[None]:
+    """Let convolutions inside the block that are free to choose run as the dense ones."""
+    token = EXPANDED_ONLY.set(True)
+    try:
+        yield
+    finally:
+        EXPANDED_ONLY.reset(token)
+
+
+def computing_dtype(tensor: torch.Tensor) -> torch.dtype:
+    """Return the type in which a convolution of `tensor` computes, which autocast may change."""
+    device = tensor.device.type
+    if device == "meta" or tensor.dtype == torch.float64 or not torch.is_autocast_enabled(device):
+        return tensor.dtype
+    return torch.get_autocast_dtype(device)
+
+
+class Scratch(threading.local):
+    """Memory used again and again: fresh pages cost more than the arithmetic on them."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[tuple, torch.Tensor] = {}
+
+    def take(self, name: object, shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
+        """Return a tensor with any content, overwritten by the next one of that name."""
+        count = torch.Size(shape).numel()
+        key = name, like.dtype, like.device
+        if key not in self.buffers or self.buffers[key].numel() < count:
+            # A tensor made in inference mode could not be written to outside of it.
+            with torch.inference_mode(False):
+                self.buffers[key] = torch.empty(count, dtype=like.dtype, device=like.device)
+        return self.buffers[key][:count].view(shape)
+
+
+scratch = Scratch()

@@ -1,0 +1,62 @@
+"""Keys of a config that had another name before: the message says what they are called now."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from equimorph.errors import InputError
+
+# Keys of `train`, dotted where they lie deeper.
+OF_TRAIN = {
+    "balancing": "sampler",
+    "clip": "grad_clip",
+    "least_improvement": "min_delta",
+    "processes": "world_size",
+    "schedule.lowest_rate": "schedule.min_lr (plateau) or schedule.eta_min (cosine)",
+    "schedule.period": "schedule.T_0",
+    "schedule.stretch": "schedule.T_mult",
+    "schedule.watch": "schedule.monitor",
+}
+# Keys of an entry of `conditions`.
+OF_A_CONDITION = {"electrons_per_level": "gain"}
+
+
+def check_renamed_keys(config: Mapping[str, Any]) -> None:
+    """Check that no key has a name of before; the config may be of any form otherwise.
+
+    Raises:
+        InputError: each such key by its full path, with its new name.
+    """
+    found = list(_renamed_keys(config))
+    if found:
+        raise InputError(
+            f"config: {'; '.join(f'{old} is now called {new}' for old, new in found)}."
+        )
+
+
+def _renamed_keys(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    train, search = _mapping(config.get("train")), _mapping(config.get("search"))
+    yield from _of_train("train", train)
+    for model, changes in _mapping(train.get("overrides")).items():
+        yield from _of_train(f"train.overrides.{model}", _mapping(changes))
+    for key in _mapping(search.get("space")):
+        if key in OF_TRAIN:
+            yield f"search.space.{key}", OF_TRAIN[key]
+    for name, condition in _mapping(config.get("conditions")).items():
+        for old, new in OF_A_CONDITION.items():
+            if old in _mapping(condition):
+                yield f"conditions.{name}.{old}", new
+
+
+def _of_train(path: str, train: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    schedule = _mapping(train.get("schedule"))
+    given = {*train, *(f"schedule.{key}" for key in schedule)}
+    for old, new in OF_TRAIN.items():
+        if old in given:
+            yield f"{path}.{old}", new
+    # A `factor` beside `gamma` may be left of another preset's plateau.
+    if schedule.get("kind") == "multi_step" and "factor" in schedule and "gamma" not in schedule:
+        yield f"{path}.schedule.factor", "schedule.gamma where the kind is multi_step"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

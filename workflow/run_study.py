@@ -1,0 +1,65 @@
+"""Run a study from what is here: `python workflow/run_study.py [OPTION…]`, or `make results`.
+
+The options are Snakemake's. Two calls of it: the images by themselves (docs/sharing.md says why),
+then everything. A lock that a killed run has left is released first, if no run is alive.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from equimorph.errors import InputError
+from equimorph.io import run
+
+LOCKS = Path(".snakemake/locks")
+
+
+def run_study(options: list[str]) -> int:
+    """Run Snakemake for the images, then for everything; return its exit status.
+
+    Raises:
+        InputError: another run is alive in this folder.
+    """
+    release_left_lock()
+    command = [sys.executable, "-m", "snakemake", "--cores", "all", *options]
+    return subprocess.run([*command, "images"]).returncode or subprocess.run(command).returncode
+
+
+def release_left_lock() -> None:
+    """Remove Snakemake's lock on this folder if the run that took it is gone.
+
+    A killed run leaves its lock, and perhaps jobs that still write; Snakemake cannot tell a lock
+    that was left from one that is held.
+
+    Raises:
+        InputError: a run, or a job of one, is alive; the message names it.
+    """
+    if not (LOCKS.is_dir() and any(LOCKS.iterdir())):
+        return
+    if alive := living_run(Path.cwd()):
+        raise InputError(
+            f"another run is alive in {Path.cwd()}: {alive.name()}, process {alive.pid}; wait "
+            "until it ends, or end it."
+        )
+    print(f"The lock that a killed run left in {LOCKS} is released.", flush=True)
+    subprocess.run([sys.executable, "-m", "snakemake", "--unlock"], check=True)
+
+
+def living_run(folder: Path) -> psutil.Process | None:
+    """Return a process of a run in `folder`: Snakemake, or a script that it has started."""
+    own = {process.pid for process in [psutil.Process(), *psutil.Process().parents()]}
+    for process in psutil.process_iter():
+        try:
+            words = " ".join(process.cmdline())
+            runs = "snakemake" in words or "workflow/scripts/" in words
+            if runs and process.pid not in own and Path(process.cwd()) == folder:
+                return process
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return None
+
+
+if __name__ == "__main__":
+    run(lambda: sys.exit(run_study(sys.argv[1:])))
