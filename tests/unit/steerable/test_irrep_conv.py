@@ -584,6 +584,6 @@ def test_networks_stay_invariant():
 def test_methods_of_a_network_are_told():
     network, _ = networks("D4", Trunk(fields=(2, 32, 2), pool_after=(), stem_stride=1))
     use_irrep_convolutions(network)
-    methods = chosen_methods(network, 33, batch=8, gradients=True)
+    methods = chosen_methods(network, (torch.zeros(1, 3, 33, 33),), batch=8, gradients=True)
     assert list(methods) == ["blocks.0", "blocks.3", "blocks.6"]
     assert methods["blocks.0"] == "dense"
