@@ -3,17 +3,20 @@
 import copy
 
 import pytest
+import torch
 import yaml
 
+from equimorph.models.head import circular_mask
 from equimorph.models.initialisation import initialise
 from equimorph.models.matching import gcnn_trunk
 from equimorph.models.registry import build
 from equimorph.seeds import WEIGHTS, stream
 from equimorph.study.config import check_config
 from equimorph.study.models import resolve
-from equimorph.study.published_models import PUBLISHED
+from equimorph.study.published_models import PUBLISHED, published_size
 from equimorph.study.scale import scaled
 from equimorph.study.yaml_files import merged, read_yaml
+from tests.unit.networks import random_images
 
 PRESETS = ["galaxy10", "images", "pandya2023", "cbfocal-ecnn", "deepcnn5", "cnn-vs-vit"]
 
@@ -81,8 +84,15 @@ def test_tokens_and_heads_stay_where_patches_shrink(root):
 def test_every_network_of_the_catalogue_is_built_from_its_name(root, name):
     config = study(root, scale=0.01)
     config["train"]["models"] = [name]
-    config["network"]["match"] = "fields"
+    config["network"] |= {"match": "fields", "input_size": published_size(name)}
     small = scaled(config)
-    network = build(resolve(name, small["models"], small["network"]), 10)
+    specification = resolve(name, small["models"], small["network"])
+    network = build(specification, 10).eval()
     initialise(network, stream(0, WEIGHTS))
     assert all(parameter.isfinite().all() for parameter in network.parameters())
+    images = random_images(specification["input_size"])
+    images[1] = images[0].where(circular_mask(len(images[0, 0])) > 0, 0)
+    with torch.no_grad():
+        asymmetry = [torch.zeros(2, 1)] if specification.get("asymmetry") else []
+        logits = network(images, *asymmetry)
+    torch.testing.assert_close(logits[0], logits[1])  # no network sees the corners
