@@ -22,8 +22,6 @@ from equimorph.search.trial import Trainer
 from equimorph.study.models import resolve
 from tests.jobs import RECIPE, TRUNK, Job, train_script
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def whole_images(count=4, size=41):
     return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
