@@ -11,7 +11,7 @@ from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
 from equimorph.models.export import export
-from equimorph.models.head import GreyLevels
+from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.initialisation import initialise
 from equimorph.models.registry import build
 from equimorph.steerable.convolution import plane, steerable_conv
@@ -78,7 +78,8 @@ def test_logits_are_the_same(name, network_defaults):
 def test_nothing_of_escnn_is_left(name, network_defaults):
     exported = export(trained(name, network_defaults))
     assert not any("escnn" in type(module).__module__ for module in exported.modules())
-    assert isinstance(exported.grey_levels, GreyLevels)
+    assert isinstance(exported.normalise, Normalise)
+    assert isinstance(exported.mask, CircularMask)
 
 
 def test_exported_convolutions_are_torchs_and_keep_their_names(network_defaults):

@@ -18,7 +18,7 @@ from equimorph.steerable.convolution import initialise_steerable, plane, steerab
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """An empty cache, on disk and in the process."""
-    monkeypatch.setenv("EQUIMORPH_CACHE", str(tmp_path / "bases"))
+    monkeypatch.setenv("EQUIMORPH_CACHE", str(tmp_path))
     kernel_basis.cache_clear()
     yield tmp_path / "bases"
     kernel_basis.cache_clear()
@@ -185,11 +185,9 @@ def test_processes_may_write_at_once(folder):
         "for size in (1, 3, 5):\n"
         "    kernel_basis(space, space.regular_repr, space.regular_repr, size)\n"
     )
-    jobs = [
-        subprocess.Popen([sys.executable, "-W", "error::UserWarning", "-c", command],
-                         env={"PYTHONPATH": ":".join(sys.path), "EQUIMORPH_CACHE": str(folder)})
-        for _ in range(2)
-    ]  # fmt: skip
+    job = [sys.executable, "-W", "error::UserWarning", "-c", command]
+    environment = {"PYTHONPATH": ":".join(sys.path), "EQUIMORPH_CACHE": str(folder.parent)}
+    jobs = [subprocess.Popen(job, env=environment) for _ in range(2)]
     assert [job.wait() for job in jobs] == [0, 0]
     assert len(list(folder.iterdir())) == 3
     space = plane(parse_group("D4"))

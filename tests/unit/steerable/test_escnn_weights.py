@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.models.architectures import cbfocal_ecnn, gcnn
 from equimorph.models.initialisation import initialise
@@ -102,11 +101,11 @@ def test_other_signs_than_this_machines_are_those_in_the_state(monkeypatch):
 
 def test_what_does_not_fit_is_told(monkeypatch):
     mine, theirs = ours("C4"), escnns("C4", monkeypatch)
-    with pytest.raises(InputError, match=r"blocks\.0\.weights: has shape"):
+    with pytest.raises(ValueError, match=r"blocks\.0\.weights: has shape"):
         from_escnn(escnns("wide", monkeypatch).state_dict(), mine)
-    with pytest.raises(InputError, match=r"the state has no blocks\.0\._basis.*sampled_basis"):
+    with pytest.raises(ValueError, match=r"the state has no blocks\.0\._basis.*sampled_basis"):
         from_escnn(mine.state_dict(), mine)
-    with pytest.raises(InputError, match=r"the state has no blocks\.0\.weights"):
+    with pytest.raises(ValueError, match=r"the state has no blocks\.0\.weights"):
         to_escnn({}, theirs)
-    with pytest.raises(InputError, match="must be in training mode"):
+    with pytest.raises(ValueError, match="must be in training mode"):
         to_escnn(mine.state_dict(), theirs.eval())

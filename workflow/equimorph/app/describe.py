@@ -33,7 +33,7 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
     Published weights are not fetched: what is counted does not depend on them.
 
     Args:
-        specification: what `specification.resolve` returns.
+        specification: what `study.models.resolve` returns.
         classes: number of logits.
         seed: of the weights and of the galaxies.
 
@@ -97,9 +97,10 @@ def _without_numbers(network: nn.Module) -> nn.Module:
 
 
 def galaxies(size: int, seed: int) -> torch.Tensor:
-    """Return (len(CLASSES), 3, size, size) grey levels of simulated galaxies, one of each class."""
+    """Return (len(CLASSES), 3, size, size) images of simulated galaxies, one of each class."""
     drawn = [simulate_galaxy(c, size, np.random.default_rng([seed, c]))[0] for c in CLASSES]
-    return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).contiguous()
+    images = np.rint(np.stack(drawn)).astype(np.uint8)
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 
 
 @torch.no_grad()

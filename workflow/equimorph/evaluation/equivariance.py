@@ -24,7 +24,7 @@ def equivariance_error(
     sees an unrelated image. A factor or an offset of the logits does not change it.
 
     Args:
-        network: maps (N, 3, S, S) grey levels to (N, classes) logits; left in evaluation mode.
+        network: maps (N, 3, S, S) pixel values to (N, classes) logits; left in evaluation mode.
         images: (N, 3, S, S), of any type, not all alike.
         angles_degrees: of the rotations R, anticlockwise.
         reflect: whether the images are swapped left to right before they are rotated.
@@ -49,7 +49,7 @@ def accuracy_against_angle(
     """Return the share of right answers against angle, (angles,) float64 on the CPU.
 
     Args:
-        network: maps (N, 3, S, S) grey levels to (N, classes) logits; left in evaluation mode.
+        network: maps (N, 3, S, S) pixel values to (N, classes) logits; left in evaluation mode.
         images: (N, 3, S, S), of any type.
         labels: (N,) true classes.
         angles_degrees: of the rotations, anticlockwise.
@@ -68,7 +68,7 @@ def measure_equivariance(
     """Measure error and accuracy against angle, and both for the images swapped left to right.
 
     Args:
-        network: maps (N, 3, S, S) grey levels to (N, classes) logits; left in evaluation mode.
+        network: maps (N, 3, S, S) pixel values to (N, classes) logits; left in evaluation mode.
         images: (N, 3, S, S), of any type, not all alike.
         labels: (N,) true classes.
         angles_degrees: of the rotations, anticlockwise.
@@ -103,11 +103,11 @@ def rotated(images: torch.Tensor, angle_degrees: float) -> torch.Tensor:
     mirrored at its edge.
 
     Args:
-        images: (N, C, S, S) grey levels, of any type.
+        images: (N, C, S, S) pixel values, of any type.
         angle_degrees: anticlockwise as displayed with row 0 on top, like `rot90`.
 
     Returns:
-        (N, C, S, S) grey levels, floats unless the pixels only moved.
+        (N, C, S, S) pixel values, floats unless the pixels only moved.
     """
     quarters, rest = divmod(angle_degrees, 90)
     return _resampled(images, rest).rot90(int(quarters), (2, 3))

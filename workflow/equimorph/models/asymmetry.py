@@ -62,12 +62,12 @@ def asymmetry_index(images: torch.Tensor, background: bool = True) -> torch.Tens
     With the background term, I is counted from the sky level, and what the sky's noise adds to the
     sum of squared differences is subtracted. Both come from the rim of the disc, which in a cut-out
     around a galaxy is mostly sky; the corners would do as well, but rotated images have none.
-    Without it, the index of a Galaxy10 image says more about its sky (about 32 grey levels) and its
-    noise than about the galaxy. Light beyond the sky's own noise, such as photon noise of the
+    Without it, the index of a Galaxy10 image says more about its sky (pixel values of about 32) and
+    its noise than about the galaxy. Light beyond the sky's own noise, such as photon noise of the
     galaxy, is not corrected for, nor is the centre searched for: cut-outs are centred.
 
     Args:
-        images: (B, C, size, size) grey levels, of any type.
+        images: (B, C, size, size) pixel values, of any type.
         background: whether to subtract sky level and sky noise.
 
     Returns:
@@ -83,7 +83,7 @@ def asymmetry_index(images: torch.Tensor, background: bool = True) -> torch.Tens
         light = light - _level(light[..., rim])[..., None, None]
         noise = _total(_variance(difference[..., rim])[..., None, None], mask)
     asymmetric = (_total(difference.square(), mask) - noise).clamp_min(0) / 2
-    # One grey level in one pixel is less than any galaxy has.
+    # A difference of 1 in one pixel is less than any galaxy has.
     index = (asymmetric / _total(light.square(), mask).clamp_min(1)).sqrt()
     return index.mean(dim=1).to(mask.dtype)
 
@@ -118,7 +118,7 @@ def _total(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def _level(values: torch.Tensor) -> torch.Tensor:
-    """Mean of the middle half of the last axis: robust, and finer than whole grey levels."""
+    """Mean of the middle half of the last axis: robust, and finer than whole numbers."""
     quarter = values.shape[-1] // 4
     middle = values.sort(dim=-1).values[..., quarter : values.shape[-1] - quarter]
     return middle.double().mean(dim=-1).to(values.dtype)

@@ -25,7 +25,7 @@ class OrbitAverage(nn.Module):
         """Wrap a network.
 
         Args:
-            network: maps (B, 3, S, S) grey levels to (B, classes) logits and masks the corners,
+            network: maps (B, 3, S, S) pixel values to (B, classes) logits and masks the corners,
                 which rotations by other than multiples of 90 degrees have to invent.
             group: the group whose elements are applied to the images.
         """
@@ -46,7 +46,7 @@ class OrbitAverage(nn.Module):
         return getattr(self.network, "measure", None)
 
     def forward(self, images: torch.Tensor, *measured: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, S, S) grey levels to (B, classes) logits, one element's copies at a time.
+        """Map (B, 3, S, S) pixel values to (B, classes) logits, one element's copies at a time.
 
         What is measured beside the images is that of the images as they are, for all copies.
         """

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import nn
 
-from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.steerable.basis_cache import canonical_signs
 
@@ -32,7 +31,7 @@ def from_escnn(state: State, network: nn.Module) -> dict[str, torch.Tensor]:
         what `network.load_state_dict` takes.
 
     Raises:
-        InputError: `state` lacks something that the network has, or has it in another shape.
+        ValueError: `state` lacks something that the network has, or has it in another shape.
     """
     own = _without_filters(network)
     result = {name: _taken(state, name, tensor) for name, tensor in own.items()}
@@ -57,11 +56,11 @@ def to_escnn(state: State, network: nn.Module) -> dict[str, torch.Tensor]:
         what `network.load_state_dict` takes.
 
     Raises:
-        InputError: the network is in evaluation mode, or `state` lacks a parameter of it or has it
+        ValueError: the network is in evaluation mode, or `state` lacks a parameter of it or has it
             in another shape.
     """
     if any(not conv.training for _, conv in _convolutions(network)):
-        raise InputError("escnn's network must be in training mode: call network.train() first.")
+        raise ValueError("escnn's network must be in training mode: call network.train() first.")
     learned = {name for name, _ in network.named_parameters()} | set(state)
     result = {
         name: _taken(state, name, tensor) if name in learned else tensor
@@ -105,12 +104,12 @@ def _without_filters(network: nn.Module) -> dict[str, torch.Tensor]:
 
 def _taken(state: State, name: str, own: torch.Tensor | None) -> torch.Tensor:
     if name not in state:
-        raise InputError(
+        raise ValueError(
             f"the state has no {name}; needed is the state dict of a network whose modules have "
             "the same names."
         )
     if own is not None and state[name].shape != own.shape:
-        raise InputError(
+        raise ValueError(
             f"{name}: has shape {tuple(state[name].shape)}; the network needs {tuple(own.shape)}."
         )
     return state[name].detach()

@@ -31,7 +31,7 @@ class Augmentation:
         perspective: furthest way inwards of each corner, as a fraction of half the side, at most
             0.4: beyond, the horizon may come into the image.
         perspective_share: probability of a perspective.
-        contrast: largest change c; grey levels move from their mean by a factor in [1 - c, 1 + c].
+        contrast: largest change c; pixel values move from their mean by a factor in [1 - c, 1 + c].
         saturation: the same for colours from grey.
         hue: largest turn of the colours about grey, as a fraction of a full turn.
     """
@@ -57,12 +57,12 @@ def augment(
     """Map each image by its own random homography, in one resampling, and change its colours.
 
     Args:
-        images: (B, 3, S, S) grey levels, of any type.
+        images: (B, 3, S, S) pixel values, of any type.
         augmentation: the ranges.
         generator: on the CPU, so that a seed means the same draws on every device.
 
     Returns:
-        (B, 3, S, S) float grey levels, bilinear; the edge is mirrored where the map reaches out.
+        (B, 3, S, S) float pixel values, bilinear; the edge is mirrored where the map reaches out.
     """
     draws = torch.rand(6, len(images), generator=generator)
     flux = 1 + augmentation.brightness * (2 * draws[5] - 1)

@@ -35,7 +35,7 @@ class Labelled:
     """Images on the training device.
 
     Attributes:
-        images: (N, 3, S, S) uint8 grey levels.
+        images: (N, 3, S, S) uint8 pixel values.
         labels: (N,) int64.
         measured: what the network takes beside the images, see `inputs.measured`.
     """

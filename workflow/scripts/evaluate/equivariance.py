@@ -63,6 +63,7 @@ def main(argv: list[str] | None = None) -> None:
             "split_sha256": checkpoint.metadata["split_sha256"],
             **stamp(str(device), arguments.threads),
         },
+        compact=True,
     )
 
 

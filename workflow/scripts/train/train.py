@@ -22,7 +22,7 @@ from equimorph.data.tensors import network_input
 from equimorph.device import DEVICES, open_device, peak_memory, within_memory
 from equimorph.errors import InputError
 from equimorph.groups.names import symmetry
-from equimorph.io import read_json, remove_leftovers, run, write_json, write_text
+from equimorph.io import read_json, run, write_json, write_text
 from equimorph.models.checkpoint import save_checkpoint
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.initialisation import initialise
@@ -168,8 +168,6 @@ def write_results(
     specification, size = job["specification"], job["specification"]["input_size"]
     best = trained.history[trained.best_epoch - 1]
     group, order = symmetry(specification)
-    for path in (arguments.output_model, arguments.output_history, arguments.output_run):
-        remove_leftovers(path)
     save_checkpoint(arguments.output_model, trained.best_state, {**job, "model": arguments.model})
     write_text(arguments.output_history, pd.DataFrame(trained.history).to_csv(index=False))
     write_json(

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from equimorph.models.asymmetry import MEASURES, checked
-from equimorph.models.head import GreyLevels
+from equimorph.models.head import CircularMask, Normalise
 
 S2_CHANNELS = (32, 64, 128, 256, 512)
 ASYMMETRY_FEATURES = 16
@@ -34,7 +34,7 @@ class CBFocalCNN(nn.Module):
             classes: number of logits.
         """
         super().__init__()
-        self.grey_levels = GreyLevels(input_size)
+        self.normalise, self.mask = Normalise(), CircularMask(input_size)
         blocks: list[nn.Module] = []
         source = 3
         for channels in S2_CHANNELS:
@@ -67,8 +67,8 @@ class CBFocalCNN(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, images: torch.Tensor, asymmetry: torch.Tensor | None = None) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 and (B, 1) indices to (B, classes) logits."""
-        features = self.blocks(self.grey_levels(images)).mean(dim=(2, 3))
+        """Map (B, 3, size, size) pixel values 0-255 and (B, 1) indices to (B, classes) logits."""
+        features = self.blocks(self.mask(self.normalise(images))).mean(dim=(2, 3))
         if self.asymmetry is not None:
             features = torch.cat([features, self.asymmetry(checked(asymmetry))], dim=1)
         return self.classifier(features)

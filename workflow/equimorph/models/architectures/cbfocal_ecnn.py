@@ -10,7 +10,8 @@ from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
 from equimorph.models.asymmetry import MEASURES, checked
-from equimorph.models.head import GreyLevels
+from equimorph.models.fields import regular_fields, trivial_fields
+from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import plane, steerable_conv
@@ -85,14 +86,12 @@ class CBFocalECNN(nn.Module):
             trunk = Trunk(tuple(fields), S2_POOL_AFTER, stem_stride=1)
             stem_padding = exact_sizes(trunk, input_size).stem_padding
         space = plane(group)
-        field_type = enn.FieldType(space, 3 * [space.trivial_repr])
+        field_type = trivial_fields(space, 3)
         self.input_type = field_type
-        self.grey_levels = GreyLevels(input_size)
+        self.normalise, self.mask = Normalise(), CircularMask(input_size)
         blocks: list[enn.EquivariantModule] = []
         for block, (width, dropout) in enumerate(zip(fields, field_dropout, strict=True), start=1):
-            hidden_type = enn.FieldType(
-                space, width * [space.trivial_repr] + width * [space.regular_repr]
-            )
+            hidden_type = trivial_fields(space, width) + regular_fields(space, width)
             padding = stem_padding if block == 1 else 1
             blocks += [
                 steerable_conv(field_type, hidden_type, 3, 1, padding),
@@ -122,8 +121,8 @@ class CBFocalECNN(nn.Module):
         )
 
     def forward(self, images: torch.Tensor, asymmetry: torch.Tensor | None = None) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 and (B, 1) indices to (B, classes) logits."""
-        fields = enn.GeometricTensor(self.grey_levels(images), self.input_type)
+        """Map (B, 3, size, size) pixel values 0-255 and (B, 1) indices to (B, classes) logits."""
+        fields = enn.GeometricTensor(self.mask(self.normalise(images)), self.input_type)
         features = self.group_pool(self.blocks(fields)).tensor.mean(dim=(2, 3))
         if self.asymmetry is not None:
             features = torch.cat([features, self.asymmetry(checked(asymmetry))], dim=1)
