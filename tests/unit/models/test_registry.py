@@ -186,7 +186,8 @@ def test_checkpoint_round_trip(name, network_defaults, tmp_path):
     metadata = {"specification": specification, "classes": list("abcdefghij"), "model": name}
     save_checkpoint(tmp_path / "model.safetensors", state, metadata)
     loaded = load_checkpoint(tmp_path / "model.safetensors")
-    assert loaded.prepare(np.zeros((2, 70, 70, 3), np.uint8)).shape == (2, 3, 65, 65)
+    (prepared,) = loaded.prepare(np.zeros((2, 70, 70, 3), np.uint8))
+    assert prepared.shape == (2, 3, 65, 65)
     assert loaded.classes == list("abcdefghij")
     with torch.no_grad():
         assert torch.equal(loaded.network(images(65)), network.eval()(images(65)))

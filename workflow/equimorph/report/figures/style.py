@@ -159,4 +159,5 @@ def _compact(svg: str) -> str:
     options.remove_metadata = options.strip_comments = options.strip_xml_prolog = True
     options.strip_ids = options.shorten_ids = options.enable_viewboxing = True
     options.indent_type, options.newlines = "none", False
-    return scour.scourString(svg.replace("'DejaVu Sans'", _FONTS), options)
+    small = scour.scourString(svg.replace("'DejaVu Sans'", _FONTS), options)
+    return small[small.index("<svg") :]  # without its DOCTYPE a drawing can stand in a page
