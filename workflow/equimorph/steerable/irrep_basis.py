@@ -287,7 +287,7 @@ def _couple(
     single: dict[Slot, list[tuple[int, int, float]]] = defaultdict(list)
     for copy, rows in enumerate(copies):
         for index, kernel in enumerate(entries):
-            if rows[0] not in kernel and not any(row in kernel for row in rows):
+            if not any(row in kernel for row in rows):
                 continue
             features = tuple(kernel.get(row, ()) for row in rows)
             sign, slot = _leading(features)
