@@ -71,10 +71,10 @@ def test_quarter_turns_only_move_pixels(turns):
 def test_a_spot_goes_where_it_should(angle):
     inside = circular_mask(65) > 0
     error = (rotated(blob(65, 0), angle) - blob(65, angle))[..., inside].abs().max()
-    assert error < 0.1  # of 200 grey levels
+    assert error < 0.1  # of 200 pixel values
 
 
-def test_rotation_stays_within_the_grey_levels():
+def test_rotation_stays_within_the_pixel_values():
     edges = torch.zeros(1, 3, 33, 33)
     edges[..., 12:20, 12:20] = 255
     turned = rotated(edges, 30)

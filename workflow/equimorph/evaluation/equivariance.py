@@ -16,22 +16,24 @@ def measure_equivariance(
     images: torch.Tensor,
     labels: torch.Tensor,
     angles_degrees: Sequence[float],
+    measured: Sequence[torch.Tensor] = (),
 ) -> dict[str, Any]:
     """Measure error and accuracy against angle, and both for the images swapped left to right.
 
     Args:
-        network: maps (N, 3, S, S) grey levels to (N, classes) logits; left in evaluation mode.
+        network: maps (N, 3, S, S) pixel values to (N, classes) logits; left in evaluation mode.
         images: (N, 3, S, S), of any type, not all alike.
         labels: (N,) true classes.
         angles_degrees: of the rotations, anticlockwise.
+        measured: what the network takes beside the images, which does not turn with them.
 
     Returns:
         ready for JSON: angles, error and accuracy of each, reflected: {error, accuracy}. The errors
         are None for a network that gives all images the same logits, as a failed training may.
     """
-    still = _logits(network, images)
-    turned = logits_against_angle(network, images, angles_degrees)
-    reflected = logits_against_angle(network, images, [0], reflect=True)
+    still = _logits(network, images, *measured)
+    turned = logits_against_angle(network, images, angles_degrees, measured=measured)
+    reflected = logits_against_angle(network, images, [0], reflect=True, measured=measured)
     try:
         *errors, mirrored = relative_error(torch.cat([turned, reflected]), still).tolist()
     except InputError:
@@ -54,11 +56,11 @@ def rotated(images: torch.Tensor, angle_degrees: float) -> torch.Tensor:
     mirrored at its edge.
 
     Args:
-        images: (N, C, S, S) grey levels, of any type.
+        images: (N, C, S, S) pixel values, of any type.
         angle_degrees: anticlockwise as displayed with row 0 on top, like `rot90`.
 
     Returns:
-        (N, C, S, S) grey levels, floats unless the pixels only moved.
+        (N, C, S, S) pixel values, floats unless the pixels only moved.
     """
     quarters, rest = divmod(angle_degrees, 90)
     return _resampled(images, rest).rot90(int(quarters), (2, 3))
@@ -77,6 +79,7 @@ def logits_against_angle(
     images: torch.Tensor,
     angles_degrees: Sequence[float],
     reflect: bool = False,
+    measured: Sequence[torch.Tensor] = (),
 ) -> torch.Tensor:
     """Return the (angles, N, classes) logits of turned images.
 
@@ -85,13 +88,14 @@ def logits_against_angle(
         images: the same.
         angles_degrees: the same.
         reflect: whether the images are swapped left to right before they are rotated.
+        measured: as in `measure_equivariance`.
     """
     if reflect:
         images = images.flip(3)
     # The same resampling serves the four quarter turns.
     below_90 = {rest: _resampled(images, rest) for rest in {a % 90 for a in angles_degrees}}
     turned = (rotated(below_90[angle % 90], 90 * (angle // 90)) for angle in angles_degrees)
-    return torch.stack([_logits(network, moved) for moved in turned])
+    return torch.stack([_logits(network, moved, *measured) for moved in turned])
 
 
 def relative_error(moved: torch.Tensor, still: torch.Tensor) -> torch.Tensor:
@@ -117,8 +121,8 @@ def relative_error(moved: torch.Tensor, still: torch.Tensor) -> torch.Tensor:
     return (moved - still).square().sum(2).mean(1).sqrt() / spread
 
 
-def _logits(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    return predict_logits(network, images).cpu().double()
+def _logits(network: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
+    return predict_logits(network, *inputs).cpu().double()
 
 
 def _accuracy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -141,17 +141,24 @@ def compute_basis(
 
 
 def _with_canonical_signs(samples: torch.Tensor) -> torch.Tensor:
-    """Turn each element so that the first of its large entries is positive.
+    """Turn each element so that its canonical sign is positive."""
+    # In one layout, computed or read from a file: the order of sums depends on it.
+    return (samples * canonical_signs(samples)[:, None, None, None]).contiguous()
+
+
+def canonical_signs(samples: torch.Tensor) -> torch.Tensor:
+    """Return the sign of the first of each element's large entries, (K,) of 1 and -1.
 
     escnn takes the coefficients of dihedral groups, O(2) and others from a singular value
     decomposition, whose signs differ between types of CPU: D4's weights, trained on one, gave
     another network on the next (accuracy 0.16 instead of 0.75).
+
+    Args:
+        samples: (K, channels out, channels in, kernel_size^2) of a basis.
     """
     entries = samples.flatten(1)
     large = entries.abs() > _LARGE * entries.abs().amax(1, keepdim=True)
-    first = entries.gather(1, large.int().argmax(1, keepdim=True))
-    # In one layout, computed or read from a file: the order of sums depends on it.
-    return (samples * first.sign()[:, :, None, None]).contiguous()
+    return entries.gather(1, large.int().argmax(1, keepdim=True))[:, 0].sign()
 
 
 def _key(

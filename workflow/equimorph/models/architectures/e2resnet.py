@@ -12,7 +12,7 @@ from torch import nn
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
 from equimorph.models.fields import regular_fields, trivial_fields
-from equimorph.models.head import GreyLevels
+from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.trunk import stem_padding
 from equimorph.steerable.convolution import SteerableConv, plane
 
@@ -84,7 +84,7 @@ class E2ResNet(nn.Module):
         space = plane(group)
         self.input_type = trivial_fields(space, 3)
         stem_type = regular_fields(space, base_width)
-        self.grey_levels = GreyLevels(input_size)
+        self.normalise, self.mask = Normalise(), CircularMask(input_size)
         # The stem's pool and three stages halve the map.
         padding = stem_padding(input_size, STEM_KERNEL, stride=2, halvings=4)
         self.stem = enn.SequentialModule(
@@ -106,8 +106,8 @@ class E2ResNet(nn.Module):
         self.classifier = nn.Linear(len(field_type), classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
-        fields = enn.GeometricTensor(self.grey_levels(images), self.input_type)
+        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+        fields = enn.GeometricTensor(self.mask(self.normalise(images)), self.input_type)
         pooled = self.group_pool(self.space_pool(self.blocks(self.stem(fields))))
         return self.classifier(pooled.tensor.flatten(1))
 

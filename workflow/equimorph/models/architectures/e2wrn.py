@@ -14,7 +14,7 @@ from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import Group, parse_group
 from equimorph.models.fields import regular_fields, trivial_fields
-from equimorph.models.head import GreyLevels
+from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.trunk import stem_padding
 from equimorph.steerable.convolution import SteerableConv, plane
 
@@ -123,7 +123,7 @@ class E2WideResNet(nn.Module):
         self.input_type = trivial_fields(space, 3)
         # The stem has few channels: it always gets the factor, for enough independent filters.
         field_type = _regular(space, STEM_WIDTH, keep_parameters=True)
-        self.grey_levels = GreyLevels(input_size)
+        self.normalise, self.mask = Normalise(), CircularMask(input_size)
         halvings = 3 if stem_stride == 2 else 2
         padding = stem_padding(input_size, STEM_KERNEL, stride=1, halvings=halvings)
         self.stem = _conv(self.input_type, field_type, STEM_KERNEL, 1, padding)
@@ -148,8 +148,8 @@ class E2WideResNet(nn.Module):
         self.classifier = nn.Linear(field_type.size, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
-        fields = enn.GeometricTensor(self.grey_levels(images), self.input_type)
+        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+        fields = enn.GeometricTensor(self.mask(self.normalise(images)), self.input_type)
         maps = self.activation(self.stages(self.stem(fields))).tensor
         return self.classifier(maps.mean(dim=(2, 3)))
 

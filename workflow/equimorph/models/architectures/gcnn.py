@@ -8,7 +8,7 @@ from torch import nn
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
 from equimorph.models.fields import regular_fields, trivial_fields
-from equimorph.models.head import GreyLevels, classifier
+from equimorph.models.head import CircularMask, Normalise, classifier
 from equimorph.models.matching import gcnn_trunk
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
@@ -52,7 +52,7 @@ class GCNN(nn.Module):
         space = plane(group)
         field_type = trivial_fields(space, 3)
         self.input_type = field_type
-        self.grey_levels = GreyLevels(input_size)
+        self.normalise, self.mask = Normalise(), CircularMask(input_size)
         blocks: list[enn.EquivariantModule] = []
         for block, fields in enumerate(trunk.fields, start=1):
             hidden_type = regular_fields(space, fields)
@@ -74,8 +74,8 @@ class GCNN(nn.Module):
         self.classifier = classifier(features, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
-        fields = enn.GeometricTensor(self.grey_levels(images), self.input_type)
+        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+        fields = enn.GeometricTensor(self.mask(self.normalise(images)), self.input_type)
         maps = self.group_pool(self.blocks(fields)).tensor
         features = maps.flatten(1) if self.flatten else maps.mean(dim=(2, 3))
         return self.classifier(features)

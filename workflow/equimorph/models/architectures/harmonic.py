@@ -14,7 +14,7 @@ from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import CONTINUOUS_GROUPS
 from equimorph.models.fields import trivial_fields
-from equimorph.models.head import GreyLevels, classifier
+from equimorph.models.head import CircularMask, Normalise, classifier
 from equimorph.models.matching import base_trunk
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
@@ -122,7 +122,7 @@ class HarmonicGCNN(nn.Module):
         irreps = space.fibergroup.bl_irreps(band_limit)
         field_type = trivial_fields(space, 3)
         self.input_type = field_type
-        self.grey_levels = GreyLevels(input_size)
+        self.normalise, self.mask = Normalise(), CircularMask(input_size)
         blocks: list[nn.Module] = []
         for block, fields in enumerate(trunk.fields, start=1):
             elu = enn.FourierELU(space, fields, irreps, samples)
@@ -149,8 +149,8 @@ class HarmonicGCNN(nn.Module):
         self.classifier = classifier(features, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
-        fields = enn.GeometricTensor(self.grey_levels(images), self.input_type)
+        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+        fields = enn.GeometricTensor(self.mask(self.normalise(images)), self.input_type)
         maps = self.invariant_map(self.blocks(fields)).tensor
         return self.classifier(maps.mean(dim=(2, 3)))
 
