@@ -9,7 +9,6 @@ from PIL import Image
 
 from equimorph.report.figures.sheets import contact_sheet
 from equimorph.report.figures.style import (
-    class_colours,
     family,
     save,
     shade,
@@ -68,7 +67,5 @@ def test_families_and_colours():
         "dihedral",
         "dihedral",
     ]
-    assert len(set(class_colours(10))) == 10
-    assert len(set(class_colours(14))) == 14
     assert shade("#0072b2", 1) == "#0072b2"
     assert shade("#0072b2", 0) == "#ffffff"

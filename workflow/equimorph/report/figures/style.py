@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -39,19 +38,6 @@ SUBSET_COLOURS = {
     "quarantined": "#cc79a7",
     "unused": "#bbbbbb",
 }
-# Petroff (2021), arXiv:2107.02270: ten colours optimised for colour-vision deficiencies.
-_TEN_COLOURS = (
-    "#3f90da",
-    "#ffa90e",
-    "#bd1f01",
-    "#94a4a2",
-    "#832db6",
-    "#a96b59",
-    "#e76300",
-    "#b9ac70",
-    "#717581",
-    "#92dadd",
-)
 
 _SETTINGS: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so the same everywhere
@@ -118,13 +104,6 @@ def families_of(models: pd.Series) -> dict[str, str]:
     return {
         str(model): family(None if pd.isna(group) else group) for model, group in models.items()
     }
-
-
-def class_colours(count: int) -> list[str]:
-    """Return one colour per class, in label order, the same in every figure."""
-    if count <= len(_TEN_COLOURS):
-        return list(_TEN_COLOURS[:count])
-    return [to_hex(colour) for colour in mpl.colormaps["viridis"](np.linspace(0, 1, count))]
 
 
 def shade(colour: str, weight: float) -> str:
