@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def advise_images_first():
     here = any(Path(RESULTS).glob("models/*/*/model.safetensors"))
     missing = [path for path in (IMAGES, *CONDITION_IMAGES) if not Path(path).exists()]
     if workflow.is_main_process and here and missing:
-        if "images" not in workflow.dag_settings.targets:
+        if "images" not in sys.argv:  # Snakemake itself knows its targets later
             logger.info(
                 f"{missing[0]} is not here, as in a clone. `snakemake images --cores all` first "
                 "makes the images alone; without it, an edit may plan trainings that it does not "
