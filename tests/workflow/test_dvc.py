@@ -39,23 +39,19 @@ def test_then_one_changed_training_parameter_re_runs_the_trainings_and_what_foll
 @pytest.fixture(scope="module")
 def with_images(published, tmp_path_factory) -> Project:
     """A clone, pulled, its images made; each test takes its edit back."""
-    folder = tmp_path_factory.mktemp("with_images") / "clone"
-    published.run("git", "clone", "-q", str(published.folder), str(folder))
-    project = Project(folder)
-    project.environment = published.environment
+    project = clone_of(published, tmp_path_factory.mktemp("with_images") / "clone")
     project.run("dvc", "pull", "-q")
     said = project.snakemake("-n").stdout
     assert "Nothing to be done" in said and "snakemake images --cores all" in said
-    assert project.planned("images") == {
-        **dict.fromkeys(("draw", "verify", "catalogue", "split", "convert", "images"), 1),
-        "degrade": 3,
-    }
+    data = ("draw", "verify", "catalogue", "find_lookalikes", "split", "convert")
+    assert project.planned("images") == {**dict.fromkeys(data, 1), "degrade": 3, "images": 1}
     project.snakemake("images")
     assert "snakemake images" not in project.snakemake("-n").stdout
     assert "up to date" in project.run("dvc", "status").stdout  # data made again, to the last bit
     return project
 
 
+@pytest.mark.xdist_group("with_images")
 @pytest.mark.parametrize("name", EDITS)
 def test_in_a_clone_whose_images_are_made_one_edit_re_runs_exactly_its_jobs(with_images, name):
     (path, change), expected = EDITS[name]

@@ -8,6 +8,8 @@ DATA_FILES = [
     f"{DATA}/galaxies.npz" if SIMULATED else RAW,
     f"{DATA}/verified.json",
     f"{DATA}/catalogue.csv",
+    f"{DATA}/lookalikes.csv",
+    f"{DATA}/blank.csv",
     f"{DATA}/audit.json",
     f"{DATA}/neighbours.csv",
     SPLIT_CSV,
@@ -184,10 +186,37 @@ rule catalogue:
         " --catalogue {output.catalogue} 2>&1 | tee {log}"
 
 
+# From the raw file, for the same reason.
+rule find_lookalikes:
+    input:
+        **code("data/find_lookalikes.py", COMPUTE_ENV),
+        raw=RAW,
+        verified=f"{DATA}/verified.json",
+    output:
+        pairs=f"{DATA}/lookalikes.csv",
+        blank=f"{DATA}/blank.csv",
+    log:
+        f"{LOGS}/find_lookalikes.log",
+    group:
+        "data"
+    conda:
+        "../../envs/compute.yaml"
+    threads: 4
+    params:
+        similarity=config["data"]["split"]["similarity"],
+    message:
+        "Find images that are one, also turned, mirrored or recompressed, and blank ones."
+    shell:
+        "python {input.script} --raw {input.raw} --similarity {params.similarity}"
+        " --output-pairs {output.pairs} --output-blank {output.blank} 2>&1 | tee {log}"
+
+
 rule audit:
     input:
         **code("data/audit.py", COMPUTE_ENV),
         catalogue=f"{DATA}/catalogue.csv",
+        pairs=f"{DATA}/lookalikes.csv",
+        blank=f"{DATA}/blank.csv",
     output:
         audit=f"{DATA}/audit.json",
         neighbours=f"{DATA}/neighbours.csv",
@@ -201,10 +230,10 @@ rule audit:
         classes=len(CLASSES),
         radius=config["data"]["split"]["radius_arcsec"],
     message:
-        "Audit the catalogue for duplicates, neighbours and gaps."
+        "Audit the data set for duplicates, neighbours and gaps."
     shell:
-        "python {input.script} --catalogue {input.catalogue} --classes {params.classes}"
-        " --radius-arcsec {params.radius} --output-audit {output.audit}"
+        "python {input.script} --catalogue {input.catalogue} --lookalikes {input.pairs} --blank {input.blank}"
+        " --classes {params.classes} --radius-arcsec {params.radius} --output-audit {output.audit}"
         " --output-neighbours {output.neighbours} 2>&1 | tee {log}"
 
 
@@ -212,6 +241,8 @@ rule split:
     input:
         **code("data/split.py", COMPUTE_ENV),
         catalogue=f"{DATA}/catalogue.csv",
+        pairs=f"{DATA}/lookalikes.csv",
+        blank=f"{DATA}/blank.csv",
     output:
         csv=SPLIT_CSV,
         json=SPLIT_JSON,
@@ -226,5 +257,5 @@ rule split:
     message:
         "Split the galaxies once, for every model and seed."
     shell:
-        "python {input.script} --catalogue {input.catalogue} {params.settings}"
-        " --output-csv {output.csv} --output-json {output.json} 2>&1 | tee {log}"
+        "python {input.script} --catalogue {input.catalogue} --lookalikes {input.pairs} --blank {input.blank}"
+        " {params.settings} --output-csv {output.csv} --output-json {output.json} 2>&1 | tee {log}"

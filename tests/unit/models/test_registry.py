@@ -31,10 +31,11 @@ from equimorph.models.trunk import (
     exact_sizes,
     head_parameters,
     plain_sizes,
+    stem_padding,
     trunk_macs,
     trunk_parameters,
 )
-from equimorph.steerable.convolution import he_standard_deviations, plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, he_standard_deviations, plane
 from equimorph.study.models import resolve
 
 
@@ -61,6 +62,13 @@ def test_inexact_sizes_are_refused_with_the_nearest_that_work(size):
         exact_sizes(Trunk(), size)
     nearest = eval(str(error.value).rsplit("are ", 1)[1].rstrip("."))
     assert all(exact_sizes(Trunk(), near) for near in nearest)
+
+
+def test_padding_of_a_stem():
+    assert stem_padding(255, 3, stride=2, halvings=5) == exact_sizes(Trunk(), 255).stem_padding
+    assert stem_padding(65, 5, stride=1, halvings=3) == 2
+    with pytest.raises(InputError, match="input size 64"):
+        stem_padding(64, 7, stride=2, halvings=4)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +155,9 @@ def test_masks_of_a_network(network_defaults):
         network = build(
             resolve("CNN", {}, {**network_defaults, "input_size": 255, "mask": mask}), 2
         )
-        grey = network.grey_levels(torch.full((1, 3, 255, 255), 77.3))
-        assert grey.max().item() == pytest.approx(1)
-        inside[mask] = (grey[0, 0] > 0.5).sum().item()
+        seen = network.mask(network.normalise(torch.full((1, 3, 255, 255), 77.3)))
+        assert seen.max().item() == pytest.approx(1)
+        inside[mask] = (seen[0, 0] > 0.5).sum().item()
     assert inside["hard"] == 49_677
     assert inside["soft"] == pytest.approx(torch.pi * (127.5 - 2.55) ** 2, rel=1e-3)
     assert inside["none"] == 255**2
@@ -163,7 +171,7 @@ def test_fast_initialisation_has_escnns_variances(name, trivial_input):
     space = plane(parse_group(name))
     source = 3 * [space.trivial_repr] if trivial_input else 2 * [space.regular_repr]
     mixed = [space.regular_repr, space.regular_repr, space.trivial_repr]
-    conv = steerable_conv(enn.FieldType(space, source), enn.FieldType(space, mixed), 3, 1, 1)
+    conv = SteerableConv(enn.FieldType(space, source), enn.FieldType(space, mixed), 3, 1, 1)
     theirs = _generalized_he_init_variances(conv.basisexpansion)
     torch.testing.assert_close(he_standard_deviations(conv), theirs)
 
@@ -186,7 +194,8 @@ def test_checkpoint_round_trip(name, network_defaults, tmp_path):
     metadata = {"specification": specification, "classes": list("abcdefghij"), "model": name}
     save_checkpoint(tmp_path / "model.safetensors", state, metadata)
     loaded = load_checkpoint(tmp_path / "model.safetensors")
-    assert loaded.prepare(np.zeros((2, 70, 70, 3), np.uint8)).shape == (2, 3, 65, 65)
+    (prepared,) = loaded.prepare(np.zeros((2, 70, 70, 3), np.uint8))
+    assert prepared.shape == (2, 3, 65, 65)
     assert loaded.classes == list("abcdefghij")
     with torch.no_grad():
         assert torch.equal(loaded.network(images(65)), network.eval()(images(65)))

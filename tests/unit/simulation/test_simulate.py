@@ -24,7 +24,7 @@ def galaxies():
 
 
 def luminance(images, aperture=14.0):
-    """Grey levels above the sky within `aperture` arcsec, and the coordinates in arcsec."""
+    """Pixel values above the sky within `aperture` arcsec, and the coordinates in arcsec."""
     size = images.shape[1]
     axis = (np.arange(size) - (size - 1) / 2) * FIELD / size
     x, y = np.meshgrid(axis, axis)

@@ -15,6 +15,7 @@ from torch import nn
 from equimorph.data.tensors import network_input
 from equimorph.errors import InputError
 from equimorph.io import atomic_path
+from equimorph.models.inputs import measured
 from equimorph.models.registry import build
 
 # 2: kernel bases have signs of their own; escnn's depend on the CPU, so 1 computes something else.
@@ -31,17 +32,21 @@ class Checkpoint:
     """A network in evaluation form and what was stored with it.
 
     Attributes:
-        network: takes (B, 3, size, size) grey levels, gives logits.
+        network: takes what `prepare` returns, gives logits.
         metadata: `model` (name), `specification`, `classes`, `seed`, `split_sha256`, ...
     """
 
     network: nn.Module
     metadata: dict[str, Any]
 
-    def prepare(self, images: np.ndarray) -> torch.Tensor:
-        """Crop and resize (N, W, W, 3) uint8 images as in training, to (N, 3, size, size)."""
+    def prepare(self, images: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """Return what the network takes of (N, W, W, 3) uint8 images, prepared as in training.
+
+        The first is (N, 3, size, size) uint8, cropped and resized.
+        """
         specification = self.metadata["specification"]
-        return network_input(images, specification["input_size"], specification["crop"])
+        pixels = network_input(images, specification["input_size"], specification["crop"])
+        return (pixels, *measured(self.network, images))
 
     @property
     def classes(self) -> list[str]:

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
         images = open_images(path)
         if len(images) != len(index):
             raise InputError(f"{path}: holds {len(images)} images; the test set has {len(index)}.")
-        predicted = predict_logits(checkpoint.network, checkpoint.prepare(images))
+        predicted = predict_logits(checkpoint.network, *checkpoint.prepare(images))
         logits[path.stem] = predicted.cpu().numpy()
     write_predictions(arguments.output, index, label, logits)
 
