@@ -3,7 +3,7 @@
 PYTHONPATH=workflow python tests/benchmarks/irrep_sparsity.py --figure docs/irrep-sparsity.png
 
 It also prints the table of docs/irrep-convolution.md: multiply-adds with 3 x 3 kernels, counted on
-the routes that the convolution takes.
+the sparse forms of the convolution.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
 from equimorph.report.figures.style import WIDTH, save, styled
-from equimorph.steerable.convolution import SteerableConv, plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, plane
 from equimorph.steerable.irrep_basis import NOISE, components
 
 GROUPS = ["C2", "C4", "C8", "C16", "D2", "D4", "D8", "D16"]
@@ -29,7 +29,7 @@ def convolution(group: str) -> SteerableConv:
     """Return the 3 x 3 convolution between two regular fields, with random weights."""
     space = plane(parse_group(group))
     field = enn.FieldType(space, [space.regular_repr])
-    conv = steerable_conv(field, field, 3, 1, 1)
+    conv = SteerableConv(field, field, 3, 1, 1)
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         conv.weights.normal_(generator=generator)
@@ -55,13 +55,14 @@ def filters(conv: SteerableConv) -> tuple[torch.Tensor, torch.Tensor, list[int]]
 def mixing_matrix(conv: SteerableConv) -> torch.Tensor:
     """Return the matrix from features to outputs in the irrep basis, zero between its blocks."""
     sparse, _ = conv.sparse
-    route = sparse.route
-    whole = torch.zeros(route.from_irreps.shape[1], route.features)
+    form = sparse.form
+    whole = torch.zeros(form.from_irreps.shape[1], form.features)
     matrices = sparse.matrices(conv.weights.detach().view(1, 1, -1), torch.float32)
-    for block, matrix in zip(route.blocks, matrices, strict=True):
-        for repeat in range(block.repeats):
-            row, column = block.outputs + repeat * block.rows, block.features + repeat * block.slots
-            whole[row : row + block.rows, column : column + block.slots] = matrix
+    for mixing, matrix in zip(form.mixings, matrices, strict=True):
+        for repeat in range(mixing.repeats):
+            row = mixing.outputs + repeat * mixing.rows
+            column = mixing.features + repeat * mixing.columns
+            whole[row : row + mixing.rows, column : column + mixing.columns] = matrix
     return whole
 
 
@@ -114,7 +115,7 @@ def draw(group: str) -> Figure:
     """Draw a filter in both bases, the stencils that it is made of and the mixing matrix."""
     conv = convolution(group)
     regular, irreps, frequencies = filters(conv)
-    stencils = conv.sparse[0].route.stencils
+    stencils = conv.sparse[0].form.stencils
     with styled():
         figure = Figure(figsize=(WIDTH, 8.4), layout="constrained", dpi=150)
         upper, middle, lower = figure.subfigures(3, 1, height_ratios=[5.3, 1.2, 1.9])
@@ -137,15 +138,15 @@ def draw(group: str) -> Figure:
 
 def draw_mixing(axes: Axes, conv: SteerableConv) -> None:
     """Show the mixing matrix, its blocks framed and named by their frequencies."""
-    matrix, route = mixing_matrix(conv), conv.sparse[0].route
+    matrix, form = mixing_matrix(conv), conv.sparse[0].form
     draw_matrix(axes, matrix)
-    for block in route.blocks:
-        for repeat in range(block.repeats):
+    for mixing in form.mixings:
+        for repeat in range(mixing.repeats):
             corner = (
-                block.features + repeat * block.slots - 0.5,
-                block.outputs + repeat * block.rows - 0.5,
+                mixing.features + repeat * mixing.columns - 0.5,
+                mixing.outputs + repeat * mixing.rows - 0.5,
             )
-            frame = Rectangle(corner, block.slots, block.rows, fill=False, edgecolor=INK)
+            frame = Rectangle(corner, mixing.columns, mixing.rows, fill=False, edgecolor=INK)
             axes.add_patch(frame)
     axes.set_title(f"d   the mixing matrix: {_count(matrix)}, {conv.weights.numel()} weights")
     axes.set(
@@ -172,9 +173,9 @@ def table(groups: list[str]) -> str:
         n, dense, mixing = (
             conv.in_type.size,
             conv.expand_parameters()[0].numel(),
-            sparse.route.mixing,
+            sparse.form.mixing_macs,
         )
-        bases = sparse.route.to_irreps.numel() + sparse.route.from_irreps.numel()
+        bases = sparse.form.to_irreps.numel() + sparse.form.from_irreps.numel()
         counts = (n, conv.weights.numel(), f"{dense:,}", mixing, f"{dense / mixing:.1f}")
         cells = (group, *counts, f"{bases:,}", sparse.operations)
         lines.append(f"| {' | '.join(map(str, cells))} |")

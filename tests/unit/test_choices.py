@@ -12,6 +12,7 @@ from equimorph.device import DEVICES
 from equimorph.errors import InputError
 from equimorph.models import architectures
 from equimorph.models.architectures import backbone
+from equimorph.models.head import MASKS
 from equimorph.report.render import _MATCHES, _SOURCES
 from equimorph.robustness import degradations
 from equimorph.robustness.degradations.noise import FORMULAS
@@ -35,6 +36,7 @@ CODE = {
     "data.split.protocol": PROTOCOLS,
     "conditions.*.kind": modules(degradations),
     "conditions.*.formula": FORMULAS,
+    "network.mask": MASKS,
     "network.match": _MATCHES,
     "models.*.architecture": ARCHITECTURES,
     "models.*.backbone": backbone.LAST_LAYER,
@@ -91,7 +93,7 @@ def test_every_list_of_names_in_the_schema_is_compared(schema):
             yield from lists(node["additionalProperties"], f"{path}.*")
 
     # The head is a yes or no; a model's own keys repeat those of `network`.
-    apart = {"network.head", "models.*.head", "models.*.match"}
+    apart = {"network.head", "models.*.head", "models.*.mask", "models.*.match"}
     assert set(lists(schema, "")) - apart == set(CODE)
 
 

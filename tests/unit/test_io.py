@@ -39,15 +39,22 @@ def test_json_round_trip_refuses_nan(tmp_path):
     assert not (tmp_path / "b.json").exists()
 
 
+def test_compact_json_says_the_same_without_blanks(tmp_path):
+    value = {"x": [0.1, None], "y": {"é": "a b"}}
+    write_json(tmp_path / "a.json", value, compact=True)
+    assert read_json(tmp_path / "a.json") == value
+    assert len((tmp_path / "a.json").read_text().split()) == 2  # one blank, in a string
+
+
 def test_damaged_json_is_named(tmp_path):
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(InputError, match="bad.json: not a JSON file"):
         read_json(tmp_path / "bad.json")
 
 
-def test_sha256_reads_in_blocks(tmp_path):
+def test_sha256_is_that_of_the_content(tmp_path):
     (tmp_path / "f").write_bytes(b"galaxy" * 1000)
-    assert sha256_of(tmp_path / "f", block=7) == hashlib.sha256(b"galaxy" * 1000).hexdigest()
+    assert sha256_of(tmp_path / "f") == hashlib.sha256(b"galaxy" * 1000).hexdigest()
 
 
 def test_run_prints_one_sentence_and_exits_with_1(capsys):

@@ -1,7 +1,11 @@
 # From a source of galaxies to a verified, split, memory-mapped set.
 
+# What the study begins with. Simulated images are drawn from it where they are needed, to the last
+# bit, and so no stage of DVC holds them.
+SIMULATED = SOURCE == "simulated"
+RAW = f"{WORK if SIMULATED else DATA}/raw.h5"
 DATA_FILES = [
-    f"{DATA}/raw.h5",
+    f"{DATA}/galaxies.npz" if SIMULATED else RAW,
     f"{DATA}/verified.json",
     f"{DATA}/catalogue.csv",
     f"{DATA}/lookalikes.csv",
@@ -40,7 +44,7 @@ rule simulate:
     input:
         **code("data/simulate.py", COMPUTE_ENV),
     output:
-        raw="data/simulated/raw.h5",
+        galaxies="data/simulated/galaxies.npz",
     log:
         f"{LOGS}/simulate.log",
     group:
@@ -55,7 +59,25 @@ rule simulate:
         "Simulate galaxies of ten classes."
     shell:
         "python {input.script} --per-class {params.per_class} --size {params.size}"
-        " --seed {params.seed} --output {output.raw} 2>&1 | tee {log}"
+        " --seed {params.seed} --output {output.galaxies} 2>&1 | tee {log}"
+
+
+rule draw:
+    input:
+        **code("data/draw.py", COMPUTE_ENV),
+        galaxies="data/simulated/galaxies.npz",
+    output:
+        raw="work/simulated/raw.h5",
+    log:
+        f"{LOGS}/draw.log",
+    group:
+        "data"
+    conda:
+        "../../envs/compute.yaml"
+    message:
+        "Draw the images of the simulated galaxies."
+    shell:
+        "python {input.script} --galaxies {input.galaxies} --output {output.raw} 2>&1 | tee {log}"
 
 
 rule import_images:
@@ -83,7 +105,7 @@ rule import_images:
 rule verify:
     input:
         **code("data/verify.py", COMPUTE_ENV),
-        raw=f"{DATA}/raw.h5",
+        raw=RAW,
     output:
         verified=f"{DATA}/verified.json",
     log:
@@ -105,7 +127,7 @@ rule verify:
 rule convert:
     input:
         **code("data/convert.py", COMPUTE_ENV),
-        raw=f"{DATA}/raw.h5",
+        raw=RAW,
         verified=f"{DATA}/verified.json",
     output:
         images=f"{WORK}/images.npy",
@@ -149,7 +171,7 @@ rule remove_stars:
 rule catalogue:
     input:
         **code("data/catalogue.py", COMPUTE_ENV),
-        raw=f"{DATA}/raw.h5",
+        raw=RAW,
         verified=f"{DATA}/verified.json",
     output:
         catalogue=f"{DATA}/catalogue.csv",
@@ -172,7 +194,7 @@ rule catalogue:
 rule find_lookalikes:
     input:
         **code("data/find_lookalikes.py", COMPUTE_ENV),
-        raw=f"{DATA}/raw.h5",
+        raw=RAW,
         verified=f"{DATA}/verified.json",
     output:
         pairs=f"{DATA}/lookalikes.csv",

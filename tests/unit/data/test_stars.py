@@ -48,7 +48,7 @@ def near(row, column, radius):
 
 
 def light_at(image, row, column, radius=6):
-    """Mean light above the sky in a circle, in grey levels."""
+    """Mean light above the sky in a circle, in pixel values."""
     return image[near(row, column, radius)].mean() - SKY
 
 

@@ -16,8 +16,8 @@ from equimorph.models.initialisation import initialise
 from equimorph.models.trunk import Trunk
 from equimorph.steerable import irrep_product
 from equimorph.steerable.context import scratch
-from equimorph.steerable.convolution import SteerableConv, plane, steerable_conv
-from equimorph.steerable.irrep_basis import NotSparse, Route, routes
+from equimorph.steerable.convolution import SteerableConv, plane
+from equimorph.steerable.irrep_basis import NotSparse, SparseForm, sparse_forms
 from equimorph.steerable.irrep_conv import IrrepConv, chosen_methods, use_irrep_convolutions
 
 GROUPS = ["C1", "C2", "C4", "C8", "C16", "D1", "D2", "D4", "D8", "D16"]
@@ -91,31 +91,31 @@ def kernel_block(conv):
     return getattr(expansion, f"block_expansion_{expansion._escape_pair(pair)}")
 
 
-def kernels_of(route: Route) -> torch.Tensor:
-    """Basis kernels (B, n_out, n_in, k * k), rebuilt from what a route says."""
+def kernels_of(form: SparseForm) -> torch.Tensor:
+    """Basis kernels (B, n_out, n_in, k * k), rebuilt from what a sparse form says."""
     terms = {}
-    for run in route.runs:
-        for place, row in enumerate(range(*run.features.indices(route.features))):
+    for feature_sum in form.sums:
+        for place, row in enumerate(range(*feature_sum.features.indices(form.features))):
             terms[row] = [
                 (stencil, range(*where.indices(10**6))[place], sign)
-                for stencil, where, sign in run.terms
+                for stencil, where, sign in feature_sum.terms
             ]
-    count = 1 + max(int(block.weight.max()) for block in route.blocks)
+    count = 1 + max(int(mixing.weight.max()) for mixing in form.mixings)
     sparse = torch.zeros(
-        count, route.from_irreps.shape[1], len(route.to_irreps), route.stencils[0].numel()
+        count, form.from_irreps.shape[1], len(form.to_irreps), form.stencils[0].numel()
     ).double()
-    for block in route.blocks:
-        for repeat in range(block.repeats):
-            for row in range(block.rows):
-                for slot in range(block.slots):
-                    output = block.outputs + repeat * block.rows + row
+    for mixing in form.mixings:
+        for repeat in range(mixing.repeats):
+            for row in range(mixing.rows):
+                for column in range(mixing.columns):
+                    output = mixing.outputs + repeat * mixing.rows + row
                     for stencil, component, sign in terms[
-                        block.features + repeat * block.slots + slot
+                        mixing.features + repeat * mixing.columns + column
                     ]:
-                        sparse[block.weight[row, slot], output, component] += (
-                            block.scale[row, slot] * sign * route.stencils[stencil].flatten()
+                        sparse[mixing.weight[row, column], output, component] += (
+                            mixing.scale[row, column] * sign * form.stencils[stencil].flatten()
                         )
-    return torch.einsum("oi,bicp,cj->bojp", route.from_irreps, sparse, route.to_irreps)
+    return torch.einsum("oi,bicp,cj->bojp", form.from_irreps, sparse, form.to_irreps)
 
 
 @pytest.mark.parametrize(
@@ -125,19 +125,19 @@ def kernels_of(route: Route) -> torch.Tensor:
 def test_features_and_multiply_adds_of_3x3_kernels(group, features, mixing):
     """Six features per channel; D groups need half of what their irreps' sizes squared give."""
     for sparse in ours(escnns(group, fields=(1, 1))).sparse:
-        assert sparse.route.features == features
-        assert sparse.route.mixing == mixing
+        assert sparse.form.features == features
+        assert sparse.form.mixing_macs == mixing
 
 
 @pytest.mark.parametrize("kernel_size", [3, 4, 5, 7])
 @pytest.mark.parametrize("group", ["C1", "C8", "D1", "D8"])
-def test_routes_say_the_kernels_of_escnn(group, kernel_size):
+def test_sparse_forms_say_the_kernels_of_escnn(group, kernel_size):
     conv = escnns(group, (kernel_size, 0, 1), fields=(1, 1))
     kernels = kernel_block(conv).sampled_basis
-    forth, back = (sparse.route for sparse in ours(conv).sparse)
-    torch.testing.assert_close(kernels_of(forth).float(), kernels, rtol=0, atol=2e-6)
+    form, adjoint_form = (sparse.form for sparse in ours(conv).sparse)
+    torch.testing.assert_close(kernels_of(form).float(), kernels, rtol=0, atol=2e-6)
     adjoint = kernels.transpose(1, 2).flip(3)
-    torch.testing.assert_close(kernels_of(back).float(), adjoint, rtol=0, atol=2e-6)
+    torch.testing.assert_close(kernels_of(adjoint_form).float(), adjoint, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -179,7 +179,7 @@ def test_equals_escnn_in_double_precision_for_every_shape(group, shape):
 def check_double_precision(conv):
     """Compare with kernels free of rounding: escnn samples its own in single precision."""
     sparse = ours(conv)
-    kernel_block(conv).sampled_basis = kernels_of(sparse.sparse[0].route)
+    kernel_block(conv).sampled_basis = kernels_of(sparse.sparse[0].form)
     x = maps(conv).double()
     assert worst(outputs_and_gradients(sparse, x), outputs_and_gradients(conv, x)) < 1e-10
 
@@ -375,7 +375,7 @@ def test_fields_of_other_kinds():
 def test_kernels_without_structure_are_refused():
     regular_field = plane(parse_group("C4")).regular_repr
     with pytest.raises(NotSparse):
-        routes(torch.randn(24, 4, 4, 9), regular_field, regular_field)
+        sparse_forms(torch.randn(24, 4, 4, 9), regular_field, regular_field)
 
 
 @pytest.mark.parametrize("method", ["sparse", "dense"])
@@ -459,7 +459,7 @@ def test_layers_made_in_inference_mode(method):
 
 
 def test_transforms_of_torch_func_run_escnns_code():
-    conv = steerable_conv(regular("C4", 2), regular("C4", 3), 3, 1, 1)
+    conv = SteerableConv(regular("C4", 2), regular("C4", 3), 3, 1, 1)
     torch.nn.init.normal_(conv.weights, generator=torch.Generator().manual_seed(0))
     conv.method = "sparse"
     x = maps(conv)
@@ -516,7 +516,7 @@ def test_subclasses_keep_their_class():
             return enn.GeometricTensor(2 * output.tensor, output.type)
 
     types = regular("C4", 2), regular("C4", 2)
-    ours_already = steerable_conv(*types, 3, 1, 1)
+    ours_already = SteerableConv(*types, 3, 1, 1)
     network = torch.nn.ModuleList([enn.R2Conv(*types, 3), Doubled(*types, 3), ours_already])
     use_irrep_convolutions(network, "dense")
     assert [type(layer) for layer in network] == [IrrepConv, Doubled, SteerableConv]
@@ -524,14 +524,14 @@ def test_subclasses_keep_their_class():
 
 
 def test_copies_share_their_sparse_form():
-    conv = steerable_conv(regular("C4", 2), regular("C4", 2), 3, 1, 1)
+    conv = SteerableConv(regular("C4", 2), regular("C4", 2), 3, 1, 1)
     assert IrrepConv.adopt(copy.deepcopy(conv)).sparse is conv.sparse
     assert ours(escnns("C4")).sparse is ours(escnns("C4", fields=(1, 4))).sparse
 
 
 def test_the_cost_model_prefers_what_is_faster():
-    wide = IrrepConv.adopt(steerable_conv(regular("D8", 48), regular("D8", 48), 3, 1, 1))
-    narrow = IrrepConv.adopt(steerable_conv(regular("C2", 2), regular("C2", 2), 3, 1, 1))
+    wide = IrrepConv.adopt(SteerableConv(regular("D8", 48), regular("D8", 48), 3, 1, 1))
+    narrow = IrrepConv.adopt(SteerableConv(regular("C2", 2), regular("C2", 2), 3, 1, 1))
     for gradients in (True, False):
         for dtype in (torch.float32, torch.bfloat16):
             assert wide.is_sparse((8, 768, 33, 33), dtype, "cpu", gradients)
@@ -584,6 +584,6 @@ def test_networks_stay_invariant():
 def test_methods_of_a_network_are_told():
     network, _ = networks("D4", Trunk(fields=(2, 32, 2), pool_after=(), stem_stride=1))
     use_irrep_convolutions(network)
-    methods = chosen_methods(network, 33, batch=8, gradients=True)
+    methods = chosen_methods(network, (torch.zeros(1, 3, 33, 33),), batch=8, gradients=True)
     assert list(methods) == ["blocks.0", "blocks.3", "blocks.6"]
     assert methods["blocks.0"] == "dense"

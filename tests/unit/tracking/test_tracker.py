@@ -306,7 +306,7 @@ def test_a_finished_job_that_is_trained_again_is_another_run(tracked):
 def test_off_nothing_is_imported(tmp_path):
     code = (
         "import sys\n"
-        "from equimorph.tracking.tracker import open_tracker\n"
+        "from equimorph.tracking.open import open_tracker\n"
         "off = {'study': 'demo', 'folder': 'x', 'tensorboard': False, 'mlflow': None}\n"
         "tracker = open_tracker(off, 'CNN', {}, '', False)\n"
         "with tracker: tracker.following(print)({'epoch': 1})\n"

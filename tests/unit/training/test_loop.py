@@ -253,7 +253,7 @@ def interrupt(row):
         raise KeyboardInterrupt
 
 
-def test_balancing_sets_the_length_of_an_epoch():
+def test_the_sampler_sets_the_length_of_an_epoch():
     training = unequal(72)  # 48 and 24
     lengths = {"none": 64, "weighted": 64, "over": 96, "under": 48}  # multiples of the batch
     for sampler, length in lengths.items():

@@ -115,7 +115,7 @@ class Noisy(nn.Module):
         self.head = nn.Sequential(nn.BatchNorm1d(8), nn.Dropout(0.3, inplace=True), nn.Linear(8, 2))
 
     def forward(self, images):
-        """Map grey levels to logits."""
+        """Map pixel values to logits."""
         maps = enn.GeometricTensor(self.maps(images.float() / 255), self.type)
         return self.head(self.fields(maps).tensor.mean(dim=(2, 3)))
 

@@ -22,7 +22,7 @@ TARGET_RADIUS = 5.0  # arcsec: what reaches into this circle belongs to the obje
 OUTLINE, PEAK = 3.0, 6.0
 # Largest diameter of a faint star at half of its peak, in units of SEEING, which varies.
 COMPACT = 1.3
-# The Legacy Surveys show a flux f as 57 asinh(20 f) grey levels, so bright stars look wider.
+# The Legacy Surveys show a flux f as 57 asinh(20 f) pixel values, so bright stars look wider.
 STRETCH = 57
 ROUND, ROUND_SATURATED = 0.7, 0.8  # least axis ratio
 SATURATED = 250
@@ -38,7 +38,7 @@ _EIGHT = np.ones((3, 3), bool)
 
 @dataclass(frozen=True)
 class _Field:
-    """An image taken apart; lengths in px, light in grey levels, averaged over the channels.
+    """An image taken apart; lengths in px, light in pixel values, averaged over the channels.
 
     Attributes:
         fwhm: the seeing.
@@ -72,7 +72,7 @@ def remove_stars(image: np.ndarray, pixel_scale: float, rng: np.random.Generator
     like stars.
 
     Args:
-        image: (H, W, 3) grey levels 0-255, uint8 or float.
+        image: (H, W, 3) pixel values 0-255, uint8 or float.
         pixel_scale: arcsec per pixel.
         rng: this image's random stream, for the noise.
 
@@ -207,7 +207,7 @@ def _is_star(source: np.ndarray, light: np.ndarray, field: _Field, box: tuple[sl
 
 
 def _widening(peak: float) -> float:
-    """Return how much the stretch widens a Gaussian at half of its peak, in grey levels."""
+    """Return how much the stretch widens a Gaussian at half of its peak, in pixel values."""
     return math.sqrt(math.log2(2 * math.cosh(peak / (2 * STRETCH))))
 
 

@@ -11,7 +11,7 @@ def network_input(
     """Return the central part of images as a (N, 3, size, size) uint8 tensor.
 
     The resampling is antialiased where images shrink and symmetric about the centre, so it
-    commutes with rotations by 90 degrees and with reflections up to rounding to grey levels.
+    commutes with rotations by 90 degrees and with reflections up to rounding.
 
     Args:
         images: (N, W, W, 3) uint8, may be memory-mapped.

@@ -1,4 +1,4 @@
-"""How far a trained network keeps its word: change of logits and accuracy when images turn."""
+"""Change of a network's logits and accuracy when images turn."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,74 +11,29 @@ from equimorph.models.prediction import predict_logits
 from equimorph.robustness.splines import rotate_planes
 
 
-def equivariance_error(
-    network: nn.Module,
-    images: torch.Tensor,
-    angles_degrees: Sequence[float],
-    reflect: bool = False,
-) -> torch.Tensor:
-    """Return the relative error of the logits against angle.
-
-    It is the root mean square over images of |f(R x) - f(x)|, divided by that of |f(x) - m|, where
-    m is the mean of the logits over the images: 0 for an invariant network, sqrt(2) for one that
-    sees an unrelated image. A factor or an offset of the logits does not change it.
-
-    Args:
-        network: maps (N, 3, S, S) grey levels to (N, classes) logits; left in evaluation mode.
-        images: (N, 3, S, S), of any type, not all alike.
-        angles_degrees: of the rotations R, anticlockwise.
-        reflect: whether the images are swapped left to right before they are rotated.
-
-    Returns:
-        (angles,) float64 on the CPU.
-
-    Raises:
-        InputError: the logits of all images are the same.
-    """
-    moved = logits_against_angle(network, images, angles_degrees, reflect)
-    return relative_error(moved, _logits(network, images))
-
-
-def accuracy_against_angle(
-    network: nn.Module,
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    angles_degrees: Sequence[float],
-    reflect: bool = False,
-) -> torch.Tensor:
-    """Return the share of right answers against angle, (angles,) float64 on the CPU.
-
-    Args:
-        network: maps (N, 3, S, S) grey levels to (N, classes) logits; left in evaluation mode.
-        images: (N, 3, S, S), of any type.
-        labels: (N,) true classes.
-        angles_degrees: of the rotations, anticlockwise.
-        reflect: whether the images are swapped left to right before they are rotated.
-    """
-    return _accuracy(logits_against_angle(network, images, angles_degrees, reflect), labels)
-
-
 def measure_equivariance(
     network: nn.Module,
     images: torch.Tensor,
     labels: torch.Tensor,
     angles_degrees: Sequence[float],
+    measured: Sequence[torch.Tensor] = (),
 ) -> dict[str, Any]:
     """Measure error and accuracy against angle, and both for the images swapped left to right.
 
     Args:
-        network: maps (N, 3, S, S) grey levels to (N, classes) logits; left in evaluation mode.
+        network: maps (N, 3, S, S) pixel values to (N, classes) logits; left in evaluation mode.
         images: (N, 3, S, S), of any type, not all alike.
         labels: (N,) true classes.
         angles_degrees: of the rotations, anticlockwise.
+        measured: what the network takes beside the images, which does not turn with them.
 
     Returns:
         ready for JSON: angles, error and accuracy of each, reflected: {error, accuracy}. The errors
         are None for a network that gives all images the same logits, as a failed training may.
     """
-    still = _logits(network, images)
-    turned = logits_against_angle(network, images, angles_degrees)
-    reflected = logits_against_angle(network, images, [0], reflect=True)
+    still = _logits(network, images, *measured)
+    turned = logits_against_angle(network, images, angles_degrees, measured=measured)
+    reflected = logits_against_angle(network, images, [0], reflect=True, measured=measured)
     try:
         *errors, mirrored = relative_error(torch.cat([turned, reflected]), still).tolist()
     except InputError:
@@ -101,11 +56,11 @@ def rotated(images: torch.Tensor, angle_degrees: float) -> torch.Tensor:
     mirrored at its edge.
 
     Args:
-        images: (N, C, S, S) grey levels, of any type.
+        images: (N, C, S, S) pixel values, of any type.
         angle_degrees: anticlockwise as displayed with row 0 on top, like `rot90`.
 
     Returns:
-        (N, C, S, S) grey levels, floats unless the pixels only moved.
+        (N, C, S, S) pixel values, floats unless the pixels only moved.
     """
     quarters, rest = divmod(angle_degrees, 90)
     return _resampled(images, rest).rot90(int(quarters), (2, 3))
@@ -124,18 +79,31 @@ def logits_against_angle(
     images: torch.Tensor,
     angles_degrees: Sequence[float],
     reflect: bool = False,
+    measured: Sequence[torch.Tensor] = (),
 ) -> torch.Tensor:
-    """Return the (angles, N, classes) logits of turned images; arguments as above."""
+    """Return the (angles, N, classes) logits of turned images.
+
+    Args:
+        network: as in `measure_equivariance`.
+        images: the same.
+        angles_degrees: the same.
+        reflect: whether the images are swapped left to right before they are rotated.
+        measured: as in `measure_equivariance`.
+    """
     if reflect:
         images = images.flip(3)
     # The same resampling serves the four quarter turns.
     below_90 = {rest: _resampled(images, rest) for rest in {a % 90 for a in angles_degrees}}
     turned = (rotated(below_90[angle % 90], 90 * (angle // 90)) for angle in angles_degrees)
-    return torch.stack([_logits(network, moved) for moved in turned])
+    return torch.stack([_logits(network, moved, *measured) for moved in turned])
 
 
 def relative_error(moved: torch.Tensor, still: torch.Tensor) -> torch.Tensor:
     """Return the change of the logits in units of their spread over the images.
+
+    It is the root mean square over images of |f(R x) - f(x)|, divided by that of |f(x) - m|, where
+    m is the mean of the logits over the images: 0 for an invariant network, sqrt(2) for one that
+    sees an unrelated image. A factor or an offset of the logits does not change it.
 
     Args:
         moved: (angles, N, classes).
@@ -153,8 +121,8 @@ def relative_error(moved: torch.Tensor, still: torch.Tensor) -> torch.Tensor:
     return (moved - still).square().sum(2).mean(1).sqrt() / spread
 
 
-def _logits(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    return predict_logits(network, images).cpu().double()
+def _logits(network: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
+    return predict_logits(network, *inputs).cpu().double()
 
 
 def _accuracy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

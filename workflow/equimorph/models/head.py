@@ -1,16 +1,17 @@
-"""The input and the head that every network of the family shares."""
+"""The first layers that all networks share, and the head of S1's."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 
+from equimorph.choices import choose
 from equimorph.models.trunk import HEAD_WIDTHS
 
-# Mean (37.3, test images of arXiv:2311.01500) and about the sd of Galaxy10 DECaLS in grey levels.
+# Mean (37.3, test images of arXiv:2311.01500) and about the sd of Galaxy10 DECaLS' pixel values.
 # The same constants for every data set, so that a network carries over to another one.
-GREY_MEAN = 37.3
-GREY_SCALE = 40.0
+PIXEL_MEAN = 37.3
+PIXEL_SCALE = 40.0
 
 
 def circular_mask(size: int, margin: float = 0.01) -> torch.Tensor:
@@ -46,43 +47,58 @@ MASKS = {
 }
 
 
-class GreyLevels(nn.Module):
-    """Turn grey levels 0-255 into centred floats and mask the corners.
-
-    Corners would give the orientation away, and a rotation has to invent them. Masked pixels become
-    0, the mean.
-    """
-
-    mask: torch.Tensor
+class Normalise(nn.Module):
+    """Turn pixel values 0-255 into floats about 0."""
 
     def __init__(
         self,
-        size: int,
-        mean: float | Sequence[float] = GREY_MEAN,
-        scale: float | Sequence[float] = GREY_SCALE,
+        mean: float | Sequence[float] = PIXEL_MEAN,
+        scale: float | Sequence[float] = PIXEL_SCALE,
     ):
-        """Keep the mask and the levels.
+        """Keep the statistics.
 
         Args:
-            size: side of the images in px.
-            mean: grey level that becomes 0, one for all channels or one for each.
-            scale: grey levels that become 1, likewise.
+            mean: pixel value that becomes 0, one for all channels or one for each.
+            scale: difference of pixel values that becomes 1, likewise.
         """
         super().__init__()
-        self.register_buffer("mask", circular_mask(size), persistent=False)
-        self.mean, self.scale = _levels(mean), _levels(scale)
-
-    def use_mask(self, kind: str) -> None:
-        """Take another mask of MASKS: `soft`, `hard` or `none`."""
-        self.mask = MASKS[kind](len(self.mask)).to(self.mask)
+        self.mean, self.scale = _per_channel(mean), _per_channel(scale)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels, of any type, to floats of the same shape."""
-        return (images.to(self.mask.dtype) - self.mean) / self.scale * self.mask
+        """Map (B, 3, H, W) pixel values, of any type, to floats of the same shape."""
+        values = images if images.is_floating_point() else images.float()
+        return (values - self.mean) / self.scale
 
 
-def _levels(value: float | Sequence[float]) -> float | nn.Buffer:
-    """Return what broadcasts over (B, C, size, size).
+class CircularMask(nn.Module):
+    """Multiply maps by a disc; what lies outside becomes 0, the mean of normalised images.
+
+    Corners would give the orientation away, and a rotation has to invent them.
+    """
+
+    disc: torch.Tensor
+
+    def __init__(self, size: int, kind: str = "soft"):
+        """Draw the disc.
+
+        Args:
+            size: side of the maps in px.
+            kind: a name in `MASKS`.
+
+        Raises:
+            InputError: no such mask.
+        """
+        super().__init__()
+        disc = choose(MASKS, "network.mask", kind)(size)
+        self.register_buffer("disc", disc, persistent=False)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Map (B, C, size, size) to the same shape, in the precision of the network."""
+        return (maps * self.disc).to(self.disc.dtype)
+
+
+def _per_channel(value: float | Sequence[float]) -> float | nn.Buffer:
+    """Return what broadcasts over (B, C, H, W).
 
     A single number stays one: a GPU divides by a tensor with another last bit.
     """

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from equimorph.groups.names import parse_group
+from equimorph.models.head import CircularMask
 from equimorph.models.orbit import OrbitAverage
 from equimorph.sources import ARCHITECTURES
 
@@ -18,7 +19,7 @@ def build(specification: Mapping[str, Any], classes: int) -> nn.Module:
     escnn and torchvision, which take seconds to import, are imported where they are needed.
 
     Args:
-        specification: what `specification.resolve` returns.
+        specification: what `study.models.resolve` returns.
         classes: number of logits.
     """
     arguments = {
@@ -28,7 +29,7 @@ def build(specification: Mapping[str, Any], classes: int) -> nn.Module:
     }
     module = import_module(f"{ARCHITECTURES}.{specification['architecture']}")
     network = module.build(arguments, classes)
-    network.grey_levels.use_mask(specification["mask"])
+    network.mask = CircularMask(specification["input_size"], specification["mask"])
     if "orbit" in specification:
         network = OrbitAverage(network, parse_group(specification["orbit"]))
     return network

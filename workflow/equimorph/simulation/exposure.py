@@ -3,8 +3,8 @@
 Fluxes are in nanomaggies (AB magnitude 22.5 - 2.5 log10 flux), surface brightness is per native
 pixel of 0.262 arcsec, and bands stand in the order of the colour channels: z, r, g. The stretch is
 that of the Legacy Surveys' cut-outs (after Lupton et al. 2004, PASP 116, 133, with Q = 20, m = 0.03
-and weights z 2.2, r 3.4, g 6.0); it puts an empty sky at grey level 32.4, and the median of the
-real sample's image corners is 33, 32 and 32.
+and weights z 2.2, r 3.4, g 6.0); an empty sky has the pixel value 32.4, and the median of the real
+sample's image corners is 33, 32 and 32.
 """
 
 import math
@@ -27,14 +27,14 @@ WEIGHTS = np.array([2.2, 3.4, 6.0], dtype=np.float32)[:, None, None]
 # Sky brightness per native pixel (19.0, 21.0, 22.0 mag per square arcsec) sets how photon noise
 # grows on bright light. The noise on empty sky is chosen, together with the unresolved sources,
 # to meet blank 10x10 corners of the real sample at 65 pixels: standard deviations of 3.9, 2.8 and
-# 3.1 grey levels (medians), a correlation of 0.35 to 0.47 between channels and of 0.47 between
+# 3.1 pixel values (medians), a correlation of 0.35 to 0.47 between channels and of 0.47 between
 # neighbouring pixels, a skewness of 0.8 to 1.0.
 SKY = np.array([1.72, 0.273, 0.109], dtype=np.float32)[:, None, None]
 # Weighted brightness on a 1 arcsec pixel, before NOISE_FWHM's smoothing.
 NOISE = np.array([0.00495, 0.00345, 0.0039], dtype=np.float32)[:, None, None] / WEIGHTS
 NOISE_SHARED = 0.7  # amplitude common to the bands, relative to each band's own
 NOISE_FWHM = 1.1  # arcsec: co-adding resamples
-# Left by sky subtraction, weighted brightness: 0.001 is one grey level on empty sky.
+# Left by sky subtraction, weighted brightness: 0.001 is a pixel value of 1 on empty sky.
 SKY_OFFSET = np.array([-0.0003, -0.0009, -0.0009])[:, None, None]
 EXTINCTION = np.array([0.55, 1.0, 1.4], dtype=np.float32)[:, None, None]  # relative to r
 
@@ -155,7 +155,9 @@ class Exposure:
             self.add(sersic(radius, size, rng.uniform(0.8, 3)), mag, rng.normal(0.9, 0.3))
 
     def picture(self) -> np.ndarray:
-        """Return the picture, (size, size, 3) uint8: PSF, noise, stretch, block average.
+        """Return the picture, (size, size, 3) float32 pixel values in [0, 255], not yet rounded.
+
+        PSF, noise, stretch, block average.
 
         The survey's cut-outs are stretched at 0.262 arcsec and scaled down afterwards, so the
         average comes last here too.
@@ -171,7 +173,7 @@ class Exposure:
         inner = slice(g.margin, g.margin + g.size * g.fine)
         image = stretch(light[:, inner, inner])
         image = image.reshape(3, g.size, g.fine, g.size, g.fine).mean((2, 4))
-        return np.rint(image.transpose(1, 2, 0) * 255).astype(np.uint8)
+        return image.transpose(1, 2, 0) * 255
 
     def _noise(self, light: np.ndarray) -> np.ndarray:
         """Return sky and photon noise of a depth that differs from field to field, band to band."""

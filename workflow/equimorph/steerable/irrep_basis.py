@@ -2,8 +2,9 @@
 
 There every basis kernel of escnn has one small block, between one irrep of the input and one of
 the output, and each entry of it is a multiple of one stencil: a ring times cos or sin of m theta.
-This module reads the blocks and turns them into a `Route`: which sums of stencils of which
-components make the features, and which weights mix them. Derivation: docs/irrep-convolution.md.
+This module reads the blocks and turns them into a `SparseForm`: which sums of stencils of which
+components make the features, and which weights mix them. Derivation: docs/irrep-convolution.md;
+glossary: `irrep_product`.
 """
 
 from collections import defaultdict
@@ -50,8 +51,8 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Run:
-    """Features that one tensor operation computes.
+class FeatureSum:
+    """Features that one tensor operation computes: equal sums of stencils, of other components.
 
     Attributes:
         features: rows of the feature tensor.
@@ -63,15 +64,15 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Block:
-    """The matrix product that makes all copies of one irrep of the output.
+class Mixing:
+    """The matrix W of one irrep of the output: it mixes features into all copies of that irrep.
 
     Attributes:
-        features: first of its rows of the feature tensor; there are repeats * slots.
+        features: first of its rows of the feature tensor; there are repeats * columns.
         outputs: first of its rows of the output in the irrep basis; there are repeats * rows.
         repeats: how often the same matrix is applied: the dimension of a real-type irrep, else 1.
-        weight: (rows, slots) basis kernel whose weight couples them.
-        scale: (rows, slots) factor on that weight.
+        weight: (rows, columns) the basis kernel whose weight stands in that entry.
+        scale: (rows, columns) the factor on that weight; 0 where the entry is 0.
     """
 
     features: int
@@ -86,35 +87,36 @@ class Block:
         return self.weight.shape[0]
 
     @property
-    def slots(self) -> int:
+    def columns(self) -> int:
         """Features per repeat."""
         return self.weight.shape[1]
 
 
 @dataclass(frozen=True)
-class Route:
-    """A convolution between two fields in sparse form.
+class SparseForm:
+    """A convolution between two fields as Q_out W S Q_in^T.
 
     Attributes:
         stencils: (H, k, k), each even or odd along each axis.
-        to_irreps: (n_in, n_in) from the input field to the components that `runs` counts.
-        from_irreps: (n_out, at most n_out) from the outputs of `blocks` to the output field.
+        to_irreps: Q_in^T, (n_in, n_in), from the input field to the components that `sums` counts.
+        from_irreps: Q_out, (n_out, at most n_out), from the outputs of `mixings` to the output
+            field.
         features: number of features per input field.
-        runs: how the features follow from the components.
-        blocks: how the outputs follow from the features.
+        sums: S, how the features follow from the components.
+        mixings: W, how the outputs follow from the features, irrep by irrep.
     """
 
     stencils: torch.Tensor
     to_irreps: torch.Tensor
     from_irreps: torch.Tensor
     features: int
-    runs: tuple[Run, ...]
-    blocks: tuple[Block, ...]
+    sums: tuple[FeatureSum, ...]
+    mixings: tuple[Mixing, ...]
 
     @property
-    def mixing(self) -> int:
-        """Multiply-adds of the blocks per pair of fields and pixel."""
-        return sum(block.repeats * block.rows * block.slots for block in self.blocks)
+    def mixing_macs(self) -> int:
+        """Multiply-adds of the mixing matrices per pair of fields and pixel."""
+        return sum(mixing.repeats * mixing.rows * mixing.columns for mixing in self.mixings)
 
 
 def components(representation: Any) -> list[Component]:
@@ -128,13 +130,13 @@ def components(representation: Any) -> list[Component]:
     return found
 
 
-def routes(kernels: torch.Tensor, source: Any, target: Any) -> tuple[Route, Route]:
+def sparse_forms(kernels: torch.Tensor, source: Any, target: Any) -> tuple[SparseForm, SparseForm]:
     """Find the sparse form of a convolution and of its adjoint, which backpropagates.
 
     Args:
         kernels: (B, n_out, n_in, k * k) basis kernels of a pair of fields, as escnn samples them.
         source: escnn's representation of the input field.
-        target: of the output field.
+        target: escnn's representation of the output field.
 
     Raises:
         NotSparse: the kernels are not multiples of stencils in the irrep basis, or a change of
@@ -144,24 +146,28 @@ def routes(kernels: torch.Tensor, source: Any, target: Any) -> tuple[Route, Rout
     for change in (into, out_of):
         if not torch.allclose(change.T @ change, torch.eye(len(change)).double(), atol=NOISE):
             raise NotSparse("a change of basis is not orthogonal")
-    blocks = torch.einsum("ro,brcp,ci->boip", into, kernels.double(), out_of)
-    stencils, entries, scales = _read(blocks)
-    forth = _route(entries, scales, stencils, source, target)
-    back = _route(_adjoint(entries, stencils), scales, stencils, target, source)
-    return forth, back
+    in_irreps = torch.einsum("ro,brcp,ci->boip", into, kernels.double(), out_of)
+    stencils, entries, scales = _read(in_irreps)
+    form = _sparse_form(entries, scales, stencils, source, target)
+    adjoint = _sparse_form(_adjoint(entries, stencils), scales, stencils, target, source)
+    return form, adjoint
 
 
 # One basis kernel: output component -> the terms that add up to it.
 Entries = dict[int, tuple[Term, ...]]
 
 
-def _read(blocks: torch.Tensor) -> tuple[torch.Tensor, list[Entries], list[float]]:
-    """Express each basis kernel, (n_out, n_in, k * k), by stencils, signs and one scale."""
+def _read(kernels: torch.Tensor) -> tuple[torch.Tensor, list[Entries], list[float]]:
+    """Express basis kernels (B, n_out, n_in, k * k) in the irrep basis by stencils.
+
+    Returns:
+        The stencils (H, k, k), and for each kernel its terms and one factor on all of them.
+    """
     stencils: list[torch.Tensor] = []
-    kernels, scales = [], []
-    for block in blocks:
-        where = (block.abs().amax(dim=2) > NOISE).nonzero().tolist()
-        entries = [_symmetric(block[output, component]) for output, component in where]
+    expressed, scales = [], []
+    for kernel in kernels:
+        where = (kernel.abs().amax(dim=2) > NOISE).nonzero().tolist()
+        entries = [_symmetric(kernel[output, component]) for output, component in where]
         # cos and sin of one frequency differ in size on the grid: one scale keeps their ratio.
         known = (_match(entry, stencils) for entry in entries)
         scale = next((abs(factor) for _, factor in filter(None, known)), None)
@@ -179,9 +185,9 @@ def _read(blocks: torch.Tensor) -> tuple[torch.Tensor, list[Entries], list[float
             if abs(abs(factor) / scale - 1) > NOISE:
                 raise NotSparse("the entries of a basis kernel differ in size")
             terms[output].append(Term(index, component, 1 if factor > 0 else -1))
-        kernels.append({output: tuple(sorted(found)) for output, found in terms.items()})
+        expressed.append({output: tuple(sorted(found)) for output, found in terms.items()})
         scales.append(scale)
-    return torch.stack(stencils), kernels, scales
+    return torch.stack(stencils), expressed, scales
 
 
 def _match(entry: torch.Tensor, stencils: list[torch.Tensor]) -> tuple[int, float] | None:
@@ -224,13 +230,13 @@ def _adjoint(entries: Sequence[Entries], stencils: torch.Tensor) -> list[Entries
     return adjoint
 
 
-def _route(
+def _sparse_form(
     entries: Sequence[Entries],
     scales: Sequence[float],
     stencils: torch.Tensor,
     source: Any,
     target: Any,
-) -> Route:
+) -> SparseForm:
     """Collect the features of every irrep of `target` and the weights that mix them."""
     positions: dict[tuple, list[list[int]]] = defaultdict(list)
     for position, component in enumerate(components(target)):
@@ -241,14 +247,14 @@ def _route(
 
     features: list[tuple[Term, ...]] = []
     outputs: list[int] = []
-    blocks = []
+    mixings = []
     for copies in positions.values():
-        slots, weight, scale = _couple(copies, entries, scales)
-        if not slots:
+        columns, weight, scale = _couple(copies, entries, scales)
+        if not columns:
             continue
-        repeats = len(slots[0])
-        blocks.append(Block(len(features), len(outputs), repeats, weight, scale))
-        features += [slot[repeat] for repeat in range(repeats) for slot in slots]
+        repeats = len(columns[0])
+        mixings.append(Mixing(len(features), len(outputs), repeats, weight, scale))
+        features += [column[repeat] for repeat in range(repeats) for column in columns]
         if repeats > 1:
             outputs += [copy[row] for row in range(repeats) for copy in copies]
         else:
@@ -258,71 +264,72 @@ def _route(
     inputs = components(source)
     order = sorted(range(len(inputs)), key=lambda i: (inputs[i].row, i))
     place = {component: place for place, component in enumerate(order)}
-    return Route(
+    return SparseForm(
         stencils,
         torch.from_numpy(source.change_of_basis).double().T[order],
         torch.from_numpy(target.change_of_basis).double()[:, outputs],
         len(features),
-        tuple(_runs(features, place)),
-        tuple(blocks),
+        tuple(_feature_sums(features, place)),
+        tuple(mixings),
     )
 
 
-# The features of one slot, one per repeat.
-Slot = tuple[tuple[Term, ...], ...]
+# The features that one column of a mixing matrix takes, one per repeat.
+Column = tuple[tuple[Term, ...], ...]
 
 
 def _couple(
     copies: Sequence[Sequence[int]], entries: Sequence[Entries], scales: Sequence[float]
-) -> tuple[list[Slot], torch.Tensor, torch.Tensor]:
+) -> tuple[list[Column], torch.Tensor, torch.Tensor]:
     """Find the features that reach one irrep and the weights that couple them to its copies.
 
     An irrep of real type needs one matrix for all its rows (Schur's lemma): row r of every copy is
     the same mixture of features, each taken in its own row r. One of complex type mixes the rows.
 
     Returns:
-        the slots, sorted; the index of the weight and the factor on it, each (rows, slots).
+        The columns, sorted; the index of the weight and the factor on it, each (rows, columns).
     """
-    shared: dict[Slot, list[tuple[int, int, float]]] = defaultdict(list)
-    single: dict[Slot, list[tuple[int, int, float]]] = defaultdict(list)
+    shared: dict[Column, list[tuple[int, int, float]]] = defaultdict(list)
+    single: dict[Column, list[tuple[int, int, float]]] = defaultdict(list)
     for copy, rows in enumerate(copies):
         for index, kernel in enumerate(entries):
-            if rows[0] not in kernel and not any(row in kernel for row in rows):
+            if not any(row in kernel for row in rows):
                 continue
             features = tuple(kernel.get(row, ()) for row in rows)
-            sign, slot = _leading(features)
-            shared[slot].append((copy, index, sign * scales[index]))
+            sign, column = _without_sign(features)
+            shared[column].append((copy, index, sign * scales[index]))
             for row, feature in enumerate(features):
-                sign, slot = _leading((feature,))
-                single[slot].append((copy * len(rows) + row, index, sign * scales[index]))
+                sign, column = _without_sign((feature,))
+                single[column].append((copy * len(rows) + row, index, sign * scales[index]))
     dimension = len(copies[0])
     if dimension > 1 and len(shared) * dimension == len(single):
         return _tables(shared, len(copies))
     return _tables(single, len(copies) * dimension)
 
 
-def _leading(features: Slot) -> tuple[int, Slot]:
-    """Divide a slot by the sign of its first term."""
+def _without_sign(features: Column) -> tuple[int, Column]:
+    """Return the sign of the first term, and the column divided by it."""
     sign = features[0][0].sign
     return sign, tuple(tuple(term.times(sign) for term in feature) for feature in features)
 
 
 def _tables(
-    couplings: dict[Slot, list[tuple[int, int, float]]], rows: int
-) -> tuple[list[Slot], torch.Tensor, torch.Tensor]:
-    slots = sorted(couplings)
-    weight = torch.zeros(rows, len(slots), dtype=torch.long)
-    scale = torch.zeros(rows, len(slots), dtype=torch.float64)
-    for column, slot in enumerate(slots):
-        for row, index, factor in couplings[slot]:
-            if scale[row, column] != 0:
+    couplings: dict[Column, list[tuple[int, int, float]]], rows: int
+) -> tuple[list[Column], torch.Tensor, torch.Tensor]:
+    """Write (row, basis kernel, factor) of each column as two tables."""
+    columns = sorted(couplings)
+    weight = torch.zeros(rows, len(columns), dtype=torch.long)
+    scale = torch.zeros(rows, len(columns), dtype=torch.float64)
+    for number, column in enumerate(columns):
+        for row, index, factor in couplings[column]:
+            if scale[row, number] != 0:
                 raise NotSparse("two weights share one entry of the mixing matrix")
-            weight[row, column], scale[row, column] = index, factor
-    return slots, weight, scale
+            weight[row, number], scale[row, number] = index, factor
+    return columns, weight, scale
 
 
-def _runs(features: Sequence[tuple[Term, ...]], place: dict[int, int]) -> list[Run]:
-    """Group the features into as few tensor operations as equal steps allow."""
+def _feature_sums(features: Sequence[tuple[Term, ...]], place: dict[int, int]) -> list[FeatureSum]:
+    """Group the features into as few tensor operations as slices with equal steps allow."""
     kinds = defaultdict(list)
     for row, terms in enumerate(features):
         if len(terms) > 2:
@@ -332,7 +339,7 @@ def _runs(features: Sequence[tuple[Term, ...]], place: dict[int, int]) -> list[R
         kind = tuple((term.stencil, term.sign) for term in ordered)
         kinds[kind].append((row, *(place[term.component] for term in ordered)))
     return [
-        Run(
+        FeatureSum(
             steps[0],
             tuple((h, where, s) for (h, s), where in zip(kind, steps[1:], strict=True)),
         )
@@ -364,12 +371,13 @@ def _progressions(points: Sequence[tuple[int, ...]]) -> list[tuple[slice, ...]]:
 def _extend(
     start: tuple[int, ...], step: tuple[int, ...], points: set[tuple[int, ...]]
 ) -> list[tuple[int, ...]]:
+    """Return the progression from `start` on, as long as its points are there."""
     if min(step) <= 0:
         return [start]
-    run = [start]
-    while (following := tuple(a + b for a, b in zip(run[-1], step, strict=True))) in points:
-        run.append(following)
-    return run
+    reached = [start]
+    while (following := tuple(a + b for a, b in zip(reached[-1], step, strict=True))) in points:
+        reached.append(following)
+    return reached
 
 
 def _slice(axis: Sequence[int]) -> slice:

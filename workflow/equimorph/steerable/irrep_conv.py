@@ -10,9 +10,9 @@ from torch import nn
 
 from equimorph.groups.escnn import enn
 from equimorph.steerable.context import computing_dtype
-from equimorph.steerable.irrep_basis import NotSparse, routes
+from equimorph.steerable.irrep_basis import NotSparse, sparse_forms
 from equimorph.steerable.irrep_cost import MARGIN, Call, dense_seconds, rates, sparse_seconds
-from equimorph.steerable.irrep_product import SparseConvolution, SparseSteerable
+from equimorph.steerable.irrep_product import SparseConvolution, SparseConvolutionFunction
 
 METHODS = ("auto", "sparse", "dense")
 _EXPANDED = ("filter", "expanded_bias")
@@ -78,11 +78,11 @@ class IrrepConv(enn.R2Conv):
         key = _digest(kernels, source, target)
         if key not in _FOUND:
             try:
-                forth, back = routes(kernels, source, target)
+                form, adjoint = sparse_forms(kernels, source, target)
             except NotSparse:
                 _FOUND[key] = None
             else:
-                _FOUND[key] = SparseConvolution(forth), SparseConvolution(back)
+                _FOUND[key] = SparseConvolution(form), SparseConvolution(adjoint)
         return _FOUND[key]
 
     def train(self, mode: bool = True) -> "IrrepConv":
@@ -181,12 +181,14 @@ class IrrepConv(enn.R2Conv):
         tensor, padding = self._pad(tensor.to(dtype))
         fields = tensor.unflatten(1, (len(self.in_type), -1))
         weights = self.weights.view(len(self.out_type), len(self.in_type), -1)
-        forth, back = self.sparse
+        convolution, adjoint = self.sparse
         if torch.is_grad_enabled():
-            output = SparseSteerable.apply(fields, weights, forth, back, padding, self.stride)
+            output = SparseConvolutionFunction.apply(
+                fields, weights, convolution, adjoint, padding, self.stride
+            )
         else:
-            matrices = self._keep(f"matrices {dtype}", lambda: forth.matrices(weights, dtype))
-            output = forth.convolve(fields, matrices, padding, self.stride)
+            matrices = self._keep(f"matrices {dtype}", lambda: convolution.matrices(weights, dtype))
+            output = convolution.convolve(fields, matrices, padding, self.stride)
         output = output.flatten(1, 2)
         if self.bias is not None:
             output = output + (self.bias_expansion @ self.bias).to(dtype)[:, None, None]
@@ -258,13 +260,13 @@ def use_irrep_convolutions(network: nn.Module, method: str = "auto") -> nn.Modul
 
 
 def chosen_methods(
-    network: nn.Module, input_size: int, batch: int, gradients: bool
+    network: nn.Module, inputs: Sequence[torch.Tensor], batch: int, gradients: bool
 ) -> dict[str, str]:
     """Tell how each IrrepConv of a network computes on the CPU, `sparse` or `dense`, by its name.
 
     Args:
-        network: takes (B, 3, input_size, input_size); where it lies does not matter.
-        input_size: side of the images in px.
+        network: any.
+        inputs: what it takes, on its device; how many images they are does not matter.
         batch: images at a time.
         gradients: whether a backward pass follows.
     """
@@ -286,8 +288,7 @@ def chosen_methods(
     was_training = network.training
     try:
         with torch.no_grad():
-            device = next(network.parameters()).device
-            network.eval()(torch.zeros(1, 3, input_size, input_size, device=device))
+            network.eval()(*inputs)
     finally:
         network.train(was_training)
         for hook in hooks:

@@ -90,18 +90,18 @@ def dense_seconds(call: Call, rates: Rates) -> float:
 
 
 def sparse_seconds(
-    call: Call, forth: SparseConvolution, back: SparseConvolution, rates: Rates
+    call: Call, convolution: SparseConvolution, adjoint: SparseConvolution, rates: Rates
 ) -> float:
     """Predict the time of the sparse convolution, which computes every pixel at any stride."""
     passes = 3 if call.gradients else 1
-    per_pixel = call.pairs * forth.route.mixing * rates.matrix
+    per_pixel = call.pairs * convolution.form.mixing_macs * rates.matrix
     for fields, size in zip(call.fields, call.sizes, strict=True):
         per_pixel += fields * size * (size * rates.matrix + 2 * rates.copy)
     per_weight = call.pairs * call.weights * rates.copy
     total = passes * (per_pixel * call.input_pixels + per_weight)
-    directions = [(forth, call.fields[0]), (back, call.fields[1])]
+    directions = [(convolution, call.fields[0]), (adjoint, call.fields[1])]
     for sparse, fields in directions if call.gradients else directions[:1]:
         numbers = fields * call.input_pixels
-        tiles = 1 + 4 * numbers * sparse.route.features // irrep_product.FEATURE_BYTES
+        tiles = 1 + 4 * numbers * sparse.form.features // irrep_product.FEATURE_BYTES
         total += numbers * sparse.operations * rates.element + tiles * sparse.calls * rates.call
     return 1e-9 * total

@@ -23,6 +23,7 @@ from equimorph.study.search_space import (
     read_space,
     searched_model,
     single_study,
+    tried,
     with_value,
 )
 from equimorph.study.yaml_files import read_yaml
@@ -136,9 +137,7 @@ def _check_schedule_key(
     key: str, single: Mapping[str, Any], space: Mapping[str, Range | Choices]
 ) -> None:
     """Check that a searched key is one that the schedule uses."""
-    kinds = (single["train"]["schedule"]["kind"],)
-    if isinstance(searched := space.get("schedule.kind"), Choices):
-        kinds = searched.values
+    kinds = tried("schedule.kind", single["train"]["schedule"]["kind"], space)
     allowed = sorted({"kind", *(used for kind in kinds for used in SCHEDULE_KEYS[kind])})
     if key not in allowed:
         raise InputError(

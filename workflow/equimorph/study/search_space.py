@@ -100,6 +100,17 @@ def _read_range(key: str, entry: Mapping[str, Any]) -> Range | Choices:
     return span
 
 
+def tried(key: str, value: Any, space: Mapping[str, Range | Choices]) -> list[Any]:
+    """Return the values that a key takes in a search: those that it tries, else the study's own.
+
+    Args:
+        key: a key that holds a name, such as `loss.kind`.
+        value: the study's own value of it.
+        space: from `read_space`.
+    """
+    return space[key].probes() if key in space else [value]
+
+
 def searched_model(config: Mapping[str, Any]) -> str:
     """Return the name of the model that trials train: the search's, or the study's first."""
     return config["search"]["model"] or config["train"]["models"][0]
@@ -179,10 +190,8 @@ def named_modules(part: Mapping[str, Any], space: Mapping[str, Range | Choices])
     """
     (name,) = part["train"]["models"]
     architecture = entry_of(name, part["models"])["architecture"]
-    losses = {part["train"]["loss"]["kind"]}
-    if isinstance(searched := space.get("loss.kind"), Choices):
-        losses |= set(searched.values)
-    return [f"{ARCHITECTURES}.{architecture}", *(f"{LOSSES}.{loss}" for loss in sorted(losses))]
+    losses = tried("loss.kind", part["train"]["loss"]["kind"], space)
+    return [f"{ARCHITECTURES}.{architecture}", *(f"{LOSSES}.{loss}" for loss in losses)]
 
 
 def resolve_trial(

@@ -1,6 +1,7 @@
 """Augmentation of a whole batch in one resampling, on the batch's device."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ class Augmentation:
         perspective: furthest way inwards of each corner, as a fraction of half the side, at most
             0.4: beyond, the horizon may come into the image.
         perspective_share: probability of a perspective.
-        contrast: largest change c; grey levels move from their mean by a factor in [1 - c, 1 + c].
+        contrast: largest change c; pixel values move from their mean by a factor in [1 - c, 1 + c].
         saturation: the same for colours from grey.
         hue: largest turn of the colours about grey, as a fraction of a full turn.
     """
@@ -56,12 +57,12 @@ def augment(
     """Map each image by its own random homography, in one resampling, and change its colours.
 
     Args:
-        images: (B, 3, S, S) grey levels, of any type.
+        images: (B, 3, S, S) pixel values, of any type.
         augmentation: the ranges.
         generator: on the CPU, so that a seed means the same draws on every device.
 
     Returns:
-        (B, 3, S, S) float grey levels, bilinear; the edge is mirrored where the map reaches out.
+        (B, 3, S, S) float pixel values, bilinear; the edge is mirrored where the map reaches out.
     """
     draws = torch.rand(6, len(images), generator=generator)
     flux = 1 + augmentation.brightness * (2 * draws[5] - 1)
@@ -95,21 +96,21 @@ def augment(
 
 
 def mixup(
-    images: torch.Tensor, targets: torch.Tensor, alpha: float, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mix each image and target with another of the batch (Zhang et al. 2018).
+    batch: Sequence[torch.Tensor], alpha: float, generator: torch.Generator
+) -> list[torch.Tensor]:
+    """Mix each image, and all that belongs to it, with another of the batch (Zhang et al. 2018).
 
     Args:
-        images: (B, 3, S, S) floats.
-        targets: (B, classes) probabilities.
+        batch: tensors with a row per image, all mixed in the same shares: images, what is measured
+            on them, and targets as probabilities.
         alpha: the share is drawn from Beta(alpha, alpha), one per batch.
         generator: on the CPU.
     """
     # torch's own Beta takes no generator.
     seed = int(torch.randint(2**62, (), generator=generator))
     share = np.random.default_rng(seed).beta(alpha, alpha)
-    partner = torch.randperm(len(images), generator=generator).to(images.device)
-    return images.lerp(images[partner], share), targets.lerp(targets[partner], share)
+    partner = torch.randperm(len(batch[0]), generator=generator).to(batch[0].device)
+    return [each.lerp(each[partner], share) for each in batch]
 
 
 # All maps are (B, 3, 3) homographies from places in the new image to places in the old one, in

@@ -22,7 +22,7 @@ from equimorph.models.architectures.backbone import (
 )
 from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.counting import count_parameters
-from equimorph.models.head import GreyLevels, circular_mask
+from equimorph.models.head import circular_mask
 from equimorph.models.pretrained import digest_in_name
 from tests.servers import Server, serve
 from tests.unit.networks import random_images, spoil
@@ -181,7 +181,7 @@ def test_published_weights_come_in_when_the_network_is_initialised(monkeypatch, 
     digest = hashlib.sha256(content).hexdigest()[:8]
     url = server.url.replace("file.h5", f"resnet18-{digest}.pth")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("EQUIMORPH_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("EQUIMORPH_CACHE", str(tmp_path))
     monkeypatch.setattr(backbone, "weights_url", lambda name: url)
     with serve(server):
         network = Backbone("resnet18", "imagenet", "head", 33, 10)
@@ -198,7 +198,7 @@ def test_published_weights_come_in_when_the_network_is_initialised(monkeypatch, 
 
 
 def test_a_trained_checkpoint_needs_no_published_weights(monkeypatch, tmp_path):
-    monkeypatch.setenv("EQUIMORPH_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("EQUIMORPH_CACHE", str(tmp_path))
     trained, loaded = (Backbone("resnet18", "imagenet", "head", 33, 10) for _ in range(2))
     train_a_step(trained)
     trained.eval(), loaded.eval()
@@ -228,12 +228,15 @@ def test_weights_of_another_network_are_refused():
         load_published(trunk, "resnet18", {"features.0.weight": torch.zeros(1)})
 
 
-def test_grey_levels_of_drawn_and_published_weights():
-    mask = circular_mask(33)
-    drawn = Backbone("resnet18", None, "all", 33, 10).grey_levels(random_images(33))
+def test_pixel_values_of_drawn_and_published_weights():
+    def seen_by(weights):
+        network = Backbone("resnet18", weights, "all", 33, 10)
+        # Neither part is stored: a checkpoint holds what is learned.
+        assert not network.normalise.state_dict() and not network.mask.state_dict()
+        return network.mask(network.normalise(random_images(33)))
+
+    mask, drawn, seen = circular_mask(33), seen_by(None), seen_by("imagenet")
     assert torch.equal(drawn, (random_images(33).float() - 37.3) / 40.0 * mask)
-    seen = Backbone("resnet18", "imagenet", "all", 33, 10).grey_levels(random_images(33))
     mean, scale = (torch.tensor(s)[:, None, None] for s in (IMAGENET_MEAN, IMAGENET_SCALE))
     torch.testing.assert_close(seen, (random_images(33) - mean) / scale * mask)
     assert seen[0, :, 16, 16].tolist() != drawn[0, :, 16, 16].tolist()
-    assert not GreyLevels(33, IMAGENET_MEAN, IMAGENET_SCALE).state_dict()

@@ -33,7 +33,7 @@ def test_logits_at_sizes_that_pools_round_down(size):
 def test_the_map_is_as_large_as_the_plan_says():
     network = CustomCNN(129, 10)
     with torch.no_grad():
-        maps = network.blocks(network.grey_levels(random_images(129, 1)))
+        maps = network.blocks(network.mask(network.normalise(random_images(129, 1))))
     assert maps.flatten(1).shape[1] == network.classifier[0].in_features == 4 * 64
 
 

@@ -13,7 +13,7 @@ from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.counting import count_parameters
 from equimorph.models.initialisation import initialise
 from equimorph.study.models import resolve
-from equimorph.study.published_models import CATALOGUE
+from equimorph.study.published_models import PUBLISHED
 from tests.unit.networks import galaxies, largest_change, settled, train_a_little
 
 SIZE = 33
@@ -69,7 +69,8 @@ def test_each_stage_keeps_its_own_group():
     ends = {}
     for name, moved in (("given", images), ("turned", images.rot90(1, (2, 3)))):
         with torch.no_grad():
-            fields = built.stem(enn.GeometricTensor(built.grey_levels(moved), built.input_type))
+            seen = built.mask(built.normalise(moved))
+            fields = built.stem(enn.GeometricTensor(seen, built.input_type))
             for module in built.stages:
                 fields = module(fields)
                 ends[fields.type.gspace.name, name] = fields
@@ -167,14 +168,14 @@ def test_the_last_batch_norm_alone_follows_with_the_published_momentum():
     images = galaxies(SIZE, count=4)
     built.train()(images)
     with torch.no_grad():
-        fields = enn.GeometricTensor(built.grey_levels(images), built.input_type)
+        fields = enn.GeometricTensor(built.mask(built.normalise(images)), built.input_type)
         maps = built.stages(built.stem(fields)).tensor
     mean = next(b for name, b in built.activation.named_buffers() if name.endswith("running_mean"))
     torch.testing.assert_close(mean, 0.9 * maps.mean((0, 2, 3)), rtol=1e-3, atol=1e-4)
 
 
 def test_the_28_layers_stride_in_their_first_stage(network_defaults):
-    for name in CATALOGUE:
+    for name in PUBLISHED:
         if name.startswith("E2WRN"):
             specification = resolve(name, {}, network_defaults)
             assert specification["stem_stride"] == 2 and specification["last_momentum"] == 0.9

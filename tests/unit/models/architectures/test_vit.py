@@ -123,7 +123,7 @@ def test_a_layer_is_torchs_pre_norm_layer():
 def test_positions_tell_patches_apart():
     """Without them the class token sees a set: exchanged patches change nothing."""
     network = initialised(0).eval()
-    network.grey_levels.mask.fill_(1)
+    network.mask.disc.fill_(1)
     picture = random_images(65)
     moved = picture.roll(13, 3)  # by one patch
     with torch.no_grad():

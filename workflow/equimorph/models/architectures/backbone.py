@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models import get_model, get_model_weights
 
 from equimorph.errors import InputError
-from equimorph.models.head import GreyLevels
+from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.initialisation import draw_default
 from equimorph.models.pretrained import load_weights
 
@@ -33,7 +33,7 @@ HIDDEN_HEADS = {"vgg16": ((4096, 4096), 0.2), "vgg19": ((4096,), 0.5)}
 PROBE_DROPOUT = {"resnet26": 0.2, "resnet50": 0.2}
 
 SMALLEST_SIZE = 32  # every backbone halves the map five times
-# Of the images that the published weights were trained on, in grey levels.
+# Of the images that the published weights were trained on, in pixel values.
 IMAGENET_MEAN = tuple(255 * mean for mean in (0.485, 0.456, 0.406))
 IMAGENET_SCALE = tuple(255 * deviation for deviation in (0.229, 0.224, 0.225))
 
@@ -78,7 +78,7 @@ class Backbone(nn.Module):
             )
         self.name, self.weights, self.frozen = name, weights, trainable == "head"
         statistics = (IMAGENET_MEAN, IMAGENET_SCALE) if weights else ()
-        self.grey_levels = GreyLevels(input_size, *statistics)
+        self.normalise, self.mask = Normalise(*statistics), CircularMask(input_size)
         # The constructors draw weights that `initialise` replaces: not at the global state's cost.
         with torch.random.fork_rng(devices=[]):
             self.trunk, features = _trunk(name)
@@ -105,8 +105,8 @@ class Backbone(nn.Module):
         return self
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
-        return self.head(self.trunk(self.grey_levels(images)))
+        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+        return self.head(self.trunk(self.mask(self.normalise(images))))
 
 
 def weights_url(name: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from equimorph.models.head import GreyLevels, classifier
+from equimorph.models.head import CircularMask, Normalise, classifier
 from equimorph.models.matching import base_trunk
 from equimorph.models.trunk import Trunk
 
@@ -28,7 +28,7 @@ class CNN(nn.Module):
             classes: number of logits.
         """
         super().__init__()
-        self.grey_levels = GreyLevels(input_size)
+        self.normalise, self.mask = Normalise(), CircularMask(input_size)
         blocks: list[nn.Module] = []
         source = 3
         for block, channels in enumerate(trunk.fields, start=1):
@@ -53,6 +53,6 @@ class CNN(nn.Module):
         self.classifier = classifier(features, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
-        maps = self.blocks(self.grey_levels(images))
+        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+        maps = self.blocks(self.mask(self.normalise(images)))
         return self.classifier(maps.flatten(1) if self.flatten else maps.mean(dim=(2, 3)))

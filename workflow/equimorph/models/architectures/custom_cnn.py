@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from equimorph.errors import InputError
-from equimorph.models.head import GreyLevels
+from equimorph.models.head import CircularMask, Normalise
 
 CHANNELS = (512, 256, 128, 128, 64)
 HIDDEN_WIDTHS = (512, 256, 128, 64)
@@ -50,7 +50,7 @@ class CustomCNN(nn.Module):
                 f"input_size {input_size}: too small for CustomCNN, whose convolutions do not "
                 f"pad; the smallest is {SMALLEST_SIZE}."
             )
-        self.grey_levels = GreyLevels(input_size)
+        self.normalise, self.mask = Normalise(), CircularMask(input_size)
         blocks: list[nn.Module] = []
         source = 3
         for channels in CHANNELS:
@@ -65,6 +65,6 @@ class CustomCNN(nn.Module):
         self.classifier = nn.Sequential(*layers, nn.Linear(features, classes))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
-        maps = self.blocks(self.grey_levels(images))
+        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+        maps = self.blocks(self.mask(self.normalise(images)))
         return self.classifier(maps.flatten(1))

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from equimorph.errors import InputError
-from equimorph.models.head import GreyLevels
+from equimorph.models.head import CircularMask, Normalise
 
 CHANNELS = (32, 64, 128, 256, 512)
 CONVOLUTIONS_PER_BLOCK = 3
@@ -42,7 +42,7 @@ class DeepCNN5(nn.Module):
                 f"input_size {input_size}: too small for DeepCNN5, which halves the map "
                 f"{len(CHANNELS)} times; the smallest is {SMALLEST_SIZE}."
             )
-        self.grey_levels = GreyLevels(input_size)
+        self.normalise, self.mask = Normalise(), CircularMask(input_size)
         blocks: list[nn.Module] = []
         source = 3
         for channels in CHANNELS:
@@ -81,6 +81,6 @@ class DeepCNN5(nn.Module):
                 module.reset_parameters()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
-        maps = self.blocks(self.grey_levels(images))
+        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+        maps = self.blocks(self.mask(self.normalise(images)))
         return self.classifier(maps.flatten(1))

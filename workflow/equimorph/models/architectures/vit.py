@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from equimorph.errors import InputError
-from equimorph.models.head import GreyLevels
+from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.initialisation import draw_default
 
 
@@ -60,7 +60,7 @@ class VisionTransformer(nn.Module):
         if heads < 1 or dim % heads:
             raise InputError(f"heads {heads}: must divide dim {dim}; allowed are {_divisors(dim)}.")
         self.patch = patch
-        self.grey_levels = GreyLevels(input_size)
+        self.normalise, self.mask = Normalise(), CircularMask(input_size)
         self.embedding = nn.Linear(3 * patch**2, dim)
         self.positions = nn.Parameter(torch.zeros((input_size // patch) ** 2, dim))
         self.class_token = nn.Parameter(torch.zeros(dim))
@@ -80,8 +80,8 @@ class VisionTransformer(nn.Module):
                 module.reset_parameters()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) grey levels 0-255 to (B, classes) logits."""
-        maps = self.grey_levels(images)
+        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+        maps = self.mask(self.normalise(images))
         patches = functional.unfold(maps, self.patch, stride=self.patch).transpose(1, 2)
         tokens = self.embedding(patches) + self.positions
         class_tokens = self.class_token.expand(len(tokens), 1, -1)

@@ -1,0 +1,111 @@
+"""What a stranger meets first: README, the map, the change log, the hooks, the public CI."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from equimorph.data.tensors import network_input
+from equimorph.models.checkpoint import learned_state, save_checkpoint
+from equimorph.models.initialisation import initialise
+from equimorph.models.registry import build
+from equimorph.simulation.simulate import simulate_galaxy
+from equimorph.study.models import resolve
+from tests.conftest import ROOT
+
+PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
+
+
+def project():
+    """The table `project` of pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_one_version_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    released = re.findall(
+        r"^## \[(\d\S*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.M
+    )
+    assert released[0] == citation["version"] == project()["version"]
+
+
+def test_public_ci_runs_the_same_checks_on_the_oldest_and_the_newest_python():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text())
+    (job,) = workflow["jobs"].values()
+    oldest, newest = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", project()["requires-python"]).groups()
+    assert job["strategy"]["matrix"]["python"] == [f"3.{oldest}", f"3.{int(newest) - 1}"]
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["bash .ci/run"]
+    assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_the_hooks_mend_what_lint_would_refuse(tmp_path):
+    shutil.copy(ROOT / ".pre-commit-config.yaml", tmp_path)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "ill.py").write_text("import sys,os\nprint( os.sep )\n")
+    (tmp_path / "ill.smk").write_text('rule a:\n  output: "x"\n')
+    hooks = Path(sys.prefix, "bin/pre-commit")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "ill.py", "ill.smk"], cwd=tmp_path, check=True)
+    first = subprocess.run([hooks, "run"], cwd=tmp_path, capture_output=True, text=True)
+    assert first.returncode == 1, first.stdout + first.stderr
+    assert (tmp_path / "ill.py").read_text() == "import os\n\nprint(os.sep)\n"
+    assert (tmp_path / "ill.smk").read_text() == 'rule a:\n    output:\n        "x",\n'
+    subprocess.run(["git", "add", "ill.py", "ill.smk"], cwd=tmp_path, check=True)
+    subprocess.run([hooks, "run"], cwd=tmp_path, capture_output=True, check=True)
+
+
+def test_the_map_is_what_the_files_say():
+    specification = importlib.util.spec_from_file_location("map", ROOT / "docs/map.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    _, mark, tables = (ROOT / "docs/index.md").read_text().partition(module.MARK)
+    assert mark and tables == "\n" + module.tables(), "run `python docs/map.py`"
+    assert "|  |" not in tables  # every file begins with a sentence
+
+
+def test_the_map_lists_every_page():
+    pages = {page.name for page in ROOT.glob("docs/*.md")} - {"index.md"}
+    rows = re.findall(
+        r"^\| \[(\S+)\]\((\S+)\) \| .{20,} \|$", (ROOT / "docs/index.md").read_text(), re.M
+    )
+    assert [name for name, link in rows if name == link] == sorted(pages)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_paths_lead_somewhere(page):
+    text = page.read_text()
+    links = [page.parent / link for link in re.findall(r"\]\((?!\w+:)([^)#]+)", text)]
+    places = r"`((?:workflow|tests|docs|envs|profiles|\.ci|\.github)/[\w./-]*\w)`"
+    paths = [ROOT / path for path in re.findall(places, text)]
+    assert [str(path) for path in links + paths if not path.exists()] == []
+
+
+def test_the_readmes_ten_lines_label_a_galaxy(tmp_path, monkeypatch, capsys, network_defaults):
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
+    assert len([line for line in code.splitlines() if line]) <= 10
+    specification = resolve("D4", {}, network_defaults)
+    classes = [f"class {number}" for number in range(10)]
+    network = build(specification, len(classes))
+    initialise(network, torch.Generator().manual_seed(0))
+    metadata = {"specification": specification, "classes": classes, "model": "D4"}
+    (place,) = re.findall(r'load_checkpoint\("(.*)"\)', code)
+    save_checkpoint(tmp_path / place, learned_state(network), metadata)
+    pixels, _ = simulate_galaxy(5, 80, np.random.default_rng(0))
+    Image.fromarray(pixels).save(tmp_path / "galaxy.jpg")
+
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    shown = np.asarray(Image.open("galaxy.jpg"))
+    images = network_input(shown[None], specification["input_size"], specification["crop"])
+    with torch.no_grad():
+        share, label = network.eval()(images).softmax(dim=1)[0].max(dim=0)
+    assert capsys.readouterr().out == f"class {label} {share:.0%}\n"
