@@ -164,7 +164,7 @@ def test_the_disk_fills_while_a_checkpoint_is_saved(copy):
 
 def test_the_disk_fills_while_galaxies_are_simulated(copy):
     raw = "data/simulated/raw.h5"
-    done = with_mount(copy, "-t tmpfs -o size=64k none", "data/simulated", raw)
+    done = with_mount(copy, "-t tmpfs -o size=64k none", "data", raw)
     assert done.returncode == 1 and "Traceback" not in done.stdout
     assert f"error: {raw}: the disk is full" in done.stdout
     assert "Segmentation" not in done.stdout

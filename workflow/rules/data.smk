@@ -190,7 +190,7 @@ rule catalogue:
 rule find_lookalikes:
     input:
         **code("data/find_lookalikes.py", COMPUTE_ENV),
-        raw=f"{DATA}/raw.h5",
+        raw=RAW,
         verified=f"{DATA}/verified.json",
     output:
         pairs=f"{DATA}/lookalikes.csv",

@@ -35,7 +35,7 @@ def escnns(name, monkeypatch):
 
     with monkeypatch.context() as patch:
         for module in (gcnn, cbfocal_ecnn):
-            patch.setattr(module, "steerable_conv", conv)
+            patch.setattr(module, "SteerableConv", conv)
         torch.manual_seed(1)
         network = build(resolve(name, MODELS, SMALL), 3)
     assert {type(m) for m in network.modules() if isinstance(m, enn.R2Conv)} == {enn.R2Conv}

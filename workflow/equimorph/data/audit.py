@@ -19,7 +19,7 @@ def audit(
     n_classes: int,
     radius_arcsec: float = 67.0,
     lookalikes: np.ndarray = NO_PAIRS,
-    blank: Sequence[int] = (),
+    blank: Sequence[int] | np.ndarray = (),
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Count what may leak between subsets or contradict itself.
 
