@@ -87,6 +87,11 @@ WORK = f"work/{SOURCE}"
 RESULTS = f"results/{STUDY}"
 # What networks see, and all that is made from it.
 IMAGES = f"{WORK}/{'starless' if config['data']['stars']['remove'] else 'images'}.npy"
+STARS_REMOVED = (
+    f"--stars-removed {config['data']['stars']['seed']}"
+    if config["data"]["stars"]["remove"]
+    else ""
+)
 STUDY_WORK = f"work/{STUDY}"
 # The test images under every condition.
 CONDITION_IMAGES = [f"{STUDY_WORK}/conditions/{name}.npy" for name in CONDITIONS]
