@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from equimorph.errors import InputError
 from equimorph.io import read_json, write_json, write_text
@@ -26,7 +25,7 @@ from equimorph.models.trained import load_checkpoint
 from equimorph.provenance import digest
 from equimorph.study.config import check_config
 from equimorph.study.models import resolve
-from equimorph.study.yaml_files import merged, read_yaml
+from equimorph.study.yaml_files import merged
 from equimorph.tracking.open import open_tracker
 from equimorph.tracking.tracker import flatten
 from equimorph.training.augment import Augmentation
@@ -372,9 +371,7 @@ def test_unknown_settings_are_named(tmp_path):
         ("wandb", True, r"track: unknown key wandb; allowed are mlflow, tensorboard"),
     ],
 )
-def test_the_config_says_what_is_allowed(root, key, value, message):
-    config = read_yaml(root / "config.yaml")
-    schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
+def test_the_config_says_what_is_allowed(config, schema, key, value, message):
     assert config["track"] == {"tensorboard": False, "mlflow": None}
     on = {"tensorboard": True, "mlflow": "sqlite:///work/tracking/mlflow.db"}
     check_config(merged(config, {"track": on}), schema)
