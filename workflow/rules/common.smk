@@ -157,7 +157,7 @@ def one_of(names):
 
 
 def code(script, env):
-    """What every rule depends on: its script, the modules it imports, its environment's files.
+    """The inputs that all rules have: script, the modules it imports, its environment's files.
 
     An edit of one of them re-runs the rule.
     """
