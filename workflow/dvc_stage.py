@@ -30,7 +30,7 @@ def unrecorded(project: Project, folder: Path) -> list[Path]:
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and path != PUBLISHED
+        and Path(str(path).removesuffix(".part")) != PUBLISHED
         and not path.name.startswith(".")  # a temporary file that a killed job has left
         and str(path) not in project.records
         and not _of_a_killed_job(path)
