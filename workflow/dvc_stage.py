@@ -11,6 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from equimorph.data.manifest import check_watched, image_folder
 from equimorph.errors import InputError
 from equimorph.io import run
 from equimorph.lineage.records import Project, read_records, record_name
@@ -96,6 +97,8 @@ def main() -> None:
     # Read here: no value of a config passes through the shell that DVC starts.
     config = read_yaml("config.yaml")
     check_config(config, read_yaml("workflow/schemas/config.schema.yaml"), ["config.yaml"])
+    if config["data"]["source"] == "images":
+        check_watched(image_folder(config["data"]["images"]["folder"]))
     check([Path("data", config["data"]["source"]), Path("results", config["study"])])
     conda = ["--sdm", "conda"] if shutil.which("conda") else []
     if sys.argv[1] == "results":
