@@ -156,9 +156,9 @@ def image_folder(named: str | None) -> Path:
     if WATCHED.is_dir():
         return WATCHED
     raise InputError(
-        f"data.images.folder is not set, nor the environment variable {FOLDER_VARIABLE}, and there is "
-        f"no {WATCHED}: name a folder with {MANIFEST} (columns path, label, optionally class_name, "
-        "ra, dec, sha256)."
+        f"data.images.folder is not set, nor the environment variable {FOLDER_VARIABLE}, and there "
+        f"is no {WATCHED}: name a folder with {MANIFEST} (path, label, optionally class_name, ra, "
+        "dec, sha256)."
     )
 
 
