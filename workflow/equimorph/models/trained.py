@@ -116,6 +116,8 @@ class Checkpoint:
                 f"images without field stars (seed {removed}): the network was trained on images "
                 f"{trained}; allowed are the same, or images as they come."
             )
+        if seed is None or removed is not None:
+            return images
         field = self.preparation.field
         scale = pixel_scale or (field and field / images.shape[1])
         if not scale:
@@ -126,7 +128,7 @@ class Checkpoint:
         cleaned = np.empty_like(images)
         with progress(len(images), "remove stars", "images") as bar:
             for number, image in enumerate(images):
-                content = hashlib.sha256(np.ascontiguousarray(image).data).digest()
+                content = hashlib.sha256(image.tobytes()).digest()
                 draw = np.random.default_rng([seed, int.from_bytes(content)])
                 cleaned[number] = remove_stars(np.asarray(image), scale, draw)
                 bar.update()
