@@ -52,9 +52,9 @@ def test_damaged_json_is_named(tmp_path):
         read_json(tmp_path / "bad.json")
 
 
-def test_sha256_reads_in_blocks(tmp_path):
+def test_sha256_is_that_of_the_content(tmp_path):
     (tmp_path / "f").write_bytes(b"galaxy" * 1000)
-    assert sha256_of(tmp_path / "f", block=7) == hashlib.sha256(b"galaxy" * 1000).hexdigest()
+    assert sha256_of(tmp_path / "f") == hashlib.sha256(b"galaxy" * 1000).hexdigest()
 
 
 def test_run_prints_one_sentence_and_exits_with_1(capsys):

@@ -91,13 +91,10 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: not a JSON file ({error}).") from error
 
 
-def sha256_of(path: str | Path, block: int = 2**20) -> str:
+def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file in lower-case hexadecimal, read in blocks."""
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while chunk := file.read(block):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def run(main: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from equimorph.models.export import export
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.initialisation import initialise
 from equimorph.models.registry import build
-from equimorph.steerable.convolution import plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, plane
 from equimorph.study.models import resolve
 from tests.unit.networks import inputs
 
@@ -139,7 +139,7 @@ class Norms(nn.Module):
         space = plane(parse_group("C4"))
         self.input_type = enn.FieldType(space, 3 * [space.trivial_repr])
         vectors = enn.FieldType(space, 2 * [space.irrep(1)])
-        parts = (steerable_conv(self.input_type, vectors, 3, 1, 1), enn.NormNonLinearity(vectors))
+        parts = (SteerableConv(self.input_type, vectors, 3, 1, 1), enn.NormNonLinearity(vectors))
         self.blocks = sequence(*parts)
 
     def forward(self, images):

@@ -10,7 +10,6 @@ from equimorph.evaluation.equivariance import measure_equivariance
 from equimorph.groups.names import parse_group
 from equimorph.models.architectures.cbfocal_cnn import CBFocalCNN
 from equimorph.models.asymmetry import asymmetry
-from equimorph.models.checkpoint import load_checkpoint
 from equimorph.models.counting import count_macs, peak_activation_memory
 from equimorph.models.export import export
 from equimorph.models.initialisation import initialise
@@ -18,11 +17,12 @@ from equimorph.models.inputs import black_inputs, measured
 from equimorph.models.orbit import OrbitAverage
 from equimorph.models.prediction import predict_logits
 from equimorph.models.registry import build
+from equimorph.models.trained import load_checkpoint
 from equimorph.search.trial import Trainer
 from equimorph.study.models import resolve
+from equimorph.study.search_space import single_study, training_part
+from equimorph.study.yaml_files import read_yaml
 from tests.jobs import RECIPE, TRUNK, Job, train_script
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def whole_images(count=4, size=41):
@@ -75,7 +75,7 @@ def test_the_index_is_that_of_the_stored_image_in_training_and_at_test(tmp_path,
     assert predict_logits(checkpoint.network, pixels, beside).shape == (20, 2)
 
 
-def test_training_may_see_another_part_of_the_images_than_validation(tmp_path, monkeypatch):
+def test_training_may_see_another_part_of_the_images_than_validation(tmp_path, root, monkeypatch):
     job, seen = Job(tmp_path, "CNN", epochs=1, crop=0.5), []
     train = train_script.train
 
@@ -86,14 +86,10 @@ def test_training_may_see_another_part_of_the_images_than_validation(tmp_path, m
     monkeypatch.setattr(train_script, "train", watched)
     train_script.main(job.arguments())
     stored = np.load(job.images)
-    part = {
-        "scale": 1,
-        "stars": {"remove": False, "seed": 0},
-        "network": TRUNK,
-        "models": {"CNN": {"architecture": "cnn"}},
-        "train": {"models": ["CNN"], "overrides": {}, **RECIPE, "crop": 0.5, "epochs": 1},
-    }
-    trainer = Trainer(job.images, job.split, part, [0], 2)
+    config = read_yaml(root / "config.yaml")
+    recipe = {**config["train"], **RECIPE, "models": ["CNN"], "crop": 0.5, "epochs": 1}
+    single = single_study({**config, "network": TRUNK, "train": recipe})
+    trainer = Trainer(job.images, job.split, training_part(single), [0], 2)
     trainer.run({}, lambda *row: True)
     seen += [subset.images for subset in trainer.subsets.values()]
     for training, validation in (seen[:2], seen[2:]):

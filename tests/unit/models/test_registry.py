@@ -15,7 +15,6 @@ from equimorph.models.architectures.gcnn import GCNN
 from equimorph.models.checkpoint import (
     FORMAT,
     learned_state,
-    load_checkpoint,
     load_learned_state,
     pack,
     save_checkpoint,
@@ -26,16 +25,19 @@ from equimorph.models.head import circular_mask, escnn_mask
 from equimorph.models.initialisation import initialise
 from equimorph.models.matching import base_trunk, gcnn_trunk
 from equimorph.models.registry import build
+from equimorph.models.trained import load_checkpoint
 from equimorph.models.trunk import (
     Trunk,
     exact_sizes,
     head_parameters,
     plain_sizes,
+    stem_padding,
     trunk_macs,
     trunk_parameters,
 )
-from equimorph.steerable.convolution import he_standard_deviations, plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, he_standard_deviations, plane
 from equimorph.study.models import resolve
+from tests.unit.networks import checkpoint_metadata
 
 
 def images(size, count=4, seed=0):
@@ -61,6 +63,13 @@ def test_inexact_sizes_are_refused_with_the_nearest_that_work(size):
         exact_sizes(Trunk(), size)
     nearest = eval(str(error.value).rsplit("are ", 1)[1].rstrip("."))
     assert all(exact_sizes(Trunk(), near) for near in nearest)
+
+
+def test_padding_of_a_stem():
+    assert stem_padding(255, 3, stride=2, halvings=5) == exact_sizes(Trunk(), 255).stem_padding
+    assert stem_padding(65, 5, stride=1, halvings=3) == 2
+    with pytest.raises(InputError, match="input size 64"):
+        stem_padding(64, 7, stride=2, halvings=4)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +172,7 @@ def test_fast_initialisation_has_escnns_variances(name, trivial_input):
     space = plane(parse_group(name))
     source = 3 * [space.trivial_repr] if trivial_input else 2 * [space.regular_repr]
     mixed = [space.regular_repr, space.regular_repr, space.trivial_repr]
-    conv = steerable_conv(enn.FieldType(space, source), enn.FieldType(space, mixed), 3, 1, 1)
+    conv = SteerableConv(enn.FieldType(space, source), enn.FieldType(space, mixed), 3, 1, 1)
     theirs = _generalized_he_init_variances(conv.basisexpansion)
     torch.testing.assert_close(he_standard_deviations(conv), theirs)
 
@@ -183,10 +192,11 @@ def test_checkpoint_round_trip(name, network_defaults, tmp_path):
     network.train()
     network(images(65))  # moves the running statistics
     state = learned_state(network)
-    metadata = {"specification": specification, "classes": list("abcdefghij"), "model": name}
+    metadata = checkpoint_metadata(specification, "abcdefghij", model=name)
     save_checkpoint(tmp_path / "model.safetensors", state, metadata)
     loaded = load_checkpoint(tmp_path / "model.safetensors")
-    assert loaded.prepare(np.zeros((2, 70, 70, 3), np.uint8)).shape == (2, 3, 65, 65)
+    (prepared,) = loaded.prepare(np.zeros((2, 70, 70, 3), np.uint8))
+    assert prepared.shape == (2, 3, 65, 65)
     assert loaded.classes == list("abcdefghij")
     with torch.no_grad():
         assert torch.equal(loaded.network(images(65)), network.eval()(images(65)))

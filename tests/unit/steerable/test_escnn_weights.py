@@ -12,7 +12,6 @@ from equimorph.study.models import resolve
 from tests.jobs import TRUNK
 from tests.unit.networks import inputs, random_images, settled
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 MODELS = {
     "mixed": {"architecture": "cbfocal_ecnn", "mixed_fields": [2, 2, 2, 3, 3], "group": "D4"},
     "wide": {"architecture": "gcnn", "group": "D4", "stem_kernel_size": 5, "kernel_size": 5},
@@ -36,7 +35,7 @@ def escnns(name, monkeypatch):
 
     with monkeypatch.context() as patch:
         for module in (gcnn, cbfocal_ecnn):
-            patch.setattr(module, "steerable_conv", conv)
+            patch.setattr(module, "SteerableConv", conv)
         torch.manual_seed(1)
         network = build(resolve(name, MODELS, SMALL), 3)
     assert {type(m) for m in network.modules() if isinstance(m, enn.R2Conv)} == {enn.R2Conv}

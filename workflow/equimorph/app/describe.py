@@ -24,10 +24,11 @@ CLASSES = (0, 2, 4, 5, 7, 9)  # of the simulated galaxies that the errors are me
 COUNTED_ONLY = 5e9
 # Above, the errors are measured on images of SMALL px: at full size they would take many minutes.
 TOO_LARGE, SMALL = 5e11, 65
+SEED = 0  # of weights and galaxies
 BATCH = 32  # of the convolutions' choice between dense and sparse
 
 
-def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> dict[str, Any]:
+def describe(specification: Mapping[str, Any], classes: int) -> dict[str, Any]:
     """Build a network, draw its weights and measure it.
 
     Published weights are not fetched: what is counted does not depend on them.
@@ -35,7 +36,6 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
     Args:
         specification: what `study.models.resolve` returns.
         classes: number of logits.
-        seed: of the weights and of the galaxies.
 
     Returns:
         architecture, group, group_order (None for SO2 and O2), input_size, parameters (trainable),
@@ -52,7 +52,7 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
     size = specification["input_size"]
     started = time.perf_counter()
     network = build(specification, classes)
-    initialise(network, stream(seed, WEIGHTS))
+    initialise(network, stream(SEED, WEIGHTS))
     seconds = time.perf_counter() - started
     group, order = symmetry(specification)
     operations = _without_numbers(network)
@@ -65,7 +65,7 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
     if macs > TOO_LARGE:
         size = SMALL
         network = build({**specification, "input_size": size}, classes)
-        initialise(network, stream(seed, WEIGHTS))
+        initialise(network, stream(SEED, WEIGHTS))
     return {
         "architecture": specification["architecture"],
         "group": group,
@@ -75,7 +75,7 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
         "macs": macs,
         **memory,
         "build_seconds": round(seconds, 3),
-        **_errors(network, galaxies(size, seed)),
+        **_errors(network, galaxies(size)),
         "error_size": size,
         "convolutions": _convolutions(operations, specification["input_size"]) if group else {},
     }
@@ -96,9 +96,9 @@ def _without_numbers(network: nn.Module) -> nn.Module:
     )
 
 
-def galaxies(size: int, seed: int) -> torch.Tensor:
+def galaxies(size: int) -> torch.Tensor:
     """Return (len(CLASSES), 3, size, size) images of simulated galaxies, one of each class."""
-    drawn = [simulate_galaxy(c, size, np.random.default_rng([seed, c]))[0] for c in CLASSES]
+    drawn = [simulate_galaxy(c, size, np.random.default_rng([SEED, c]))[0] for c in CLASSES]
     images = np.rint(np.stack(drawn)).astype(np.uint8)
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 

@@ -1,4 +1,4 @@
-"""How far a trained network keeps its word: change of logits and accuracy when images turn."""
+"""Change of a network's logits and accuracy when images turn."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,53 +9,6 @@ from torch import nn
 from equimorph.errors import InputError
 from equimorph.models.prediction import predict_logits
 from equimorph.robustness.splines import rotate_planes
-
-
-def equivariance_error(
-    network: nn.Module,
-    images: torch.Tensor,
-    angles_degrees: Sequence[float],
-    reflect: bool = False,
-) -> torch.Tensor:
-    """Return the relative error of the logits against angle.
-
-    It is the root mean square over images of |f(R x) - f(x)|, divided by that of |f(x) - m|, where
-    m is the mean of the logits over the images: 0 for an invariant network, sqrt(2) for one that
-    sees an unrelated image. A factor or an offset of the logits does not change it.
-
-    Args:
-        network: maps (N, 3, S, S) pixel values to (N, classes) logits; left in evaluation mode.
-        images: (N, 3, S, S), of any type, not all alike.
-        angles_degrees: of the rotations R, anticlockwise.
-        reflect: whether the images are swapped left to right before they are rotated.
-
-    Returns:
-        (angles,) float64 on the CPU.
-
-    Raises:
-        InputError: the logits of all images are the same.
-    """
-    moved = logits_against_angle(network, images, angles_degrees, reflect)
-    return relative_error(moved, _logits(network, images))
-
-
-def accuracy_against_angle(
-    network: nn.Module,
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    angles_degrees: Sequence[float],
-    reflect: bool = False,
-) -> torch.Tensor:
-    """Return the share of right answers against angle, (angles,) float64 on the CPU.
-
-    Args:
-        network: maps (N, 3, S, S) pixel values to (N, classes) logits; left in evaluation mode.
-        images: (N, 3, S, S), of any type.
-        labels: (N,) true classes.
-        angles_degrees: of the rotations, anticlockwise.
-        reflect: whether the images are swapped left to right before they are rotated.
-    """
-    return _accuracy(logits_against_angle(network, images, angles_degrees, reflect), labels)
 
 
 def measure_equivariance(
@@ -128,7 +81,15 @@ def logits_against_angle(
     reflect: bool = False,
     measured: Sequence[torch.Tensor] = (),
 ) -> torch.Tensor:
-    """Return the (angles, N, classes) logits of turned images; arguments as above."""
+    """Return the (angles, N, classes) logits of turned images.
+
+    Args:
+        network: as in `measure_equivariance`.
+        images: the same.
+        angles_degrees: the same.
+        reflect: whether the images are swapped left to right before they are rotated.
+        measured: as in `measure_equivariance`.
+    """
     if reflect:
         images = images.flip(3)
     # The same resampling serves the four quarter turns.
@@ -139,6 +100,10 @@ def logits_against_angle(
 
 def relative_error(moved: torch.Tensor, still: torch.Tensor) -> torch.Tensor:
     """Return the change of the logits in units of their spread over the images.
+
+    It is the root mean square over images of |f(R x) - f(x)|, divided by that of |f(x) - m|, where
+    m is the mean of the logits over the images: 0 for an invariant network, sqrt(2) for one that
+    sees an unrelated image. A factor or an offset of the logits does not change it.
 
     Args:
         moved: (angles, N, classes).

@@ -26,19 +26,14 @@ def test_histogram_stacks_subsets_in_class_order():
 
 
 def test_sky_map_has_east_to_the_left_and_counts_missing_positions():
-    kind = np.array(["train", "test", "test"])
-    figure = sky_map(np.array([150.0, 90.0, np.nan]), np.array([30.0, -10, 0]), kind)
+    subset = np.array(["train", "test", "test"])
+    figure = sky_map(np.array([150.0, 90.0, np.nan]), np.array([30.0, -10, 0]), subset)
     axes = figure.axes[0]
     lines = {line.get_label(): line for line in axes.lines}
     assert lines["train"].get_xdata()[0] < 0 < lines["test"].get_xdata()[0]
     np.testing.assert_allclose(lines["train"].get_ydata(), np.radians([30]))
     assert len(lines["test"].get_xdata()) == 1
     assert axes.get_title(loc="left") == "1 of 3 without a position"
-
-
-def test_sky_map_by_class():
-    figure = sky_map(np.array([150.0, 90]), np.zeros(2), np.array([1, 0]), ["a", "b"])
-    assert [line.get_label() for line in figure.axes[0].lines] == ["a", "b"]
 
 
 def test_sky_map_without_any_position():

@@ -14,7 +14,7 @@ from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
-from equimorph.steerable.convolution import plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, plane
 
 S2_GROUP = Group(rotations=4, reflections=False)
 S2_FIELDS = (4, 8, 12, 16, 20)
@@ -94,7 +94,7 @@ class CBFocalECNN(nn.Module):
             hidden_type = trivial_fields(space, width) + regular_fields(space, width)
             padding = stem_padding if block == 1 else 1
             blocks += [
-                steerable_conv(field_type, hidden_type, 3, 1, padding),
+                SteerableConv(field_type, hidden_type, 3, 1, padding),
                 enn.InnerBatchNorm(hidden_type),
                 enn.ReLU(hidden_type, inplace=True),
                 enn.FieldDropout(hidden_type, dropout),

@@ -14,7 +14,7 @@ from equimorph.groups.names import Group, parse_group
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.trunk import stem_padding
-from equimorph.steerable.convolution import plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, plane
 
 STEM_KERNEL = 7
 # S1's bottleneck widens by 2, not by 4 as He et al. do.
@@ -146,5 +146,5 @@ def _shortcut(
 def _conv_norm(
     in_type: enn.FieldType, out_type: enn.FieldType, kernel_size: int, stride: int, padding: int
 ) -> list[enn.EquivariantModule]:
-    conv = steerable_conv(in_type, out_type, kernel_size, stride, padding)
+    conv = SteerableConv(in_type, out_type, kernel_size, stride, padding)
     return [conv, enn.InnerBatchNorm(out_type)]

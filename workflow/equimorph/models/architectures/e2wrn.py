@@ -16,7 +16,7 @@ from equimorph.groups.names import Group, parse_group
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.trunk import stem_padding
-from equimorph.steerable.convolution import SteerableConv, plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, plane
 
 STEM_WIDTH = 16
 STEM_KERNEL = 5
@@ -203,4 +203,4 @@ def _conv(
     padding: int | None = None,
 ) -> SteerableConv:
     same = kernel_size // 2 if padding is None else padding
-    return steerable_conv(in_type, out_type, kernel_size, stride, same, FREQUENCIES_PER_RADIUS)
+    return SteerableConv(in_type, out_type, kernel_size, stride, same, FREQUENCIES_PER_RADIUS)

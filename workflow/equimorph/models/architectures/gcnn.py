@@ -12,7 +12,7 @@ from equimorph.models.head import CircularMask, Normalise, classifier
 from equimorph.models.matching import gcnn_trunk
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
-from equimorph.steerable.convolution import plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, plane
 
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:
@@ -60,7 +60,7 @@ class GCNN(nn.Module):
             kernel_size = trunk.kernel(block)
             padding = sizes.stem_padding if block == 1 else kernel_size // 2
             blocks += [
-                steerable_conv(field_type, hidden_type, kernel_size, stride, padding),
+                SteerableConv(field_type, hidden_type, kernel_size, stride, padding),
                 enn.InnerBatchNorm(hidden_type),
                 enn.ReLU(hidden_type, inplace=True),
             ]

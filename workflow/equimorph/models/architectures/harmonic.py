@@ -18,7 +18,7 @@ from equimorph.models.head import CircularMask, Normalise, classifier
 from equimorph.models.matching import base_trunk
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
-from equimorph.steerable.convolution import steerable_conv
+from equimorph.steerable.convolution import SteerableConv
 
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:
@@ -130,7 +130,7 @@ class HarmonicGCNN(nn.Module):
             kernel_size = trunk.kernel(block)
             padding = sizes.stem_padding if block == 1 else kernel_size // 2
             blocks += [
-                steerable_conv(field_type, elu.in_type, kernel_size, stride, padding),
+                SteerableConv(field_type, elu.in_type, kernel_size, stride, padding),
                 FieldBatchNorm(elu.in_type),
                 elu,
             ]
@@ -142,7 +142,7 @@ class HarmonicGCNN(nn.Module):
         invariant_type = trivial_fields(space, features)
         # Without a nonlinearity of its own the map would be one with the classifier's first layer.
         self.invariant_map = nn.Sequential(
-            steerable_conv(field_type, invariant_type, 1, 1, 0),
+            SteerableConv(field_type, invariant_type, 1, 1, 0),
             enn.InnerBatchNorm(invariant_type),
             enn.ELU(invariant_type, inplace=True),
         )
