@@ -116,8 +116,6 @@ class Checkpoint:
                 f"images without field stars (seed {removed}): the network was trained on images "
                 f"{trained}; allowed are the same, or images as they come."
             )
-        if seed is None or removed is not None:
-            return images
         field = self.preparation.field
         scale = pixel_scale or (field and field / images.shape[1])
         if not scale:
