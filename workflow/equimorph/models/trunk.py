@@ -4,8 +4,9 @@ S1 is Pandya et al. 2023, E(2) Equivariant Neural Networks for Robust Galaxy Mor
 Classification, arXiv:2311.01500.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from equimorph.errors import InputError
 
@@ -45,6 +46,18 @@ class Trunk:
         """
         *inner, last = (max(1, round(width * factor)) for width in self.fields)
         return replace(self, fields=(*inner, max(last, features)))
+
+
+def base_trunk(specification: Mapping[str, Any]) -> Trunk:
+    """Return the trunk of a specification as the plain network has it."""
+    trunk = Trunk(
+        tuple(specification["fields"]),
+        tuple(specification["pool_after"]),
+        specification["kernel_size"],
+        specification["stem_stride"],
+        specification["stem_kernel_size"],
+    )
+    return trunk.scaled(specification["width"])
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 from equimorph.errors import InputError
 from equimorph.groups.names import is_group_name, parse_group
-from equimorph.models.matching import base_trunk, matched_in_macs
-from equimorph.models.trunk import exact_sizes
+from equimorph.models.matching import matched_in_macs
+from equimorph.models.trunk import base_trunk, exact_sizes
 from equimorph.study.conditions import check_spec
 from equimorph.study.models import resolve
 from equimorph.study.recipes import NOT_OF_RECIPE, recipe_settings

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from equimorph.errors import InputError
-from equimorph.models.matching import base_trunk, matched_in_macs
-from equimorph.models.trunk import exact_sizes
+from equimorph.models.matching import matched_in_macs
+from equimorph.models.trunk import base_trunk, exact_sizes
 from equimorph.study.models import ARCHITECTURES, SMALLEST_SIZE, entry_of, resolve
 
 LEAST_PER_CLASS = 12

@@ -15,8 +15,7 @@ from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import CONTINUOUS_GROUPS
 from equimorph.models.fields import trivial_fields
 from equimorph.models.head import CircularMask, Normalise, classifier
-from equimorph.models.matching import base_trunk
-from equimorph.models.trunk import Trunk, exact_sizes
+from equimorph.models.trunk import Trunk, base_trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import SteerableConv
 
