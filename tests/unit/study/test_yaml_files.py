@@ -16,3 +16,9 @@ def test_yaml_that_is_none(tmp_path):
     (tmp_path / "bad.yaml").write_text("a: [1\n")
     with pytest.raises(InputError, match="bad.yaml: not a YAML file"):
         read_yaml(tmp_path / "bad.yaml")
+
+
+def test_a_merge_key_is_no_key_of_its_own(tmp_path):
+    text = "a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\n"
+    (tmp_path / "merge.yaml").write_text(text)
+    assert read_yaml(tmp_path / "merge.yaml")["b"] == {"x": 1, "y": 3}
