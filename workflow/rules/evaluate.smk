@@ -64,7 +64,7 @@ rule equivariance:
         seed=config["evaluate"]["seed"],
         device=config["train"]["device"],
     message:
-        "Turn test images and see how {wildcards.model}, seed {wildcards.seed}, follows."
+        "Rotate test images and see how {wildcards.model}, seed {wildcards.seed}, responds."
     shell:
         "python {input.script} --model {input.model} --images {input.images} --split {input.split}"
         " --step {params.step} --at-most {params.images} --seed {params.seed}"

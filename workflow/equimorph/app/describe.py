@@ -121,10 +121,10 @@ def settle(network: nn.Module, images: torch.Tensor) -> None:
 
 def _errors(network: nn.Module, images: torch.Tensor) -> dict[str, float | None]:
     settle(network, images)
-    still, *turned = logits_against_angle(network, images, [0, 90, 45])
-    mirrored = logits_against_angle(network, images, [0], reflect=True)
+    original, *rotated = logits_against_angle(network, images, [0, 90, 45])
+    reflected = logits_against_angle(network, images, [0], reflect=True)
     try:
-        errors = relative_error(torch.stack([*turned, *mirrored]), still).tolist()
+        errors = relative_error(torch.stack([*rotated, *reflected]), original).tolist()
     except InputError:
         errors = [None] * 3
     return dict(zip(("error_90", "error_45", "error_reflection"), errors, strict=True))
@@ -148,7 +148,7 @@ def as_table(descriptions: Mapping[str, Mapping[str, Any]]) -> str:
             f"{d['memory_training'] / 2**20:,.1f}",
             _sparse(d["convolutions"]),
             f"{d['build_seconds']:.2f}",
-            *(_short(d[f"error_{move}"]) for move in ("90", "45", "reflection")),
+            *(_short(d[f"error_{under}"]) for under in ("90", "45", "reflection")),
         )
         for name, d in descriptions.items()
     ]

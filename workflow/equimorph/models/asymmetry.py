@@ -13,9 +13,9 @@ KEPT, KEPT_VARIANCE = 0.75, 0.36852
 
 
 class Asymmetry(nn.Module):
-    """Measure A^2 = sum (I - R)^2 / (2 sum I^2) per channel, R being I turned by 180 degrees.
+    """Measure A^2 = sum (I - R)^2 / (2 sum I^2) per channel, R being I rotated by 180 degrees.
 
-    The sums run over the disc that the networks see. The turn is about (size - 1) / 2, an exact
+    The sums run over the disc that the networks see. The rotation is about (size - 1) / 2, an exact
     reversal of both axes, so rotations by 90 degrees and reflections of the image leave the index
     as it is. It lies between 0 and sqrt(2).
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2, rfftfreq
 
-from equimorph.simulation.profiles import elliptical_radius, rotated, sersic
+from equimorph.simulation.profiles import axis_coordinates, elliptical_radius, sersic
 
 FIELD = 67.1  # arcsec on a side, as 256 pixels of 0.262 arcsec
 NATIVE_PIXEL = 0.262
@@ -94,7 +94,7 @@ class Exposure:
         self, angle: float, x0: float = 0.0, y0: float = 0.0
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return coordinates along and across an axis at `angle` (radians) through (x0, y0)."""
-        return rotated(self.grid.x, self.grid.y, angle, x0, y0)
+        return axis_coordinates(self.grid.x, self.grid.y, angle, x0, y0)
 
     def add(
         self, profile: np.ndarray, mag: float, g_r: float, dust: np.ndarray | None = None

@@ -32,7 +32,7 @@ class Augmentation:
         perspective_share: probability of a perspective.
         contrast: largest change c; pixel values move from their mean by a factor in [1 - c, 1 + c].
         saturation: the same for colours from grey.
-        hue: largest turn of the colours about grey, as a fraction of a full turn.
+        hue: largest rotation of the colours about grey, as a fraction of a full turn.
     """
 
     rotation: float
@@ -87,10 +87,10 @@ def augment(
         chunk = torch.get_num_threads() * max(1, CPU_CHUNK // images[0, 0].numel())
     for start in range(0, len(images), chunk):
         part = slice(start, start + chunk)
-        moved = _resample(images[part].float(), maps[part], augmentation.perspective > 0)
+        mapped = _resample(images[part].float(), maps[part], augmentation.perspective > 0)
         if colours is not None:
-            moved = _recolour(moved, colours[part], contrast[part])
-        torch.mul(moved, flux[part], out=augmented[part]).clamp_(0, 255)
+            mapped = _recolour(mapped, colours[part], contrast[part])
+        torch.mul(mapped, flux[part], out=augmented[part]).clamp_(0, 255)
     return augmented
 
 
@@ -185,8 +185,8 @@ def _colours(draws: torch.Tensor, augmentation: Augmentation) -> torch.Tensor:
     to_grey = torch.tensor(LUMA).expand(3, 3)
     angle = (2 * torch.pi * augmentation.hue * draws[2])[:, None, None]
     axis = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
-    turned = torch.eye(3) + torch.sin(angle) * axis + (1 - torch.cos(angle)) * (axis @ axis)
-    return (saturation * torch.eye(3) + (1 - saturation) * to_grey) @ turned
+    rotation = torch.eye(3) + torch.sin(angle) * axis + (1 - torch.cos(angle)) * (axis @ axis)
+    return (saturation * torch.eye(3) + (1 - saturation) * to_grey) @ rotation
 
 
 def _recolour(images: torch.Tensor, matrices: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:
