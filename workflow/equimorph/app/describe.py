@@ -34,7 +34,7 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
     Args:
         specification: what `study.models.resolve` returns.
         classes: number of logits.
-        seed: of the weights and of the galaxies.
+        seed: seed of the weights and of the galaxies.
 
     Returns:
         architecture, group, group_order (None for SO2 and O2), input_size, parameters (trainable),

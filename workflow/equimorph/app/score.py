@@ -47,7 +47,7 @@ def score(files: dict[int, Path], folder: str | Path, draws: int, seed: int) -> 
         files: weights by seed, all of one model.
         folder: holds the images and manifest.csv, labelled with the model's classes.
         draws: bootstrap resamples of the images and seeds.
-        seed: of the resampling.
+        seed: seed of the resampling.
 
     Returns:
         What `summarise_condition` returns, and `classes`, `images`, `seeds`.

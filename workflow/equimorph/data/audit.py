@@ -18,7 +18,7 @@ def audit(
     """Count what may leak between subsets or contradict itself.
 
     Args:
-        catalogue: from `read_catalogue`.
+        catalogue: the table that `read_catalogue` returns.
         n_classes: number of classes; each label 0 … n_classes - 1 must occur.
         radius_arcsec: galaxies this close are in one another's image.
 

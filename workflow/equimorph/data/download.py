@@ -28,7 +28,7 @@ class FileFormat:
     """How a file of the wanted kind begins, to tell it from an error page at the first bytes.
 
     Attributes:
-        name: for messages.
+        name: what messages call the format.
         signatures: the file begins with one of these.
     """
 
@@ -65,7 +65,7 @@ def download(
 
     Args:
         mirrors: URLs of the same file, tried in this order.
-        destination: where the file goes.
+        destination: path of the file.
         sha256: hexadecimal digest of the file, in either case, or its first digits (at least 8).
         size: bytes of the file, if known; else the server's word is taken.
         file_format: what the file must begin with.

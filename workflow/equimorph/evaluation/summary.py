@@ -132,7 +132,7 @@ def compare_with(
 
     Args:
         reference: the name of model b of each comparison.
-        predictions: per model and seed, on the same images.
+        predictions: predictions of each model and seed, on the same images.
         draws: bootstrap resamples.
         seed: seed of the resamples; each comparison uses the same ones.
 
@@ -167,7 +167,7 @@ def study_metrics(
 
     Args:
         measures: per model, in the order in which to show them, what the rule `measure` wrote.
-        predictions: per model, condition and seed.
+        predictions: predictions of each model, condition and seed.
         split: description of the study's split.
         verified: facts about the raw file.
         reference: the model that all others are compared with; None for no comparisons.

@@ -23,8 +23,8 @@ class Record:
         digests: SHA-256 of the inputs, in lower-case hexadecimal, by path.
         settings: the rule's params.
         command: the shell command.
-        started: when the job began.
-        ended: when the file was last written.
+        started: time at which the job began.
+        ended: time at which the file was last written.
     """
 
     path: str
@@ -42,8 +42,8 @@ class Project:
     """A checkout with its records.
 
     Attributes:
-        folder: where the records' paths start.
-        records: by path.
+        folder: the folder that the records' paths are relative to.
+        records: the records by the path of their file.
     """
 
     folder: Path

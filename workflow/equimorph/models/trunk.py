@@ -40,7 +40,7 @@ class Trunk:
         """Return the trunk with every width multiplied by `factor`.
 
         Args:
-            factor: on all widths; each is at least one.
+            factor: factor on all widths; each stays at least 1.
             features: least width of the last block.
         """
         *inner, last = (max(1, round(width * factor)) for width in self.fields)

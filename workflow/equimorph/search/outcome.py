@@ -17,7 +17,7 @@ def best_of(results: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return the completed trial with the lowest validation loss, the first of equals.
 
     Args:
-        results: from `Search.results`.
+        results: what `Search.results` returns.
 
     Raises:
         InputError: none was completed.
@@ -67,9 +67,9 @@ def best_study(
     """Return the overlay for the study that trains the model as the best trial did.
 
     Args:
-        single: from `space.single_study`.
-        outcome: the search's study.json.
-        base: what the overlay is merged into, the content of config.yaml.
+        single: the study that `search_space.single_study` returns.
+        outcome: the content of the search's study.json.
+        base: the content of config.yaml, which the overlay is merged into.
 
     Raises:
         InputError: `base` holds overrides, which no overlay takes away.

@@ -45,9 +45,9 @@ class Trial:
     """A trial under way.
 
     Attributes:
-        number: from 1 to the number of trials.
-        values: of the searched keys.
-        handle: Optuna's own.
+        number: the trial's number, counted from 1.
+        values: value of each searched key.
+        handle: Optuna's object for the trial.
     """
 
     number: int
@@ -109,9 +109,9 @@ class Search:
 
         Args:
             path: SQLite file.
-            name: of the study.
-            job: what the losses depend on, for the log and for later comparison.
-            digest: of the job; only trials with the same digest are continued.
+            name: name of the study.
+            job: all that the losses depend on, for the log and for later comparison.
+            digest: digest of the job; only trials with the same one are continued.
             space: range of each searched key.
             settings: `trials`, `seed`, `sampler` and `pruner` of the config's `search`.
 

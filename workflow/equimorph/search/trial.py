@@ -33,10 +33,10 @@ class TrialResult:
     Attributes:
         state: `completed`, `pruned`, or `untrainable` where no loss can be had.
         losses: lowest validation loss of each seed that was trained to its end.
-        best_epochs: when.
-        epochs: that the first seed was trained for.
-        reason: why a trial is untrainable.
-        seconds: spent on it.
+        best_epochs: the epoch of each of these losses.
+        epochs: number of epochs that the first seed was trained for.
+        reason: the message that says why a trial is untrainable.
+        seconds: time that the trial took.
     """
 
     state: str = "completed"
@@ -71,10 +71,10 @@ class Trainer:
         Args:
             images: memory-mapped images (.npy).
             split: subset, index, label of each galaxy (.csv); the test set is not touched.
-            part: what trainings depend on, from `space.training_part`.
+            part: all that trainings depend on, from `search_space.training_part`.
             seeds: one training each; their losses are averaged.
             classes: number of classes.
-            device: where to compute.
+            device: name of the device.
         """
         self.images, self.split, self.part = images, split, part
         self.seeds, self.classes, self.device = seeds, classes, open_device(device)
@@ -84,7 +84,7 @@ class Trainer:
         """Train once per seed.
 
         Args:
-            values: of the searched keys.
+            values: value of each searched key.
             go_on: called after each epoch of the first seed with the epoch and the lowest
                 validation loss so far; False stops the trial.
 

@@ -97,8 +97,8 @@ def spiral(
     """Add a spiral: bulge, disc, arms, HII knots and, with `bar_share` > 0, a bar.
 
     Args:
-        sky: where to.
-        galaxy: its global properties.
+        sky: the exposure that takes the light.
+        galaxy: the galaxy's magnitude, size, colour and orientation.
         rng: source of randomness.
         q: apparent axis ratio of the disc.
         bulge: share of the light in the bulge.

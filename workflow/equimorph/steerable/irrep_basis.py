@@ -28,8 +28,8 @@ class Component:
 
     Attributes:
         irrep: type of the irrep, as escnn names it.
-        copy: which of the equal irreps of the representation.
-        row: row inside the irrep.
+        copy: number of the irrep among equal ones of the representation.
+        row: number of the row inside the irrep.
     """
 
     irrep: tuple

@@ -141,7 +141,7 @@ class IrrepConv(enn.R2Conv):
 
         Args:
             shape: (B, C, H, W) of the input.
-            dtype: in which to compute.
+            dtype: type in which to compute.
             device: type of the device; on others than the CPU the dense form runs.
             gradients: whether a backward pass follows.
         """

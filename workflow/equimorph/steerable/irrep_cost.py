@@ -11,14 +11,14 @@ from equimorph.steerable.irrep_product import SparseConvolution
 
 @dataclass(frozen=True)
 class Rates:
-    """What one core takes, in nanoseconds.
+    """Nanoseconds that one core takes for one of each.
 
     Attributes:
-        matrix: for a multiply-add of a matrix product.
-        convolution: for a multiply-add of a dense convolution.
-        element: for one number in an elementwise operation.
-        copy: for one number that changes its place.
-        call: for a tensor operation, however small.
+        matrix: a multiply-add of a matrix product.
+        convolution: a multiply-add of a dense convolution.
+        element: a number in an elementwise operation.
+        copy: a number that is copied to another place.
+        call: a tensor operation, however small.
     """
 
     matrix: float
@@ -43,8 +43,8 @@ def rates(dtype: torch.dtype, device: str) -> Rates | None:
     """Return what is known about computing in `dtype`, None where the dense form is to run.
 
     Args:
-        dtype: in which to compute.
-        device: its type; `meta`, where tensors are shapes alone, counts as the CPU.
+        dtype: type in which to compute.
+        device: type of the device; `meta`, where tensors are shapes alone, counts as the CPU.
     """
     known = device in ("cpu", "meta") and not EXPANDED_ONLY.get()
     return CPU_RATES.get(dtype) if known else None
@@ -59,8 +59,8 @@ class Call:
         sizes: channels per input and output field.
         kernel_size: side of the kernel.
         weights: number of basis kernels per pair of fields.
-        input_pixels: over the batch.
-        stride: of the convolution.
+        input_pixels: number of pixels of the input, over the batch.
+        stride: stride of the convolution.
         gradients: whether a backward pass follows.
         expanded: whether the dense filter is at hand.
     """

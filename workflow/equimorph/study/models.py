@@ -148,9 +148,9 @@ def resolve(
     alone, such as D8, needs no entry.
 
     Args:
-        name: of the model.
+        name: name of the model.
         models: the study's own entries.
-        defaults: what the study's models share, its `network`.
+        defaults: the study's `network`, which its models share.
 
     Raises:
         InputError: an unknown name, an unknown architecture, or arguments that do not belong to it.

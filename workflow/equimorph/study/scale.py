@@ -56,10 +56,10 @@ def _smaller(
     """Return a model's entry with smaller images and widths.
 
     Args:
-        entry: as written.
-        specification: what it is resolved to at full size.
-        network: of the study, shrunk.
-        scale: of the study.
+        entry: the entry as the study has it.
+        specification: its specification at full size.
+        network: the study's `network`, shrunk.
+        scale: the study's `scale`.
     """
     architecture = ARCHITECTURES[entry["architecture"]]
     smaller = {key: value for key, value in entry.items() if key != "input_size"}

@@ -106,7 +106,7 @@ def tried(key: str, value: Any, space: Mapping[str, Range | Choices]) -> list[An
     Args:
         key: a key that holds a name, such as `loss.kind`.
         value: the study's own value of it.
-        space: from `read_space`.
+        space: what `read_space` returns.
     """
     return space[key].probes() if key in space else [value]
 
@@ -142,9 +142,9 @@ def with_value(config: Mapping[str, Any], key: str, value: Any) -> dict[str, Any
     """Return a config with one key of the search set.
 
     Args:
-        config: of a study.
+        config: config of a study.
         key: `network.KEY`, or a key of `train`, dotted where it lies deeper.
-        value: what it is set to.
+        value: the value that the key gets.
     """
     result = copy.deepcopy(dict(config))
     *parents, last = key.split(".") if key.startswith("network.") else ["train", *key.split(".")]
@@ -168,7 +168,7 @@ def training_part(single: Mapping[str, Any]) -> dict[str, Any]:
     """Return what trials depend on, of the study that trains one model: no edit elsewhere counts.
 
     Args:
-        single: from `single_study`.
+        single: what `single_study` returns.
     """
     apart = {*NOT_OF_RECIPE} - {"models", "overrides"}
     train = {key: value for key, value in single["train"].items() if key not in apart}
@@ -185,8 +185,8 @@ def named_modules(part: Mapping[str, Any], space: Mapping[str, Range | Choices])
     """Return the modules that trials find by name, with dots: an architecture, and losses.
 
     Args:
-        part: from `training_part`.
-        space: from `read_space`.
+        part: what `training_part` returns.
+        space: what `read_space` returns.
     """
     (name,) = part["train"]["models"]
     architecture = entry_of(name, part["models"])["architecture"]
@@ -200,8 +200,8 @@ def resolve_trial(
     """Return a trial's specification of the model, and its training parameters.
 
     Args:
-        part: from `training_part`.
-        values: of the searched keys.
+        part: what `training_part` returns.
+        values: value of each searched key.
     """
     shrunk = scaled({**_UNUSED, **with_values(part, values)})
     (name,) = shrunk["train"]["models"]

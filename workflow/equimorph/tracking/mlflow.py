@@ -58,8 +58,8 @@ class MlflowRecorder:
 
         Args:
             job: the training.
-            uri: of the store: sqlite:///FILE or the address of an MLflow server.
-            folder: of the lock, where the store is a server.
+            uri: address of the store: sqlite:///FILE or that of an MLflow server.
+            folder: folder of the lock file, where the store is a server.
         """
         self._job = job
         self._uri = uri
@@ -216,7 +216,7 @@ def save_model(
 
     Args:
         checkpoint: the weights (.safetensors).
-        specification: of the network in it.
+        specification: the network's specification.
         classes: names of the logits.
         folder: must be empty or absent.
     """

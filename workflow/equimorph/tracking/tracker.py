@@ -59,7 +59,7 @@ class FinishedTraining:
 
     Attributes:
         history: one row per epoch.
-        metrics: of the best epoch, as `best_validation_loss`, and of the training as a whole.
+        metrics: metrics of the best epoch, named `best_validation_loss` and so on, and `TOTALS`.
         run: provenance and counts.
         model: the weights (.safetensors).
         files: the history and the provenance as files.

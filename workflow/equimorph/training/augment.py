@@ -58,7 +58,7 @@ def augment(
     Args:
         images: (B, 3, S, S) pixel values, of any type.
         augmentation: the ranges.
-        generator: on the CPU, so that a seed means the same draws on every device.
+        generator: source of the draws, on the CPU, so that a seed means the same on every device.
 
     Returns:
         (B, 3, S, S) float pixel values, bilinear; the edge is mirrored where the map reaches out.
@@ -103,7 +103,7 @@ def mixup(
         images: (B, 3, S, S) floats.
         targets: (B, classes) probabilities.
         alpha: the share is drawn from Beta(alpha, alpha), one per batch.
-        generator: on the CPU.
+        generator: source of the draws, on the CPU.
     """
     # torch's own Beta takes no generator.
     seed = int(torch.randint(2**62, (), generator=generator))

@@ -21,7 +21,7 @@ class Average:
         """Start at the network's present state.
 
         Args:
-            network: what is averaged, in training mode or not.
+            network: network whose state is averaged, in either mode.
             decay: share of the average that a step keeps; None for no averaging.
         """
         self.network = network

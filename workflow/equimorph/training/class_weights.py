@@ -24,7 +24,7 @@ def class_weights(
 
     Args:
         kind: one of `CLASS_WEIGHTS`, or one number per class.
-        beta: of `effective`: class c with n_c images weighs (1 - beta) / (1 - beta^n_c).
+        beta: parameter of `effective`: class c with n_c images weighs (1 - beta) / (1 - beta^n_c).
         labels: (N,) int64 of the training set.
         classes: number of classes.
         normalise: whether the weights of `inverse` and `effective` sum to the number of classes.

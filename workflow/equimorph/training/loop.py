@@ -52,14 +52,14 @@ class Progress:
 
     Attributes:
         history: one row per epoch.
-        best_epoch: the one with the lowest validation loss; 0 before the first.
-        best_loss: its validation loss.
-        best_state: what the network, or its average, had learned by then.
+        best_epoch: the epoch with the lowest validation loss; 0 before the first.
+        best_loss: validation loss of the best epoch.
+        best_state: learned state of the network, or of its average, after the best epoch.
         counted_epoch: the last one whose validation loss counts for patience: it lies lower than
             `counted_loss` was by more than the recipe's `min_delta`.
-        counted_loss: its validation loss.
-        seconds: spent on training and validation.
-        images: trained on, counted each time.
+        counted_loss: validation loss of that epoch.
+        seconds: time spent on training and validation.
+        images: number of images trained on, each counted as often as it was shown.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
@@ -87,15 +87,15 @@ def train(
     The test set is no argument: selection sees the validation set alone.
 
     Args:
-        network: with initial weights, on the device of the images.
-        training: what the weights are fitted to.
-        validation: what the epoch is chosen on, by the lowest cross-entropy.
-        recipe: how.
-        seed: of shuffling and augmentation.
+        network: the network with its initial weights, on the device of the images.
+        training: images that the weights are fitted to.
+        validation: images on which the epoch with the lowest cross-entropy is chosen.
+        recipe: optimiser, schedule, loss, augmentation and so on.
+        seed: seed of shuffling, augmentation and dropout.
         resume: file for the state of an unfinished run, and the digest that it must carry.
         report: called with each epoch's row of the history.
-        processes: those that share each batch; all call this function with the same arguments, and
-            the first reads and writes the file.
+        processes: the processes that share each batch; all call this function with the same
+            arguments, and the first reads and writes the file.
 
     Raises:
         InputError: a name in the recipe is not allowed, the processes cannot share the batch

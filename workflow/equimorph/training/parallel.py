@@ -36,7 +36,7 @@ class Processes:
     """The processes of one training; alone, every method leaves things as they are.
 
     Attributes:
-        rank: number of this process.
+        rank: number of this process, counted from 0.
         world_size: number of processes.
     """
 
@@ -127,7 +127,7 @@ def join(device: torch.device) -> Iterator[Processes]:
     """Join the processes that `torchrun` started; without it, be alone.
 
     Args:
-        device: where this process trains; of GPUs, each process of a machine takes its own.
+        device: device of the training; of GPUs, each process of a machine takes its own.
 
     Raises:
         InputError: there are fewer GPUs than processes.

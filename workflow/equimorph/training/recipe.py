@@ -18,18 +18,18 @@ class Recipe:
         epochs: passes over the training set.
         batch_size: images per step; the last, smaller batch of an epoch is left out.
         learning_rate: peak of the one-cycle schedule, first rate of the others.
-        weight_decay: of the optimiser.
+        weight_decay: weight decay of the optimiser.
         label_smoothing: probability mass spread over all classes.
         patience: epochs without a lower validation loss after which training stops.
         precision: `float32` or `bfloat16` (autocast).
-        augmentation: of the training images.
+        augmentation: augmentation of the training images.
         ema: decay per step of the moving average of the weights that is validated and kept; None
             for the weights themselves.
         optimiser: `adamw`, `adam`, `radam` or `sgd`.
-        momentum: of sgd.
-        schedule: of the learning rate.
+        momentum: momentum of sgd.
+        schedule: schedule of the learning rate.
         grad_clip: largest norm of the gradient of all weights together; None for any.
-        loss: what is minimised; by default cross-entropy.
+        loss: the loss that is minimised; by default cross-entropy.
         mixup: alpha of the Beta distribution of the shares in which images are mixed; None for
             images as they are.
         sampler: `none`, `weighted`, `over` or `under`; see `sampler.epoch_order`.

@@ -32,7 +32,7 @@ def epoch_order(sampler: str, labels: torch.Tensor, generator: torch.Generator) 
             equally likely; `over`: each class as often as the largest, by repeating all its images
             and some once more; `under`: each class as often as the smallest, by leaving out.
         labels: (N,) int64 on the CPU.
-        generator: on the CPU.
+        generator: source of the draws, on the CPU.
 
     Returns:
         (epoch_length,) int64 indices into `labels`.

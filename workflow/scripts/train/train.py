@@ -91,7 +91,7 @@ def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[Mapping[str,
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train as the command line says."""
+    """Join the other processes, if there are any, and train."""
     arguments = parse_arguments(argv)
     torch.set_num_threads(arguments.threads)
     device = open_device(arguments.device)

@@ -124,9 +124,9 @@ def load_published(trunk: nn.Module, name: str, weights: Mapping[str, torch.Tens
     """Copy published weights into the trunk; those of the published head are left out.
 
     Args:
-        trunk: of the backbone called `name`.
+        trunk: trunk of the backbone called `name`.
         name: a key of `LAST_LAYER`.
-        weights: as the published file holds them.
+        weights: tensors by name, as the published file holds them.
 
     Raises:
         InputError: names or shapes differ.

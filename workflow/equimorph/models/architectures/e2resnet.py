@@ -34,7 +34,7 @@ class Residual(nn.Module):
 
         Args:
             branch: convolutions and norms.
-            shortcut: from the same fields to the same fields as `branch`.
+            shortcut: a map between the same fields as `branch`.
         """
         super().__init__()
         self.branch = branch

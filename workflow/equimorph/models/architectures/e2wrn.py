@@ -52,7 +52,7 @@ class WideBlock(nn.Module):
                 else 3.
             inner_type: fields between the convolutions.
             out_type: fields that it writes.
-            stride: of the second convolution and of the shortcut.
+            stride: stride of the second convolution and of the shortcut.
             dropout: probability of an entry between the convolutions.
         """
         super().__init__()

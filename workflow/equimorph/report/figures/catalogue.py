@@ -59,7 +59,8 @@ def sky_map(ra: NDArray, dec: NDArray, kind: NDArray, classes: list[str] | None 
     Args:
         ra: right ascension in degrees, shape (n,); NaN where unknown.
         dec: declination in degrees, shape (n,).
-        kind: what colours each point, shape (n,): subset names, or labels if `classes` is given.
+        kind: subset of each point, shape (n,), or its label if `classes` is given; it decides the
+            colour.
         classes: class names in label order, to colour by class.
     """
     legend: dict[str | int, tuple[str, str]]
