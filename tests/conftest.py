@@ -11,7 +11,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 ROOT = Path(__file__).resolve().parents[1]
 # Kernel bases are kept from one run of the tests to the next, apart from the user's.
-os.environ.setdefault("EQUIMORPH_CACHE", str(ROOT / ".pytest_cache/bases"))
+os.environ.setdefault("EQUIMORPH_CACHE", str(ROOT / ".pytest_cache"))
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def build(group: str, plain: bool) -> float:
 
     torch.set_num_threads(1)
     if plain:
-        gcnn.steerable_conv = escnns
+        gcnn.SteerableConv = escnns
     start = time.process_time()
     network = gcnn.GCNN(parse_group(group), Trunk(), 255, "flatten", 10)
     if not plain:

@@ -19,6 +19,7 @@ from equimorph.data.image_file import open_images  # noqa: E402
 from equimorph.data.split import read_split  # noqa: E402
 from equimorph.data.tensors import network_input  # noqa: E402
 from equimorph.models.initialisation import initialise  # noqa: E402
+from equimorph.models.inputs import measured  # noqa: E402
 from equimorph.models.registry import build  # noqa: E402
 from equimorph.seeds import WEIGHTS, stream  # noqa: E402
 from equimorph.study.models import resolve  # noqa: E402
@@ -55,11 +56,8 @@ def main() -> None:
         np.concatenate([read_split(split, column=column)[s] for s in ("train", "validation")])
         for column in ("index", "label")
     )
-    images = network_input(
-        open_images(ROOT / f"work/{source}/images.npy")[rows],
-        specification["input_size"],
-        specification["crop"],
-    )
+    whole = open_images(ROOT / f"work/{source}/images.npy")[rows]
+    images = network_input(whole, specification["input_size"], specification["crop"])
     targets = torch.from_numpy(labels).long()
 
     fold_of = folds(labels, arguments.folds)
@@ -68,7 +66,9 @@ def main() -> None:
         held, kept = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
         network = build(specification, classes)
         initialise(network, stream(fold, WEIGHTS))
-        training, validation = (Labelled(images[i], targets[i]) for i in (kept, held))
+        training, validation = (
+            Labelled(images[i], targets[i], measured(network, whole[i])) for i in (kept, held)
+        )
         history = train(network, training, validation, recipe, fold)
         best.append(history.history[history.best_epoch - 1]["validation_accuracy"])
         last.append(np.mean([row["validation_accuracy"] for row in history.history[-3:]]))

@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
 from equimorph.report.figures.style import WIDTH, save, styled
-from equimorph.steerable.convolution import SteerableConv, plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, plane
 from equimorph.steerable.irrep_basis import NOISE, components
 
 GROUPS = ["C2", "C4", "C8", "C16", "D2", "D4", "D8", "D16"]
@@ -29,7 +29,7 @@ def convolution(group: str) -> SteerableConv:
     """Return the 3 x 3 convolution between two regular fields, with random weights."""
     space = plane(parse_group(group))
     field = enn.FieldType(space, [space.regular_repr])
-    conv = steerable_conv(field, field, 3, 1, 1)
+    conv = SteerableConv(field, field, 3, 1, 1)
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         conv.weights.normal_(generator=generator)

@@ -29,7 +29,7 @@ from equimorph.models.export import export
 from equimorph.models.initialisation import initialise
 from equimorph.models.trunk import Trunk
 from equimorph.steerable.blurred_pool import BlurredPool
-from equimorph.steerable.convolution import plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, plane
 from equimorph.steerable.irrep_conv import use_irrep_convolutions
 
 GROUPS = ["C2", "C4", "C8", "C16", "D2", "D4", "D8", "D16"]
@@ -186,7 +186,7 @@ def time_layer(layer: str, precision: str, options: argparse.Namespace) -> dict:
     fields_in, fields_out, size = map(int, numbers)
     space = plane(parse_group(group))
     types = [enn.FieldType(space, n * [space.regular_repr]) for n in (fields_in, fields_out)]
-    conv = steerable_conv(*types, 3, 1, 1)
+    conv = SteerableConv(*types, 3, 1, 1)
     torch.nn.init.normal_(conv.weights)
     tensor = torch.randn(options.batch, types[0].size, size, size, dtype=PRECISIONS[precision])
     gradient = torch.randn(options.batch, types[1].size, size, size, dtype=PRECISIONS[precision])

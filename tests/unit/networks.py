@@ -4,6 +4,7 @@ import torch
 from torch.nn.functional import cross_entropy, interpolate
 
 from equimorph.app.describe import settle
+from equimorph.models.inputs import measured
 
 
 def random_images(size, count=2):
@@ -19,22 +20,29 @@ def galaxies(size, count=6):
     return interpolate(coarse, (size, size), mode="bicubic").clamp(0, 255)
 
 
+def inputs(network, images):
+    """Return all that a network takes of (B, 3, S, S) images."""
+    return (images, *measured(network, images.permute(0, 2, 3, 1).numpy()))
+
+
 def train_a_little(network, images):
     """Take four optimiser steps."""
+    torch.manual_seed(0)  # dropout
     labels = torch.arange(len(images)) % 10
     optimiser = torch.optim.AdamW(network.parameters(), lr=0.003)
     network.train()
     for _ in range(4):
         optimiser.zero_grad()
-        cross_entropy(network(images), labels).backward()
+        cross_entropy(network(*inputs(network, images)), labels).backward()
         optimiser.step()
 
 
 def settled(network, images, least=0.02):
     """Set the running statistics to the images'; the logits must then react to them."""
-    settle(network, images)
+    given = inputs(network, images)
+    settle(network, *given)
     with torch.no_grad():
-        assert network(images).std(dim=0).max() > least
+        assert network(*given).std(dim=0).max() > least
     return network
 
 
@@ -42,7 +50,8 @@ def largest_change(network, images, moved):
     """Return how far the logits of any image move."""
     network.eval()
     with torch.no_grad():
-        return (network(images) - network(moved)).abs().max().item()
+        still = network(*inputs(network, images))
+        return (still - network(*inputs(network, moved))).abs().max().item()
 
 
 def spoil(network):

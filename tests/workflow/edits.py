@@ -35,7 +35,16 @@ AFTER_SPLIT = {
     **AFTER_DEGRADE,
     **AFTER_TRAIN,
 }
-DATA = ("simulate", "verify", "convert", "catalogue", "audit", "split")
+DATA = (
+    "simulate",
+    "draw",
+    "verify",
+    "convert",
+    "catalogue",
+    "find_lookalikes",
+    "audit",
+    "split",
+)
 EVERYTHING = {**dict.fromkeys(DATA, 1), **AFTER_SPLIT}
 FIGURES = {rule: 1 for rule in EVERYTHING if rule.startswith("plot_")}
 

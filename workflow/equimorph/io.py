@@ -24,13 +24,15 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it into place if the block succeeds.
 
-    A full disk is reported as such, whatever the library that writes makes of it.
+    What killed processes have left of the same file is removed first, so no two may write it at
+    once. A full disk is reported as such, whatever the library that writes makes of it.
 
     Raises:
         InputError: there is no space; the message names the file, the reason and the free space.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -68,9 +70,13 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically; NaN and infinities are refused."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+def write_json(path: str | Path, value: Any, compact: bool = False) -> None:
+    """Write `value` as JSON, atomically; NaN and infinities are refused.
+
+    Indented for the eye, or compact, less than half as long: long tables of numbers.
+    """
+    style: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
+    write_text(path, json.dumps(value, allow_nan=False, **style) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
@@ -85,13 +91,10 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: not a JSON file ({error}).") from error
 
 
-def sha256_of(path: str | Path, block: int = 2**20) -> str:
+def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file in lower-case hexadecimal, read in blocks."""
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while chunk := file.read(block):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def run(main: Callable[[], None]) -> None:
@@ -103,6 +106,14 @@ def run(main: Callable[[], None]) -> None:
         main()
     except (InputError, TrainingError) as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError as error:
+        print(f"error: memory is not enough ({error}).", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}.", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("error: interrupted.", file=sys.stderr)

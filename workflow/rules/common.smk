@@ -237,6 +237,7 @@ def split_arguments():
     """The split's settings as arguments of a command."""
     split = config["data"]["split"]
     given = {key: value for key, value in split.items() if value is not None}
+    del given["similarity"]  # of find_lookalikes
     if split["folds"] is None:
         del given["fold"]
     return " ".join(

@@ -1,9 +1,15 @@
 # From a source of galaxies to a verified, split, memory-mapped set.
 
+# What the study begins with. Simulated images are drawn from it where they are needed, to the last
+# bit, and so no stage of DVC holds them.
+SIMULATED = SOURCE == "simulated"
+RAW = f"{WORK if SIMULATED else DATA}/raw.h5"
 DATA_FILES = [
-    f"{DATA}/raw.h5",
+    f"{DATA}/galaxies.npz" if SIMULATED else RAW,
     f"{DATA}/verified.json",
     f"{DATA}/catalogue.csv",
+    f"{DATA}/lookalikes.csv",
+    f"{DATA}/blank.csv",
     f"{DATA}/audit.json",
     f"{DATA}/neighbours.csv",
     SPLIT_CSV,
@@ -34,7 +40,7 @@ rule simulate:
     input:
         **code("data/simulate.py", COMPUTE_ENV),
     output:
-        raw="data/simulated/raw.h5",
+        galaxies="data/simulated/galaxies.npz",
     log:
         f"{LOGS}/simulate.log",
     group:
@@ -49,7 +55,25 @@ rule simulate:
         "Simulate galaxies of ten classes."
     shell:
         "python {input.script} --per-class {params.per_class} --size {params.size}"
-        " --seed {params.seed} --output {output.raw} 2>&1 | tee {log}"
+        " --seed {params.seed} --output {output.galaxies} 2>&1 | tee {log}"
+
+
+rule draw:
+    input:
+        **code("data/draw.py", COMPUTE_ENV),
+        galaxies="data/simulated/galaxies.npz",
+    output:
+        raw="work/simulated/raw.h5",
+    log:
+        f"{LOGS}/draw.log",
+    group:
+        "data"
+    conda:
+        "../../envs/compute.yaml"
+    message:
+        "Draw the images of the simulated galaxies."
+    shell:
+        "python {input.script} --galaxies {input.galaxies} --output {output.raw} 2>&1 | tee {log}"
 
 
 rule import_images:
@@ -77,7 +101,7 @@ rule import_images:
 rule verify:
     input:
         **code("data/verify.py", COMPUTE_ENV),
-        raw=f"{DATA}/raw.h5",
+        raw=RAW,
     output:
         verified=f"{DATA}/verified.json",
     log:
@@ -99,7 +123,7 @@ rule verify:
 rule convert:
     input:
         **code("data/convert.py", COMPUTE_ENV),
-        raw=f"{DATA}/raw.h5",
+        raw=RAW,
         verified=f"{DATA}/verified.json",
     output:
         images=f"{WORK}/images.npy",
@@ -143,7 +167,7 @@ rule remove_stars:
 rule catalogue:
     input:
         **code("data/catalogue.py", COMPUTE_ENV),
-        raw=f"{DATA}/raw.h5",
+        raw=RAW,
         verified=f"{DATA}/verified.json",
     output:
         catalogue=f"{DATA}/catalogue.csv",
@@ -162,10 +186,37 @@ rule catalogue:
         " --catalogue {output.catalogue} 2>&1 | tee {log}"
 
 
+# From the raw file, for the same reason.
+rule find_lookalikes:
+    input:
+        **code("data/find_lookalikes.py", COMPUTE_ENV),
+        raw=RAW,
+        verified=f"{DATA}/verified.json",
+    output:
+        pairs=f"{DATA}/lookalikes.csv",
+        blank=f"{DATA}/blank.csv",
+    log:
+        f"{LOGS}/find_lookalikes.log",
+    group:
+        "data"
+    conda:
+        "../../envs/compute.yaml"
+    threads: 4
+    params:
+        similarity=config["data"]["split"]["similarity"],
+    message:
+        "Find images that are one, also turned, mirrored or recompressed, and blank ones."
+    shell:
+        "python {input.script} --raw {input.raw} --similarity {params.similarity}"
+        " --output-pairs {output.pairs} --output-blank {output.blank} 2>&1 | tee {log}"
+
+
 rule audit:
     input:
         **code("data/audit.py", COMPUTE_ENV),
         catalogue=f"{DATA}/catalogue.csv",
+        pairs=f"{DATA}/lookalikes.csv",
+        blank=f"{DATA}/blank.csv",
     output:
         audit=f"{DATA}/audit.json",
         neighbours=f"{DATA}/neighbours.csv",
@@ -179,10 +230,10 @@ rule audit:
         classes=len(CLASSES),
         radius=config["data"]["split"]["radius_arcsec"],
     message:
-        "Audit the catalogue for duplicates, neighbours and gaps."
+        "Audit the data set for duplicates, neighbours and gaps."
     shell:
-        "python {input.script} --catalogue {input.catalogue} --classes {params.classes}"
-        " --radius-arcsec {params.radius} --output-audit {output.audit}"
+        "python {input.script} --catalogue {input.catalogue} --lookalikes {input.pairs} --blank {input.blank}"
+        " --classes {params.classes} --radius-arcsec {params.radius} --output-audit {output.audit}"
         " --output-neighbours {output.neighbours} 2>&1 | tee {log}"
 
 
@@ -190,6 +241,8 @@ rule split:
     input:
         **code("data/split.py", COMPUTE_ENV),
         catalogue=f"{DATA}/catalogue.csv",
+        pairs=f"{DATA}/lookalikes.csv",
+        blank=f"{DATA}/blank.csv",
     output:
         csv=SPLIT_CSV,
         json=SPLIT_JSON,
@@ -204,5 +257,5 @@ rule split:
     message:
         "Split the galaxies once, for every model and seed."
     shell:
-        "python {input.script} --catalogue {input.catalogue} {params.settings}"
-        " --output-csv {output.csv} --output-json {output.json} 2>&1 | tee {log}"
+        "python {input.script} --catalogue {input.catalogue} --lookalikes {input.pairs} --blank {input.blank}"
+        " {params.settings} --output-csv {output.csv} --output-json {output.json} 2>&1 | tee {log}"

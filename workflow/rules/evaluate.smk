@@ -1,14 +1,12 @@
 # From trained models to predictions, and from predictions to numbers.
 
 TABLES = ("accuracy", "per_class", "comparisons")
-PREDICTIONS = f"{RESULTS}/predictions/{{model}}/seed-{{seed}}"
+PREDICTIONS = f"{RESULTS}/predictions/{{model}}/seed-{{seed}}.npz"
 
 ALL_EQUIVARIANCE = expand(
     f"{RESULTS}/equivariance/{{model}}/seed-{{seed}}.json", model=MODELS, seed=SEEDS
 )
-ALL_PREDICTIONS = expand(
-    f"{PREDICTIONS}/{{condition}}.npz", model=MODELS, seed=SEEDS, condition=CONDITIONS
-)
+ALL_PREDICTIONS = expand(PREDICTIONS, model=MODELS, seed=SEEDS)
 
 
 rule predict:
@@ -20,11 +18,7 @@ rule predict:
         conditions=CONDITION_IMAGES,
     output:
         # All conditions in one job: building the network takes longer than predicting.
-        logits=expand(
-            f"{PREDICTIONS}/{{condition}}.npz",
-            condition=CONDITIONS,
-            allow_missing=True,
-        ),
+        logits=PREDICTIONS,
     log:
         f"{LOGS}/predict/{{model}}/seed-{{seed}}.log",
     conda:
@@ -39,7 +33,7 @@ rule predict:
     shell:
         "python {input.script} --model {input.model} --split {input.split}"
         " --device {params.device} --threads {threads}"
-        " --conditions {input.conditions} --output-folder $(dirname {output.logits[0]}) 2>&1 | tee {log}"
+        " --conditions {input.conditions} --output {output.logits} 2>&1 | tee {log}"
 
 
 rule equivariance:
@@ -74,12 +68,7 @@ rule equivariance:
 rule measure:
     input:
         **code("evaluate/measure.py", COMPUTE_ENV),
-        predictions=expand(
-            f"{PREDICTIONS}/{{condition}}.npz",
-            seed=SEEDS,
-            condition=CONDITIONS,
-            allow_missing=True,
-        ),
+        predictions=expand(PREDICTIONS, seed=SEEDS, allow_missing=True),
         runs=expand(f"{RUN}/run.json", seed=SEEDS, allow_missing=True),
     output:
         measures=f"{RESULTS}/measures/{{model}}.json",

@@ -30,10 +30,13 @@ def test_errors_tell_the_symmetry(name, rotated, reflected, network_defaults):
     assert said["build_seconds"] > 0
 
 
-def test_a_frozen_backbone_counts_its_head_and_fetches_nothing(network_defaults, monkeypatch):
-    monkeypatch.setenv("EQUIMORPH_WEIGHTS", "/nowhere")
+def test_a_frozen_backbone_counts_its_head_and_fetches_nothing(
+    network_defaults, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("EQUIMORPH_CACHE", str(tmp_path))
     said = describe(resolve("Probe-ResNet18", {}, network_defaults), 10)
     assert said["parameters"] == 512 * 10 + 10
+    assert not any(tmp_path.iterdir())
 
 
 def test_wide_networks_of_large_groups_train_in_the_irrep_basis(network_defaults):

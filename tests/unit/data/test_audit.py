@@ -91,6 +91,22 @@ def test_a_redshift_that_is_the_declination_is_flagged():
     assert any("redshift is a copy of dec" in warning for warning in report["warnings"])
 
 
+def test_copies_and_blank_images_are_counted_and_named():
+    lookalikes = np.array([[0, 1], [2, 3]])
+    report, _ = audit(SMALL, 2, 67, lookalikes, [4, 5])
+    assert report["lookalikes"] == {
+        "pairs": 2,
+        "conflicting": 1,
+        "conflicts": [{"labels": [0, 1], "pairs": 1}],
+    }
+    assert report["blank"] == [4, 5]
+    assert "2 images are blank: rows 4, 5." in report["warnings"]
+    assert (
+        "2 pairs are one image, also where it is turned, mirrored or recompressed; 1 of them carry "
+        "two different labels." in report["warnings"]
+    )
+
+
 def test_a_clean_catalogue_has_no_warnings():
     report, neighbours = audit(table([0, 1], [1, 2], [3, 4]), 2)
     assert report["warnings"] == []
@@ -109,11 +125,15 @@ def test_labels_that_do_not_fit_the_classes_are_refused(n_classes, message):
 def test_the_script_writes_both_files(tmp_path):
     SMALL.to_csv(tmp_path / "catalogue.csv", index=False)
     outputs = tmp_path / "audit.json", tmp_path / "neighbours.csv"
+    (tmp_path / "pairs.csv").write_text("index_a,index_b\n0,1\n")
+    (tmp_path / "blank.csv").write_text("index,label\n4,1\n")
     arguments = ["--catalogue", tmp_path / "catalogue.csv", "--radius-arcsec", 67]
+    arguments += ["--lookalikes", tmp_path / "pairs.csv", "--blank", tmp_path / "blank.csv"]
     arguments += ["--output-audit", outputs[0], "--output-neighbours", outputs[1]]
     done = run_script(*arguments, "--classes", 2)
     assert done.returncode == 0, done.stderr
-    assert json.loads(outputs[0].read_text()) == audit(SMALL, 2)[0]
+    expected = audit(SMALL, 2, lookalikes=np.array([[0, 1]]), blank=[4])[0]
+    assert json.loads(outputs[0].read_text()) == expected
     assert outputs[1].read_text().splitlines()[0] == (
         "index_a,label_a,index_b,label_b,separation_arcsec"
     )

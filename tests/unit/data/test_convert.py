@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from equimorph.data.convert import SLICE_BYTES, convert, slice_length
+from equimorph.data.convert import convert
+from equimorph.data.slices import SLICE_BYTES, slice_length
 from equimorph.errors import InputError
 from tests.conftest import ROOT
 

@@ -207,6 +207,54 @@ def test_a_neighbour_of_a_quarantined_galaxy_stays_with_the_other():
         assert sum({2, 3} <= set(split[part].tolist()) for part in PARTS) == 1
 
 
+def test_copies_of_one_image_stay_on_one_side():
+    galaxies = isolated([60, 60])
+    galaxies[["ra", "dec"]] = np.nan
+    lookalikes = np.array([[0, 1], [1, 2], [59, 60], [100, 110]])
+    for seed in range(12):
+        split = make_split(galaxies, "clean", FRACTIONS, seed, RADIUS, lookalikes=lookalikes)
+        assert sum({0, 1, 2} <= set(split[part].tolist()) for part in PARTS) == 1
+        assert sum({100, 110} <= set(split[part].tolist()) for part in PARTS) == 1
+        assert split["quarantined"].tolist() == [59, 60]  # one image with two labels
+        check_no_leak(split, galaxies, RADIUS, lookalikes)
+
+
+def test_a_copy_joins_the_neighbours_of_both():
+    # 0 has a neighbour on the sky, and so has its copy 2: all four belong together.
+    near = table([0, 1, 0, 1], [10, 10, 50, 50], [0, 30 / 3600, 0, 30 / 3600])
+    galaxies = pd.concat([near, isolated([40, 40])], ignore_index=True)
+    for seed in range(12):
+        split = make_split(
+            galaxies, "clean", FRACTIONS, seed, RADIUS, lookalikes=np.array([[0, 2]])
+        )
+        assert sum({0, 1, 2, 3} <= set(split[part].tolist()) for part in PARTS) == 1
+
+
+def test_blank_images_are_quarantined():
+    galaxies = isolated([40, 40])
+    split = make_split(galaxies, "clean", FRACTIONS, 0, RADIUS, blank=np.array([3, 50]))
+    sides(split, 80)
+    assert split["quarantined"].tolist() == [3, 50]
+
+
+def test_without_copies_the_split_is_that_of_positions_alone():
+    galaxies = isolated([40, 40])
+    none = {"lookalikes": np.empty((0, 2), np.int64), "blank": np.empty(0, np.int64)}
+    first = make_split(galaxies, "clean", FRACTIONS, 0, RADIUS)
+    second = make_split(galaxies, "clean", FRACTIONS, 0, RADIUS, **none)
+    assert all(np.array_equal(first[subset], second[subset]) for subset in SUBSETS)
+
+
+def test_half_of_the_images_are_not_quarantined_without_a_word():
+    galaxies = isolated([40, 40])
+    galaxies.loc[:25, ["ra", "dec"]] = galaxies.loc[40:65, ["ra", "dec"]] = (12.5, 3.0)
+    message = "52 of 80 images would be quarantined, of which 52 are at the position, or a copy"
+    with pytest.raises(InputError, match=message):
+        make_split(galaxies, "clean", FRACTIONS, 0, RADIUS)
+    with pytest.raises(InputError, match="70 of 80 images would be quarantined, of which 0 are"):
+        make_split(isolated([40, 40]), "clean", FRACTIONS, 0, RADIUS, blank=np.arange(70))
+
+
 def test_groups_go_to_every_subset():
     # 60 pairs: were they all sent to training, the test set would lack close galaxies.
     n = 60
@@ -263,6 +311,8 @@ def test_check_no_leak_finds_a_neighbour_and_a_repeated_galaxy():
     twice = {"train": np.array([0, 2]), "validation": np.array([1]), "test": np.array([2])}
     with pytest.raises(InputError, match="1 galaxies of train are also in test, the first is 2"):
         check_no_leak(twice, galaxies, 1)
+    with pytest.raises(InputError, match="1 pairs of one image .* first 0 and 2;"):
+        check_no_leak(validation, galaxies, 0, np.array([[0, 2]]))
 
 
 @pytest.mark.parametrize(
@@ -334,6 +384,7 @@ def test_read_split_refuses_other_files(tmp_path, text, message):
 def run_script(tmp_path, *arguments):
     command = [sys.executable, WORKFLOW / "scripts/data/split.py"]
     command += ["--catalogue", tmp_path / "catalogue.csv", "--seed", 42, *arguments]
+    command += ["--lookalikes", tmp_path / "pairs.csv", "--blank", tmp_path / "blank.csv"]
     command += ["--train", 0.7, "--validation", 0.1, "--test", 0.2]
     command += ["--output-csv", tmp_path / "split.csv", "--output-json", tmp_path / "split.json"]
     environment = {**os.environ, "PYTHONPATH": str(WORKFLOW)}
@@ -343,6 +394,8 @@ def run_script(tmp_path, *arguments):
 def test_the_script_writes_a_split_and_its_hash(tmp_path):
     galaxies = isolated([30, 30])
     galaxies.to_csv(tmp_path / "catalogue.csv", index=False)
+    (tmp_path / "pairs.csv").write_text("index_a,index_b\n0,1\n2,3\n29,30\n")
+    (tmp_path / "blank.csv").write_text("index,label\n4,0\n")
     done = run_script(tmp_path, "--protocol", "clean", "--radius-arcsec", 67)
     assert done.returncode == 0, done.stderr
     description = json.loads((tmp_path / "split.json").read_text())
@@ -350,6 +403,7 @@ def test_the_script_writes_a_split_and_its_hash(tmp_path):
     assert description["sha256"] == hashlib.sha256(content).hexdigest()
     assert description["leaky"] is False
     assert description["counts"]["test"] == [6, 6]
+    assert description["counts"]["quarantined"] == [2, 1]
     assert description["overlap"]["test_in_train"] == {"galaxies": 0, "share": 0.0}
     assert description["radius_arcsec"] == 67
 

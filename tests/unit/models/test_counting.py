@@ -11,7 +11,7 @@ from equimorph.models.counting import count_macs, count_parameters, peak_activat
 from equimorph.models.export import export
 from equimorph.models.initialisation import initialise
 from equimorph.models.registry import build
-from equimorph.steerable.convolution import initialise_steerable, plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, initialise_steerable, plane
 from equimorph.study.models import resolve
 
 FLOAT = 4  # bytes
@@ -89,8 +89,8 @@ class Steerable(nn.Module):
         space = plane(parse_group(name))
         self.input_type = enn.FieldType(space, 3 * [space.trivial_repr])
         hidden_type = enn.FieldType(space, fields * [space.regular_repr])
-        self.stem = steerable_conv(self.input_type, hidden_type, 3, stride, 1)
-        self.inner = steerable_conv(hidden_type, hidden_type, 3, 1, 1)
+        self.stem = SteerableConv(self.input_type, hidden_type, 3, stride, 1)
+        self.inner = SteerableConv(hidden_type, hidden_type, 3, 1, 1)
 
     def forward(self, images):
         """Convolve twice."""

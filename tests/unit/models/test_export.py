@@ -14,8 +14,9 @@ from equimorph.models.export import export
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.initialisation import initialise
 from equimorph.models.registry import build
-from equimorph.steerable.convolution import plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, plane
 from equimorph.study.models import resolve
+from tests.unit.networks import inputs
 
 MODELS = {
     "flatten": {"architecture": "gcnn", "group": "C4", "head": "flatten"},
@@ -51,7 +52,7 @@ def trained(name, defaults):
         if hasattr(module, "momentum"):
             module.momentum = 1.0
     with torch.no_grad():
-        network.train()(images(8))
+        network.train()(*inputs(network, images(8)))
     return network
 
 
@@ -67,8 +68,9 @@ def test_logits_are_the_same(name, network_defaults):
     network.eval()
     with torch.no_grad():
         for batch in (images(), images(1), images().to(torch.uint8)):
-            logits = network(batch)
-            torch.testing.assert_close(exported(batch), logits, rtol=0, atol=1e-5)
+            logits = network(*inputs(network, batch))
+            exports = exported(*inputs(exported, batch))
+            torch.testing.assert_close(exports, logits, rtol=0, atol=1e-5)
         assert logits.std(dim=0).max() > 1e-3
 
 
@@ -95,13 +97,14 @@ def test_exported_convolutions_are_torchs_and_keep_their_names(network_defaults)
 def test_it_runs_where_there_is_no_escnn(network_defaults, tmp_path):
     network = trained("cbfocal", network_defaults)
     with torch.no_grad():
-        torch.save((export(network), images(), network.eval()(images())), tmp_path / "network.pt")
+        given = inputs(network, images())
+        torch.save((export(network), given, network.eval()(*given)), tmp_path / "network.pt")
     command = (
         "import sys; sys.modules['escnn'] = None\n"
         "import torch\n"
-        f"network, images, logits = torch.load({str(tmp_path / 'network.pt')!r},"
+        f"network, given, logits = torch.load({str(tmp_path / 'network.pt')!r},"
         " weights_only=False)\n"
-        "torch.testing.assert_close(network(images), logits, rtol=0, atol=1e-5)\n"
+        "torch.testing.assert_close(network(*given), logits, rtol=0, atol=1e-5)\n"
     )
     environment = {"PYTHONPATH": ":".join(sys.path)}
     subprocess.run([sys.executable, "-c", command], env=environment, check=True)
@@ -136,7 +139,7 @@ class Norms(nn.Module):
         space = plane(parse_group("C4"))
         self.input_type = enn.FieldType(space, 3 * [space.trivial_repr])
         vectors = enn.FieldType(space, 2 * [space.irrep(1)])
-        parts = (steerable_conv(self.input_type, vectors, 3, 1, 1), enn.NormNonLinearity(vectors))
+        parts = (SteerableConv(self.input_type, vectors, 3, 1, 1), enn.NormNonLinearity(vectors))
         self.blocks = sequence(*parts)
 
     def forward(self, images):

@@ -9,7 +9,6 @@ import torch
 
 from equimorph.errors import InputError
 from equimorph.models.pretrained import (
-    cache_folder,
     digest_in_name,
     fetch_weights,
     load_weights,
@@ -34,15 +33,14 @@ def named(url: str, content: bytes) -> str:
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("EQUIMORPH_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("EQUIMORPH_CACHE", str(tmp_path))
     return tmp_path / "weights"
 
 
-def test_the_cache_lies_in_the_home_folder_unless_named(monkeypatch, tmp_path, cache):
-    assert cache_folder() == cache
-    monkeypatch.delenv("EQUIMORPH_WEIGHTS")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "equimorph" / "weights"
+def test_the_old_variable_is_answered_by_the_new_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("EQUIMORPH_WEIGHTS", str(tmp_path))
+    with pytest.raises(InputError, match="not read any more; .* above them in EQUIMORPH_CACHE"):
+        fetch_weights(named(closed_port_url(), packed(WEIGHTS)))
 
 
 def test_the_name_carries_the_digest():
@@ -149,6 +147,6 @@ def test_a_file_of_something_else_is_refused(other):
 
 def test_a_folder_that_cannot_be_made_is_named(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("EQUIMORPH_WEIGHTS", str(tmp_path / "file" / "weights"))
-    with pytest.raises(InputError, match="cannot be written to .*EQUIMORPH_WEIGHTS"):
+    monkeypatch.setenv("EQUIMORPH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(InputError, match="cannot be written to .*EQUIMORPH_CACHE"):
         fetch_weights(named(closed_port_url(), packed(WEIGHTS)))

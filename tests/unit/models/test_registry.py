@@ -1,18 +1,25 @@
 """Widths, counts, initialisation, checkpoints: what a network is before it is trained."""
 
+import json
+import zlib
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save, save_file
 
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group, symmetry
 from equimorph.models.architectures.gcnn import GCNN
 from equimorph.models.checkpoint import (
+    FORMAT,
     learned_state,
     load_checkpoint,
     load_learned_state,
+    pack,
     save_checkpoint,
+    unpack,
 )
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.head import circular_mask, escnn_mask
@@ -24,10 +31,11 @@ from equimorph.models.trunk import (
     exact_sizes,
     head_parameters,
     plain_sizes,
+    stem_padding,
     trunk_macs,
     trunk_parameters,
 )
-from equimorph.steerable.convolution import he_standard_deviations, plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, he_standard_deviations, plane
 from equimorph.study.models import resolve
 
 
@@ -54,6 +62,13 @@ def test_inexact_sizes_are_refused_with_the_nearest_that_work(size):
         exact_sizes(Trunk(), size)
     nearest = eval(str(error.value).rsplit("are ", 1)[1].rstrip("."))
     assert all(exact_sizes(Trunk(), near) for near in nearest)
+
+
+def test_padding_of_a_stem():
+    assert stem_padding(255, 3, stride=2, halvings=5) == exact_sizes(Trunk(), 255).stem_padding
+    assert stem_padding(65, 5, stride=1, halvings=3) == 2
+    with pytest.raises(InputError, match="input size 64"):
+        stem_padding(64, 7, stride=2, halvings=4)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +171,7 @@ def test_fast_initialisation_has_escnns_variances(name, trivial_input):
     space = plane(parse_group(name))
     source = 3 * [space.trivial_repr] if trivial_input else 2 * [space.regular_repr]
     mixed = [space.regular_repr, space.regular_repr, space.trivial_repr]
-    conv = steerable_conv(enn.FieldType(space, source), enn.FieldType(space, mixed), 3, 1, 1)
+    conv = SteerableConv(enn.FieldType(space, source), enn.FieldType(space, mixed), 3, 1, 1)
     theirs = _generalized_he_init_variances(conv.basisexpansion)
     torch.testing.assert_close(he_standard_deviations(conv), theirs)
 
@@ -179,7 +194,8 @@ def test_checkpoint_round_trip(name, network_defaults, tmp_path):
     metadata = {"specification": specification, "classes": list("abcdefghij"), "model": name}
     save_checkpoint(tmp_path / "model.safetensors", state, metadata)
     loaded = load_checkpoint(tmp_path / "model.safetensors")
-    assert loaded.prepare(np.zeros((2, 70, 70, 3), np.uint8)).shape == (2, 3, 65, 65)
+    (prepared,) = loaded.prepare(np.zeros((2, 70, 70, 3), np.uint8))
+    assert prepared.shape == (2, 3, 65, 65)
     assert loaded.classes == list("abcdefghij")
     with torch.no_grad():
         assert torch.equal(loaded.network(images(65)), network.eval()(images(65)))
@@ -188,9 +204,18 @@ def test_checkpoint_round_trip(name, network_defaults, tmp_path):
         assert torch.equal(loaded.network(images(65)), network(images(65)))
 
 
-def test_foreign_and_damaged_checkpoints_are_refused(tmp_path, network_defaults):
-    from safetensors.torch import save_file
+@pytest.mark.parametrize("length", [0, 3, 4, 1021])
+def test_whatever_is_packed_is_unpacked(length):
+    content = np.random.default_rng(length).bytes(length)
+    assert unpack(pack(content)) == content
 
+
+def test_weights_are_packed_by_a_sixth():
+    weights = save({"w": torch.randn(99_999, generator=torch.Generator().manual_seed(0)) / 30})
+    assert len(pack(weights)) < 0.86 * len(weights) < 0.95 * len(zlib.compress(weights, 9))
+
+
+def test_foreign_and_damaged_checkpoints_are_refused(tmp_path, network_defaults):
     (tmp_path / "cut.safetensors").write_bytes(b"\x10\x00")
     with pytest.raises(InputError, match="cut.safetensors: not a readable safetensors file"):
         load_checkpoint(tmp_path / "cut.safetensors")
@@ -199,6 +224,18 @@ def test_foreign_and_damaged_checkpoints_are_refused(tmp_path, network_defaults)
     save_file({"w": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match="not a model of equimorph"):
         load_checkpoint(tmp_path / "other.safetensors")
+    packed = {
+        "cut short": pack(save({"w": torch.ones(9)}))[:-5],
+        "incorrect header check": b"no such thing",
+        "packed more than weights can be": zlib.compress(bytes(10**6)),
+        "header": pack(b"no weights"),
+    }
+    for number, (words, content) in enumerate(packed.items()):
+        path = tmp_path / f"damaged-{number}.safetensors"
+        tensor = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        save_file({"packed": tensor}, path, {FORMAT: json.dumps({})})
+        with pytest.raises(InputError, match=f"its weights are damaged .*{words}"):
+            load_checkpoint(path)
     network = build(resolve("C2", {}, network_defaults), 10)
     state = learned_state(network)
     with pytest.raises(InputError, match="do not fit the network"):

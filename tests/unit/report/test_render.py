@@ -15,6 +15,7 @@ import yaml
 
 from equimorph.errors import InputError
 from equimorph.evaluation.metrics import METRICS
+from equimorph.evaluation.predictions import write_predictions
 from equimorph.report.condition_text import describe_condition
 from equimorph.report.render import embed_figures, read_captions
 
@@ -102,16 +103,12 @@ def write_model(folder, name, labels):
                 "reflected": {"error": 1 / order, "accuracy": 0.4},
             },
         )
-        for condition in CONDITIONS:
-            logits = generator.normal(size=(len(labels), 3)) + order / 4 * np.eye(3)[labels]
-            path = folder / f"predictions/{name}/seed-{seed}/{condition}.npz"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(
-                path,
-                index=np.arange(len(labels)),
-                label=labels,
-                logits=logits.astype(np.float32),
-            )
+        logits = {
+            condition: generator.normal(size=(len(labels), 3)) + order / 4 * np.eye(3)[labels]
+            for condition in CONDITIONS
+        }
+        path = folder / f"predictions/{name}/seed-{seed}.npz"
+        write_predictions(path, np.arange(len(labels)), labels, logits)
 
 
 @pytest.fixture(scope="module")
@@ -164,12 +161,7 @@ def paths(folder, pattern):
 
 
 def compare_arguments(folder):
-    predictions = [
-        f"{folder}/predictions/{model}/seed-{seed}/{condition}.npz"
-        for model in MODELS
-        for seed in SEEDS
-        for condition in CONDITIONS
-    ]
+    predictions = [f"{folder}/predictions/{m}/seed-{seed}.npz" for m in MODELS for seed in SEEDS]
     return [
         "--measures",
         *[f"{folder}/measures/{name}.json" for name in MODELS],
@@ -183,11 +175,7 @@ def compare_arguments(folder):
 def measure_and_compare(folder, root):
     measure = script(root, "evaluate/measure")
     for name in MODELS:
-        predictions = [
-            f"{folder}/predictions/{name}/seed-{seed}/{condition}.npz"
-            for seed in SEEDS
-            for condition in CONDITIONS
-        ]
+        predictions = [f"{folder}/predictions/{name}/seed-{seed}.npz" for seed in SEEDS]
         measure(
             [
                 *["--predictions", *predictions],

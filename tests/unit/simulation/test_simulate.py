@@ -2,11 +2,8 @@
 
 import csv
 import os
-import subprocess
-import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,11 +13,9 @@ from equimorph.errors import InputError
 from equimorph.simulation.exposure import FIELD, stretch
 from equimorph.simulation.profiles import sersic, spiral_ridge
 from equimorph.simulation.simulate import simulate
-from tests.conftest import ROOT
 
 DISTURBED, MERGING, ROUND, BETWEEN, CIGAR, BARRED, TIGHT, LOOSE, EDGE, EDGE_BULGE = range(10)
 PER_CLASS = 24
-WORKFLOW = ROOT / "workflow"
 
 
 @pytest.fixture(scope="module")
@@ -191,33 +186,6 @@ def test_stretch_meets_the_published_formula():
     empty = stretch(np.zeros((3, 1, 1), dtype=np.float32)).ravel() * 255
     assert np.allclose(empty, 255 * np.arcsinh(20 * 0.03) / np.sqrt(20), atol=0.01)
     assert stretch(np.full((3, 1, 1), 10, dtype=np.float32)).max() == 1
-
-
-def run_script(*arguments):
-    """Run the script as the workflow does, in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(WORKFLOW)}
-    script = WORKFLOW / "scripts/data/simulate.py"
-    command = [sys.executable, str(script), *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
-
-
-def test_script_writes_the_raw_schema(tmp_path):
-    path = tmp_path / "raw.h5"
-    done = run_script("--per-class", 2, "--size", 33, "--seed", 5, "--output", path)
-    assert done.returncode == 0, done.stderr
-    expected = simulate(2, 33, 5)
-    with h5py.File(path) as file:
-        assert np.array_equal(file["images"][:], expected.images)
-        assert np.array_equal(file["ans"][:], expected.labels)
-        assert np.array_equal(file["redshift"][:], expected.redshift, equal_nan=True)
-
-
-def test_script_ends_with_one_sentence(tmp_path):
-    path = tmp_path / "raw.h5"
-    done = run_script("--per-class", 2, "--size", 8, "--output", path)
-    assert done.returncode == 1
-    assert done.stderr == "error: size: 8 is not allowed; give an integer >= 33.\n"
-    assert not path.exists()
 
 
 @pytest.fixture(scope="module")

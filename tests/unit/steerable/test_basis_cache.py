@@ -12,13 +12,13 @@ from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
 from equimorph.steerable import basis_cache
 from equimorph.steerable.basis_cache import KernelBasis, compute_basis, kernel_basis
-from equimorph.steerable.convolution import initialise_steerable, plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, initialise_steerable, plane
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """An empty cache, on disk and in the process."""
-    monkeypatch.setenv("EQUIMORPH_CACHE", str(tmp_path / "bases"))
+    monkeypatch.setenv("EQUIMORPH_CACHE", str(tmp_path))
     kernel_basis.cache_clear()
     yield tmp_path / "bases"
     kernel_basis.cache_clear()
@@ -64,7 +64,7 @@ def signs(ours, theirs):
 )
 def test_filters_are_escnns_to_rounding(name, kernel_size, cutoff, kind):
     in_type, out_type = field_types(name, kind)
-    ours = steerable_conv(in_type, out_type, kernel_size, 2, 1, cutoff)
+    ours = SteerableConv(in_type, out_type, kernel_size, 2, 1, cutoff)
     theirs = enn.R2Conv(
         in_type, out_type, kernel_size, stride=2, padding=1, bias=False,
         frequencies_cutoff=cutoff, initialize=False,
@@ -185,11 +185,9 @@ def test_processes_may_write_at_once(folder):
         "for size in (1, 3, 5):\n"
         "    kernel_basis(space, space.regular_repr, space.regular_repr, size)\n"
     )
-    jobs = [
-        subprocess.Popen([sys.executable, "-W", "error::UserWarning", "-c", command],
-                         env={"PYTHONPATH": ":".join(sys.path), "EQUIMORPH_CACHE": str(folder)})
-        for _ in range(2)
-    ]  # fmt: skip
+    job = [sys.executable, "-W", "error::UserWarning", "-c", command]
+    environment = {"PYTHONPATH": ":".join(sys.path), "EQUIMORPH_CACHE": str(folder.parent)}
+    jobs = [subprocess.Popen(job, env=environment) for _ in range(2)]
     assert [job.wait() for job in jobs] == [0, 0]
     assert len(list(folder.iterdir())) == 3
     space = plane(parse_group("D4"))
@@ -225,7 +223,7 @@ def test_rounding_cannot_turn_a_sign(name):
 
 
 def test_the_filter_exists_in_evaluation_alone():
-    conv = steerable_conv(*field_types("C4", "regular"), 3, 1, 1)
+    conv = SteerableConv(*field_types("C4", "regular"), 3, 1, 1)
     assert not hasattr(conv, "filter")
     assert not conv.eval().filter.requires_grad
     copy.deepcopy(conv)  # which a filter with a history would not allow
@@ -233,7 +231,7 @@ def test_the_filter_exists_in_evaluation_alone():
 
 
 def test_evaluation_uses_the_newest_weights():
-    conv = steerable_conv(*field_types("D4", "mixed"), 3, 1, 1)
+    conv = SteerableConv(*field_types("D4", "mixed"), 3, 1, 1)
     for seed in (0, 1):
         initialise_steerable(conv.train(), torch.Generator().manual_seed(seed))
         expanded, _ = conv.expand_parameters()
@@ -241,7 +239,7 @@ def test_evaluation_uses_the_newest_weights():
 
 
 def test_layers_share_memory_until_one_of_them_moves():
-    one, other = (steerable_conv(*field_types("D4", "regular"), 3, 1, 1) for _ in range(2))
+    one, other = (SteerableConv(*field_types("D4", "regular"), 3, 1, 1) for _ in range(2))
 
     def samples(conv):
         (block,) = conv.basisexpansion.children()
@@ -255,7 +253,7 @@ def test_layers_share_memory_until_one_of_them_moves():
 
 def test_equal_layers_are_both_found():
     network = torch.nn.Sequential(
-        *(steerable_conv(*field_types("C4", "regular"), 3, 1, 1) for _ in range(2))
+        *(SteerableConv(*field_types("C4", "regular"), 3, 1, 1) for _ in range(2))
     )
     buffers = [name for name, _ in network.named_buffers(remove_duplicate=False)]
     assert sum("sampled_basis" in name for name in buffers) == 2
@@ -266,7 +264,7 @@ def test_a_layer_without_kernels_says_so():
     space = plane(parse_group("C8"))
     in_type = enn.FieldType(space, [space.trivial_repr])
     with pytest.raises(ValueError, match="no kernel"):
-        steerable_conv(in_type, enn.FieldType(space, [space.irrep(3)]), 1, 1, 0)
+        SteerableConv(in_type, enn.FieldType(space, [space.irrep(3)]), 1, 1, 0)
 
 
 def test_basis_describes_itself():

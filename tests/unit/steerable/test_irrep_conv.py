@@ -16,7 +16,7 @@ from equimorph.models.initialisation import initialise
 from equimorph.models.trunk import Trunk
 from equimorph.steerable import irrep_product
 from equimorph.steerable.context import scratch
-from equimorph.steerable.convolution import SteerableConv, plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, plane
 from equimorph.steerable.irrep_basis import NotSparse, SparseForm, sparse_forms
 from equimorph.steerable.irrep_conv import IrrepConv, chosen_methods, use_irrep_convolutions
 
@@ -459,7 +459,7 @@ def test_layers_made_in_inference_mode(method):
 
 
 def test_transforms_of_torch_func_run_escnns_code():
-    conv = steerable_conv(regular("C4", 2), regular("C4", 3), 3, 1, 1)
+    conv = SteerableConv(regular("C4", 2), regular("C4", 3), 3, 1, 1)
     torch.nn.init.normal_(conv.weights, generator=torch.Generator().manual_seed(0))
     conv.method = "sparse"
     x = maps(conv)
@@ -516,7 +516,7 @@ def test_subclasses_keep_their_class():
             return enn.GeometricTensor(2 * output.tensor, output.type)
 
     types = regular("C4", 2), regular("C4", 2)
-    ours_already = steerable_conv(*types, 3, 1, 1)
+    ours_already = SteerableConv(*types, 3, 1, 1)
     network = torch.nn.ModuleList([enn.R2Conv(*types, 3), Doubled(*types, 3), ours_already])
     use_irrep_convolutions(network, "dense")
     assert [type(layer) for layer in network] == [IrrepConv, Doubled, SteerableConv]
@@ -524,14 +524,14 @@ def test_subclasses_keep_their_class():
 
 
 def test_copies_share_their_sparse_form():
-    conv = steerable_conv(regular("C4", 2), regular("C4", 2), 3, 1, 1)
+    conv = SteerableConv(regular("C4", 2), regular("C4", 2), 3, 1, 1)
     assert IrrepConv.adopt(copy.deepcopy(conv)).sparse is conv.sparse
     assert ours(escnns("C4")).sparse is ours(escnns("C4", fields=(1, 4))).sparse
 
 
 def test_the_cost_model_prefers_what_is_faster():
-    wide = IrrepConv.adopt(steerable_conv(regular("D8", 48), regular("D8", 48), 3, 1, 1))
-    narrow = IrrepConv.adopt(steerable_conv(regular("C2", 2), regular("C2", 2), 3, 1, 1))
+    wide = IrrepConv.adopt(SteerableConv(regular("D8", 48), regular("D8", 48), 3, 1, 1))
+    narrow = IrrepConv.adopt(SteerableConv(regular("C2", 2), regular("C2", 2), 3, 1, 1))
     for gradients in (True, False):
         for dtype in (torch.float32, torch.bfloat16):
             assert wide.is_sparse((8, 768, 33, 33), dtype, "cpu", gradients)
@@ -584,6 +584,6 @@ def test_networks_stay_invariant():
 def test_methods_of_a_network_are_told():
     network, _ = networks("D4", Trunk(fields=(2, 32, 2), pool_after=(), stem_stride=1))
     use_irrep_convolutions(network)
-    methods = chosen_methods(network, 33, batch=8, gradients=True)
+    methods = chosen_methods(network, (torch.zeros(1, 3, 33, 33),), batch=8, gradients=True)
     assert list(methods) == ["blocks.0", "blocks.3", "blocks.6"]
     assert methods["blocks.0"] == "dense"

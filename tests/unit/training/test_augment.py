@@ -246,12 +246,12 @@ def test_mixup_mixes_images_and_targets_alike():
     images = (50.0 * classes)[:, None, None, None].expand(-1, 3, 5, 5)
     shares = []
     for seed in range(200):
-        mixed, soft = mixup(images, targets, 0.4, generator(seed))
+        mixed, soft = mixup([images, targets], 0.4, generator(seed))
         torch.testing.assert_close(soft.sum(1), torch.ones(16))
         expected = (soft * 50 * torch.arange(4)).sum(1)
         torch.testing.assert_close(mixed[:, 0, 0, 0], expected, rtol=0, atol=1e-3)
         shares.append(float(soft[soft > 1e-6].min()))
-    again = mixup(images, targets, 0.4, generator(199))
+    again = mixup([images, targets], 0.4, generator(199))
     assert torch.equal(again[0], mixed) and torch.equal(again[1], soft)
     # Of Beta(0.4, 0.4), 46 % lies within 0.1 of 0 or 1 (scipy.stats); sd of the count 3.5 %.
     assert 0.35 < sum(share < 0.1 for share in shares) / 200 < 0.57

@@ -14,6 +14,7 @@ from equimorph.evaluation.equivariance import logits_against_angle, relative_err
 from equimorph.groups.names import symmetry
 from equimorph.models.counting import count_macs, count_parameters, peak_activation_memory
 from equimorph.models.initialisation import initialise
+from equimorph.models.inputs import black_inputs, measured
 from equimorph.models.registry import build
 from equimorph.seeds import WEIGHTS, stream
 from equimorph.simulation.simulate import simulate_galaxy
@@ -23,10 +24,11 @@ CLASSES = (0, 2, 4, 5, 7, 9)  # of the simulated galaxies that the errors are me
 COUNTED_ONLY = 5e9
 # Above, the errors are measured on images of SMALL px: at full size they would take many minutes.
 TOO_LARGE, SMALL = 5e11, 65
+SEED = 0  # of weights and galaxies
 BATCH = 32  # of the convolutions' choice between dense and sparse
 
 
-def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> dict[str, Any]:
+def describe(specification: Mapping[str, Any], classes: int) -> dict[str, Any]:
     """Build a network, draw its weights and measure it.
 
     Published weights are not fetched: what is counted does not depend on them.
@@ -34,7 +36,6 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
     Args:
         specification: what `study.models.resolve` returns.
         classes: number of logits.
-        seed: seed of the weights and of the galaxies.
 
     Returns:
         architecture, group, group_order (None for SO2 and O2), input_size, parameters (trainable),
@@ -51,20 +52,20 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
     size = specification["input_size"]
     started = time.perf_counter()
     network = build(specification, classes)
-    initialise(network, stream(seed, WEIGHTS))
+    initialise(network, stream(SEED, WEIGHTS))
     seconds = time.perf_counter() - started
     group, order = symmetry(specification)
     operations = _without_numbers(network)
     macs = count_macs(operations, size)
-    measured = operations if macs > COUNTED_ONLY else network
+    cheaper = operations if macs > COUNTED_ONLY else network
     memory = {
-        "memory_inference": peak_activation_memory(measured, size, training=False),
-        "memory_training": peak_activation_memory(measured, size, batch=2, training=True),
+        "memory_inference": peak_activation_memory(cheaper, size, training=False),
+        "memory_training": peak_activation_memory(cheaper, size, batch=2, training=True),
     }
     if macs > TOO_LARGE:
         size = SMALL
         network = build({**specification, "input_size": size}, classes)
-        initialise(network, stream(seed, WEIGHTS))
+        initialise(network, stream(SEED, WEIGHTS))
     return {
         "architecture": specification["architecture"],
         "group": group,
@@ -74,7 +75,7 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
         "macs": macs,
         **memory,
         "build_seconds": round(seconds, 3),
-        **_errors(network, galaxies(size, seed)),
+        **_errors(network, galaxies(size)),
         "error_size": size,
         "convolutions": _convolutions(operations, specification["input_size"]) if group else {},
     }
@@ -83,7 +84,8 @@ def describe(specification: Mapping[str, Any], classes: int, seed: int = 0) -> d
 def _convolutions(network: nn.Module, size: int) -> dict[str, dict[str, str]]:
     from equimorph.steerable.irrep_conv import chosen_methods
 
-    training, inference = (chosen_methods(network, size, BATCH, g) for g in (True, False))
+    black = black_inputs(network, 1, size)
+    training, inference = (chosen_methods(network, black, BATCH, g) for g in (True, False))
     return {name: {"training": training[name], "inference": inference[name]} for name in training}
 
 
@@ -94,15 +96,16 @@ def _without_numbers(network: nn.Module) -> nn.Module:
     )
 
 
-def galaxies(size: int, seed: int) -> torch.Tensor:
+def galaxies(size: int) -> torch.Tensor:
     """Return (len(CLASSES), 3, size, size) images of simulated galaxies, one of each class."""
-    drawn = [simulate_galaxy(c, size, np.random.default_rng([seed, c]))[0] for c in CLASSES]
-    return torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).contiguous()
+    drawn = [simulate_galaxy(c, size, np.random.default_rng([SEED, c]))[0] for c in CLASSES]
+    images = np.rint(np.stack(drawn)).astype(np.uint8)
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 
 
 @torch.no_grad()
-def settle(network: nn.Module, images: torch.Tensor) -> None:
-    """Set the running statistics to those of the images, and the network to evaluation mode.
+def settle(network: nn.Module, *inputs: torch.Tensor) -> None:
+    """Set the running statistics to those of the inputs, and the network to evaluation mode.
 
     With the statistics of the start, 0 and 1, the logits of a deep network hardly react to the
     images, and an error would be one of rounding alone.
@@ -113,16 +116,17 @@ def settle(network: nn.Module, images: torch.Tensor) -> None:
     for module in norms:
         module.train()
         module.momentum = 1.0
-    network(images)
+    network(*inputs)
     for module, momentum in zip(norms, momenta, strict=True):
         module.momentum = momentum
     network.eval()
 
 
 def _errors(network: nn.Module, images: torch.Tensor) -> dict[str, float | None]:
-    settle(network, images)
-    original, *rotated = logits_against_angle(network, images, [0, 90, 45])
-    reflected = logits_against_angle(network, images, [0], reflect=True)
+    beside = measured(network, images.permute(0, 2, 3, 1).numpy())
+    settle(network, images, *beside)
+    original, *rotated = logits_against_angle(network, images, [0, 90, 45], measured=beside)
+    reflected = logits_against_angle(network, images, [0], reflect=True, measured=beside)
     try:
         errors = relative_error(torch.stack([*rotated, *reflected]), original).tolist()
     except InputError:

@@ -58,7 +58,7 @@ def score(files: dict[int, Path], folder: str | Path, draws: int, seed: int) -> 
     index, label = np.arange(len(raw.labels)), np.asarray(raw.labels, dtype=np.int64)
     predictions = {}
     for key, checkpoint in checkpoints.items():
-        logits = predict_logits(checkpoint.network, checkpoint.prepare(raw.images))
+        logits = predict_logits(checkpoint.network, *checkpoint.prepare(raw.images))
         predictions[key] = Predictions(index, label, logits.numpy())
     summary = summarise_condition(predictions, classes, draws, np.random.default_rng(seed))
     return {"images": len(label), "seeds": list(files), "classes": classes, **summary}

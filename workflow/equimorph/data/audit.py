@@ -1,5 +1,6 @@
 """What a catalogue holds that could mislead a study: duplicates, neighbours, gaps."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,15 @@ from equimorph.errors import InputError
 
 # Reported beside the study's own radius: seeing, blends, half and all of a Galaxy10 cut-out.
 RADII_ARCSEC = (3.0, 5.0, 10.0, 20.0, 33.5)
+NO_PAIRS = np.empty((0, 2), np.int64)
 
 
 def audit(
-    catalogue: pd.DataFrame, n_classes: int, radius_arcsec: float = 67.0
+    catalogue: pd.DataFrame,
+    n_classes: int,
+    radius_arcsec: float = 67.0,
+    lookalikes: np.ndarray = NO_PAIRS,
+    blank: Sequence[int] | np.ndarray = (),
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Count what may leak between subsets or contradict itself.
 
@@ -21,6 +27,8 @@ def audit(
         catalogue: the table that `read_catalogue` returns.
         n_classes: number of classes; each label 0 … n_classes - 1 must occur.
         radius_arcsec: galaxies this close are in one another's image.
+        lookalikes: (P, 2) row numbers of pairs that are one image.
+        blank: row numbers of images that show nothing.
 
     Returns:
         The report, ready for JSON, with `warnings` in whole sentences; and the pairs within the
@@ -41,7 +49,9 @@ def audit(
         "images": len(catalogue),
         "classes": _class_names(catalogue, n_classes),
         "class_counts": counts,
-        "same_position": _same_position(label[same]),
+        "same_position": _contradictions(label[same]),
+        "lookalikes": _contradictions(label[lookalikes]),
+        "blank": [int(row) for row in blank],
         "neighbours": [
             {
                 "radius_arcsec": radius,
@@ -84,8 +94,8 @@ def _class_names(catalogue: pd.DataFrame, n_classes: int) -> list[str]:
     return [str(names[label]) for label in range(n_classes)]
 
 
-def _same_position(labels: np.ndarray) -> dict[str, Any]:
-    """Describe the pairs at one position by their labels (P, 2)."""
+def _contradictions(labels: np.ndarray) -> dict[str, Any]:
+    """Describe pairs that should have one label by those they have (P, 2)."""
     conflicting = np.sort(labels[labels[:, 0] != labels[:, 1]], axis=1)
     kinds, number = np.unique(conflicting, axis=0, return_counts=True)
     order = np.argsort(-number, kind="stable")
@@ -114,6 +124,7 @@ def _neighbours(pairs: np.ndarray, separation: np.ndarray, label: np.ndarray) ->
 
 def _warnings(report: dict[str, Any], radius_arcsec: float) -> list[str]:
     same, missing = report["same_position"], report["missing"]
+    alike, blank = report["lookalikes"], report["blank"]
     equal = report["redshift_equal_to_dec"]
     near = next(n for n in report["neighbours"] if n["radius_arcsec"] == radius_arcsec)
     found = [
@@ -128,9 +139,15 @@ def _warnings(report: dict[str, Any], radius_arcsec: float) -> list[str]:
             f"{near['radius_arcsec']:g} arcsec of each other.",
         ),
         (
+            alike["pairs"],
+            f"{alike['pairs']} pairs are one image, also where it is turned, mirrored or "
+            f"recompressed; {alike['conflicting']} of them carry two different labels.",
+        ),
+        (len(blank), f"{len(blank)} images are blank: rows {', '.join(map(str, blank))}."),
+        (
             missing["coordinates"],
             f"{missing['coordinates']} of {report['images']} images have no coordinates; their "
-            "duplicates and neighbours cannot be found.",
+            "neighbours cannot be found.",
         ),
         (
             equal,

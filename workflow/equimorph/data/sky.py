@@ -44,21 +44,26 @@ def pairs_within(
     return pairs[order], separation[order]
 
 
-def sky_groups(ra: np.ndarray, dec: np.ndarray, radius_arcsec: float) -> np.ndarray:
-    """Join all galaxies that a chain of pairs within the radius connects.
+def sky_groups(
+    ra: np.ndarray, dec: np.ndarray, radius_arcsec: float, links: np.ndarray | None = None
+) -> np.ndarray:
+    """Join all galaxies that a chain of pairs within the radius, or of other pairs, connects.
 
     Args:
         ra: (N,) right ascension in degrees, NaN where unknown.
         dec: (N,) declination in degrees, NaN where unknown.
         radius_arcsec: largest separation of two links of the chain; 0: the same position.
+        links: (P, 2) row numbers of other pairs that belong together.
 
     Returns:
-        (N,) int64, for each galaxy the lowest row number of its group; one without coordinates is
-        its own group.
+        (N,) int64, for each galaxy the lowest row number of its group; one in no pair is its own
+        group.
     """
     pairs, _ = pairs_within(ra, dec, radius_arcsec)
-    links = coo_array((np.ones(len(pairs), bool), tuple(pairs.T)), shape=(len(ra), len(ra)))
-    _, component = connected_components(links, directed=False)
+    if links is not None:
+        pairs = np.concatenate([pairs, links])
+    graph = coo_array((np.ones(len(pairs), bool), tuple(pairs.T)), shape=(len(ra), len(ra)))
+    _, component = connected_components(graph, directed=False)
     _, first, group = np.unique(component, return_index=True, return_inverse=True)
     return first[group].astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""One split for all models and seeds: stratified by class, grouped by sky position."""
+"""One split for all models and seeds: stratified by class, grouped by sky position and looks."""
 
 import csv
 import io
@@ -17,6 +17,9 @@ PROTOCOLS = ("clean", "legacy_leaky")
 PARTS = ("test", "validation", "train")
 SUBSETS = (*PARTS, "quarantined", "unused")
 
+# Labels that contradict one another on so many images are no labels, or positions no positions.
+MOST_QUARANTINED = 0.5
+
 Split = dict[str, np.ndarray]
 
 
@@ -28,6 +31,8 @@ def make_split(
     radius_arcsec: float = 67.0,
     folds: int | None = None,
     fold: int | None = None,
+    lookalikes: np.ndarray | None = None,
+    blank: np.ndarray | None = None,
 ) -> Split:
     """Split a catalogue by one of the protocols.
 
@@ -41,17 +46,34 @@ def make_split(
         folds: k, for a test set that is one of k folds, which together hold every galaxy once
             (`clean`); train and validation share the rest as their fractions do.
         fold: number of the fold that is the test set, 0 … k - 1.
+        lookalikes: (P, 2) row numbers of pairs that are one image, as if at one position (`clean`).
+        blank: (B,) row numbers of images that show nothing, to quarantine (`clean`).
 
     Returns:
         For each of `SUBSETS` the row numbers, int64, ascending.
 
     Raises:
-        InputError: an argument is not allowed, or a class is too small.
+        InputError: an argument is not allowed, a class is too small, or most would be quarantined.
     """
     _check_arguments(protocol, fractions, folds, fold)
     if protocol == "legacy_leaky":
         return _legacy_split(catalogue["label"].to_numpy(), seed)
-    return _clean_split(catalogue, fractions, seed, radius_arcsec, folds, fold)
+    n_images = len(catalogue)
+    links = np.empty((0, 2), np.int64) if lookalikes is None else lookalikes
+    position = catalogue["ra"].to_numpy(), catalogue["dec"].to_numpy()
+    conflict = _conflicting(catalogue["label"], sky_groups(*position, 0, links))
+    kept = ~conflict
+    if blank is not None:
+        kept[blank] = False
+    if kept.sum() < (1 - MOST_QUARANTINED) * n_images:
+        raise InputError(
+            f"{n_images - kept.sum()} of {n_images} images would be quarantined, of which "
+            f"{conflict.sum()} are at the position, or a copy, of one of another class; allowed is "
+            f"at most {MOST_QUARANTINED:.0%}: see the audit, and correct labels and positions."
+        )
+    # Groups are those of the whole sky: a quarantined galaxy still holds its neighbours together.
+    group = sky_groups(*position, radius_arcsec, links)
+    return _clean_split(catalogue, np.flatnonzero(kept), group, fractions, seed, folds, fold)
 
 
 def effective_fractions(
@@ -100,19 +122,16 @@ def _check_arguments(
 
 def _clean_split(
     catalogue: pd.DataFrame,
+    kept: np.ndarray,
+    group: np.ndarray,
     fractions: Mapping[str, float],
     seed: int,
-    radius_arcsec: float,
     folds: int | None,
     fold: int | None,
 ) -> Split:
+    """Split the rows `kept`, whose `group` (N,) stays together; the others are quarantined."""
     label = catalogue["label"].to_numpy()
-    position = catalogue["ra"].to_numpy(), catalogue["dec"].to_numpy()
-    conflict = _conflicting(label, sky_groups(*position, 0))
-    kept = np.flatnonzero(~conflict)
-    # Groups are those of the whole sky: a quarantined galaxy still holds its neighbours together.
-    group = sky_groups(*position, radius_arcsec)[kept]
-    label_kept = label[kept]
+    group, label_kept = group[kept], label[kept]
     counts = np.bincount(label_kept, minlength=label.max() + 1)
     shares = effective_fractions("clean", fractions, folds)
 
@@ -151,7 +170,7 @@ def _clean_split(
         "test": kept[in_test],
         "validation": kept[rest[part == 0]],
         "train": kept[rest[part == 1]],
-        "quarantined": np.flatnonzero(conflict),
+        "quarantined": np.setdiff1d(np.arange(len(label)), kept),
         "unused": np.empty(0, np.int64),
     }
     _check_sizes(catalogue, split, shares)
@@ -164,10 +183,9 @@ def _two_parts(first: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.stack([first, counts - first], axis=1)
 
 
-def _conflicting(label: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Mark (N,) the galaxies whose position occurs with several labels."""
-    table = pd.DataFrame({"label": label, "position": position})
-    return (table.groupby("position")["label"].transform("nunique") > 1).to_numpy()
+def _conflicting(label: pd.Series, group: np.ndarray) -> np.ndarray:
+    """Mark (N,) the galaxies whose group, of one position or one image, has several labels."""
+    return (label.groupby(group).transform("nunique") > 1).to_numpy()
 
 
 def largest_remainder(total: int, shares: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -272,16 +290,22 @@ def _legacy_split(label: np.ndarray, seed: int) -> Split:
     }
 
 
-def check_no_leak(split: Split, catalogue: pd.DataFrame, radius_arcsec: float) -> None:
-    """Check that no galaxy, nor a sky neighbour of it, stands on two sides.
+def check_no_leak(
+    split: Split,
+    catalogue: pd.DataFrame,
+    radius_arcsec: float,
+    lookalikes: np.ndarray | None = None,
+) -> None:
+    """Check that no galaxy, nor a sky neighbour or a look-alike of it, stands on two sides.
 
     Args:
         split: row numbers of `train`, `validation` and `test`.
         catalogue: the table that `read_catalogue` returns; ra and dec are used.
         radius_arcsec: largest separation of two neighbours.
+        lookalikes: (P, 2) row numbers of pairs that are one image.
 
     Raises:
-        InputError: a galaxy or a pair of neighbours is in two of the three subsets.
+        InputError: a galaxy, a pair of neighbours or of look-alikes is in two of the three subsets.
     """
     side = np.full(len(catalogue), -1)
     for number, part in enumerate(PARTS):
@@ -304,6 +328,16 @@ def check_no_leak(split: Split, catalogue: pd.DataFrame, radius_arcsec: float) -
             f"split: {len(wrong)} pairs within {radius_arcsec:g} arcsec stand on two sides, the "
             f"first are {a} in {PARTS[side_a]} and {b} in {PARTS[side_b]}, "
             f"{separation[wrong[0]]:.1f} arcsec apart; allowed is one subset per sky group."
+        )
+    if lookalikes is None:
+        return
+    sides = side[lookalikes]
+    wrong = np.flatnonzero((sides >= 0).all(axis=1) & (sides[:, 0] != sides[:, 1]))
+    if len(wrong):
+        a, b = lookalikes[wrong[0]]
+        raise InputError(
+            f"split: {len(wrong)} pairs of one image stand on two sides, first {a} and {b}; "
+            "allowed is one subset for both."
         )
 
 

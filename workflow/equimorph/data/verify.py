@@ -7,9 +7,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from equimorph.data.chunks import check_unpacking
 from equimorph.data.classes import check_n_classes
 from equimorph.data.positions import SKY_LIMITS
-from equimorph.data.raw import RAW_KEYS, open_raw, read_column
+from equimorph.data.raw import RAW_KEYS, about, open_raw, read_column
 from equimorph.errors import InputError
 from equimorph.io import sha256_of
 
@@ -43,6 +44,9 @@ def verify(
     if sha256 is not None and digest != sha256.lower():
         raise InputError(f"{path}: the sha256 is {digest}, it must be {sha256.lower()}.")
     with open_raw(path) as file:
+        for key in RAW_KEYS if sha256 is None else ():  # else it is known to the last byte
+            with about(path, key):
+                check_unpacking(file[key])
         _check_images(path, file["images"])
         _check_columns(path, file)
         counts = _count_classes(path, read_column(file, "ans"), n_classes)

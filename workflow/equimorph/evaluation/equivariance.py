@@ -11,58 +11,12 @@ from equimorph.models.prediction import predict_logits
 from equimorph.robustness.splines import rotate_planes
 
 
-def equivariance_error(
-    network: nn.Module,
-    images: torch.Tensor,
-    angles_degrees: Sequence[float],
-    reflect: bool = False,
-) -> torch.Tensor:
-    """Return the relative error of the logits against angle.
-
-    It is the root mean square over images of |f(R x) - f(x)|, divided by that of |f(x) - m|, where
-    m is the mean of the logits over the images: 0 for an invariant network, sqrt(2) for one that
-    sees an unrelated image. A factor or an offset of the logits does not change it.
-
-    Args:
-        network: maps (N, 3, S, S) pixel values to (N, classes) logits; left in evaluation mode.
-        images: (N, 3, S, S), of any type, not all alike.
-        angles_degrees: angles of the rotations R, anticlockwise.
-        reflect: whether the images are reflected, left to right, before they are rotated.
-
-    Returns:
-        (angles,) float64 on the CPU.
-
-    Raises:
-        InputError: the logits of all images are the same.
-    """
-    transformed = logits_against_angle(network, images, angles_degrees, reflect)
-    return relative_error(transformed, _logits(network, images))
-
-
-def accuracy_against_angle(
-    network: nn.Module,
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    angles_degrees: Sequence[float],
-    reflect: bool = False,
-) -> torch.Tensor:
-    """Return the share of right answers against angle, (angles,) float64 on the CPU.
-
-    Args:
-        network: maps (N, 3, S, S) pixel values to (N, classes) logits; left in evaluation mode.
-        images: (N, 3, S, S), of any type.
-        labels: (N,) true classes.
-        angles_degrees: angles of the rotations, anticlockwise.
-        reflect: whether the images are reflected, left to right, before they are rotated.
-    """
-    return _accuracy(logits_against_angle(network, images, angles_degrees, reflect), labels)
-
-
 def measure_equivariance(
     network: nn.Module,
     images: torch.Tensor,
     labels: torch.Tensor,
     angles_degrees: Sequence[float],
+    measured: Sequence[torch.Tensor] = (),
 ) -> dict[str, Any]:
     """Measure error and accuracy against angle, and both for images reflected left to right.
 
@@ -71,14 +25,16 @@ def measure_equivariance(
         images: (N, 3, S, S), of any type, not all alike.
         labels: (N,) true classes.
         angles_degrees: angles of the rotations, anticlockwise.
+        measured: what the network takes beside the images; rotated images keep that of the
+            original ones.
 
     Returns:
         Ready for JSON: angles, error and accuracy of each, reflected: {error, accuracy}. The errors
         are None for a network that gives all images the same logits, as a failed training may.
     """
-    original = _logits(network, images)
-    rotated = logits_against_angle(network, images, angles_degrees)
-    reflected = logits_against_angle(network, images, [0], reflect=True)
+    original = _logits(network, images, *measured)
+    rotated = logits_against_angle(network, images, angles_degrees, measured=measured)
+    reflected = logits_against_angle(network, images, [0], reflect=True, measured=measured)
     try:
         *errors, last = relative_error(torch.cat([rotated, reflected]), original).tolist()
     except InputError:
@@ -124,18 +80,31 @@ def logits_against_angle(
     images: torch.Tensor,
     angles_degrees: Sequence[float],
     reflect: bool = False,
+    measured: Sequence[torch.Tensor] = (),
 ) -> torch.Tensor:
-    """Return the (angles, N, classes) logits of rotated images; arguments as above."""
+    """Return the (angles, N, classes) logits of rotated images.
+
+    Args:
+        network: as in `measure_equivariance`.
+        images: the same.
+        angles_degrees: the same.
+        reflect: whether the images are reflected, left to right, before they are rotated.
+        measured: as in `measure_equivariance`.
+    """
     if reflect:
         images = images.flip(3)
     # The same resampling serves the four quarter turns.
     below_90 = {rest: _resampled(images, rest) for rest in {a % 90 for a in angles_degrees}}
     rotated = (rotate(below_90[angle % 90], 90 * (angle // 90)) for angle in angles_degrees)
-    return torch.stack([_logits(network, copy) for copy in rotated])
+    return torch.stack([_logits(network, copy, *measured) for copy in rotated])
 
 
 def relative_error(transformed: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
     """Return the change of the logits in units of their spread over the images.
+
+    It is the root mean square over images of |f(R x) - f(x)|, divided by that of |f(x) - m|, where
+    m is the mean of the logits over the images: 0 for an invariant network, sqrt(2) for one that
+    sees an unrelated image. A factor or an offset of the logits does not change it.
 
     Args:
         transformed: (angles, N, classes) logits of the rotated or reflected images.
@@ -153,8 +122,8 @@ def relative_error(transformed: torch.Tensor, original: torch.Tensor) -> torch.T
     return (transformed - original).square().sum(2).mean(1).sqrt() / spread
 
 
-def _logits(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    return predict_logits(network, images).cpu().double()
+def _logits(network: nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
+    return predict_logits(network, *inputs).cpu().double()
 
 
 def _accuracy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,7 @@
-"""Stored predictions: one `.npz` per model, seed and condition."""
+"""Stored predictions: one `.npz` per model and seed, with the logits under every condition."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equimorph.errors import InputError
+from equimorph.io import atomic_path
 
 
 @dataclass(frozen=True)
@@ -25,56 +27,86 @@ class Predictions:
     logits: NDArray
 
 
-def read_predictions(path: str | Path) -> Predictions:
-    """Read one file with the keys index, label and logits.
+def write_predictions(
+    path: str | Path, index: NDArray, label: NDArray, logits: Mapping[str, NDArray]
+) -> None:
+    """Write what `read_predictions` reads, atomically.
+
+    Args:
+        path: .npz file to write.
+        index: row of each image in the data set, shape (n,).
+        label: true class, shape (n,).
+        logits: by condition, each of shape (n, C).
+    """
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(
+            file,
+            index=index,
+            label=label,
+            conditions=np.array(list(logits)),
+            logits=np.stack(list(logits.values())),
+        )
+
+
+def read_predictions(path: str | Path) -> dict[str, Predictions]:
+    """Read one file with the keys index, label, conditions and logits (conditions, n, C).
+
+    Returns:
+        The predictions by condition.
 
     Raises:
         InputError: not such a file.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            return Predictions(file["index"], file["label"], file["logits"])
+            index, label, logits = file["index"], file["label"], file["logits"]
+            return {
+                str(name): Predictions(index, label, values)
+                for name, values in zip(file["conditions"], logits, strict=True)
+            }
     except FileNotFoundError:
         raise
     except Exception as error:  # damaged archives raise many kinds
         raise InputError(
-            f"{path}: not a file of predictions; it must be an npz with the keys index, label "
-            f"and logits ({error})."
+            f"{path}: not a file of predictions; it must be an npz with the keys index, label, "
+            f"conditions and logits ({error})."
         ) from error
 
 
 def model_and_seed(path: str | Path) -> tuple[str, int]:
-    """Return model and seed from a path that ends in `<model>/seed-<seed>/<file>`.
+    """Return model and seed from a path that ends in `<model>/seed-<seed>`, a suffix or a file.
 
     Raises:
         InputError: the path has another form.
     """
-    parents = Path(path).parts[-3:-1]
-    match = re.fullmatch(r"seed-(\d+)", parents[1]) if len(parents) == 2 else None
+    match = re.search(r"([^/]+)/seed-(\d+)(\.\w+|/[^/]+)$", Path(path).as_posix())
     if match is None:
-        raise InputError(f"{path}: the path must end in <model>/seed-<number>/<file>.")
-    return parents[0], int(match[1])
+        raise InputError(
+            f"{path}: the path must end in <model>/seed-<number>.npz or in "
+            "<model>/seed-<number>/<file>."
+        )
+    return match[1], int(match[2])
 
 
-def by_condition(paths: list[str | Path]) -> dict[str, dict[int, Predictions]]:
-    """Read one model's predictions, by condition (the file's stem) and seed.
+def by_condition(paths: Sequence[str | Path]) -> dict[str, dict[int, Predictions]]:
+    """Read one model's predictions, by condition and seed.
 
     Raises:
         InputError: more than one model, a seed without one of the conditions, or files of
             different images or labels.
     """
-    table: dict[str, dict[int, Predictions]] = {}
-    first: Predictions | None = None
     models = {model_and_seed(path)[0] for path in paths}
     if len(models) != 1:
         raise InputError(
             f"predictions of {sorted(models) or 'no model'} given; one model is allowed."
         )
+    table: dict[str, dict[int, Predictions]] = {}
+    first: Predictions | None = None
     for path in paths:
-        predictions = read_predictions(path)
-        first = first or predictions
-        check_same_images(first, predictions, str(path))
-        table.setdefault(Path(path).stem, {})[model_and_seed(path)[1]] = predictions
+        for condition, predictions in read_predictions(path).items():
+            first = first or predictions
+            check_same_images(first, predictions, str(path))
+            table.setdefault(condition, {})[model_and_seed(path)[1]] = predictions
     seeds = [set(by_seed) for by_seed in table.values()]
     if any(found != seeds[0] for found in seeds):
         raise InputError(

@@ -39,7 +39,7 @@ def trace(path: str | Path) -> dict[str, Any]:
     project, targets = _find(Path(path))
     order = _back_to_raw(project, targets)
     checked, problems = _check(project, targets, order)
-    raw = [name for name in order if not project.data(project.records[name])]
+    raw = [name for name in order if name.endswith("/raw.h5")]
     split = [n for n in order if project.records[n].rule == "split" and n.endswith(".csv")]
     known = {n: _known_digest(project, order, n) for n in (*raw, *split)}
     stamps, claims = _read_claims(project, order)

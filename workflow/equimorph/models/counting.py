@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from equimorph.models.inputs import black_inputs
 from equimorph.steerable.context import expanded_only, scratch
 
 
@@ -31,7 +32,7 @@ def count_macs(network: nn.Module, input_size: int) -> int:
         network: takes (B, 3, input_size, input_size).
         input_size: side of the images in px.
     """
-    image = _black_images(network, 1, input_size)
+    image = black_inputs(network, 1, input_size)
     counter = FlopCounterMode(display=False)
     with (
         _in_mode(network, training=False),
@@ -39,9 +40,9 @@ def count_macs(network: nn.Module, input_size: int) -> int:
         _plain_attention(),
         expanded_only(),
     ):
-        network(image)  # now filters are expanded
+        network(*image)  # now filters are expanded
         with counter:
-            network(image)
+            network(*image)
     return counter.get_total_flops() // 2
 
 
@@ -63,14 +64,15 @@ def peak_activation_memory(
         training: a forward and a backward pass, instead of a forward pass without gradients.
     """
     scratch.buffers.clear()  # memory that sparse convolutions keep counts from the first one on
-    images = _black_images(network, batch, input_size).requires_grad_(training)
+    images, *beside = black_inputs(network, batch, input_size)
+    images.requires_grad_(training)
     with _in_mode(network, training), _unchanged(network):
-        live = _LiveBytes([images, *network.parameters(), *network.buffers()])
+        live = _LiveBytes([images, *beside, *network.parameters(), *network.buffers()])
         if not training:
             with torch.no_grad():
-                network(images)  # now filters are expanded
+                network(images, *beside)  # now filters are expanded
         with torch.set_grad_enabled(training), live:
-            logits = network(images)
+            logits = network(images, *beside)
             if training:
                 # Of the images alone: this makes the gradients of all activations, of no weight.
                 torch.autograd.grad(logits.sum(), images)
@@ -140,7 +142,3 @@ def _plain_attention() -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-
-
-def _black_images(network: nn.Module, batch: int, size: int) -> torch.Tensor:
-    return torch.zeros(batch, 3, size, size, device=next(network.parameters()).device)

@@ -122,6 +122,7 @@ class _Recorder(fx.Tracer):
             elif self.wraps_or_unwraps(node):
                 node.replace_all_uses_with(node.args[0])
         exported = fx.GraphModule(parts, graph, type(network).__name__)
+        exported.measure = getattr(network, "measure", None)  # type: ignore[assignment]
         exported.graph.eliminate_dead_code()
         exported.recompile()
         return exported.eval()

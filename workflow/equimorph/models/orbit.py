@@ -1,8 +1,9 @@
 """Orbit averaging: any network made invariant at test time by a mean over a group."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import affine_grid, grid_sample
@@ -37,11 +38,20 @@ class OrbitAverage(nn.Module):
         """Draw every weight of the wrapped network."""
         initialise(self.network, generator)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, S, S) pixel values to (B, classes) logits, one element's copies at a time."""
+    @property
+    def measure(self) -> Callable[[np.ndarray], torch.Tensor] | None:
+        """What the wrapped network takes beside its images; see `inputs.measured`."""
+        return getattr(self.network, "measure", None)
+
+    def forward(self, images: torch.Tensor, *measured: torch.Tensor) -> torch.Tensor:
+        """Map (B, 3, S, S) pixel values to (B, classes) logits, one element's copies at a time.
+
+        What is measured beside the images is that of the images as they are, for all copies.
+        """
         if self.training:
-            return self.network(images)
-        return sum(self.network(copy) for copy in orbit(images, self.group)) / self.group.order
+            return self.network(images, *measured)
+        copies = orbit(images, self.group)
+        return sum(self.network(copy, *measured) for copy in copies) / self.group.order
 
 
 def orbit(images: torch.Tensor, group: Group) -> Iterator[torch.Tensor]:

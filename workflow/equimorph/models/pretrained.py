@@ -1,6 +1,5 @@
 """Published weights, fetched by name once and checked before each use."""
 
-import fcntl
 import os
 import pickle
 import re
@@ -10,20 +9,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import torch
+from filelock import FileLock
 
 from equimorph.data.download import FileFormat, download, has_digest
 from equimorph.errors import InputError
+from equimorph.steerable.cache_folder import FOLDER_VARIABLE, cache_folder
 
-CACHE_VARIABLE = "EQUIMORPH_WEIGHTS"
 # A zip archive, or the form before torch 1.6, which some of torchvision's files still have.
 TORCH_FILE = FileFormat("a file of torch weights", (b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9"))
 RETRIES = 2  # a machine without a network should say so within seconds
-
-
-def cache_folder() -> Path:
-    """Return the folder of the weights: `$EQUIMORPH_WEIGHTS`, else one in the home folder."""
-    named = os.environ.get(CACHE_VARIABLE)
-    return Path(named) if named else Path.home() / ".cache" / "equimorph" / "weights"
 
 
 def digest_in_name(url: str) -> str:
@@ -54,8 +48,13 @@ def fetch_weights(url: str) -> Path:
         InputError: the file is not in the cache and could not be had; the message names the URL,
             the place and the digest.
     """
+    if "EQUIMORPH_WEIGHTS" in os.environ:
+        raise InputError(
+            "EQUIMORPH_WEIGHTS is not read any more; unset it, and where the weights shall not lie "
+            f"in {cache_folder('weights')}, name the folder above them in {FOLDER_VARIABLE}."
+        )
     digest = digest_in_name(url)
-    path = cache_folder() / _file_name(url)
+    path = cache_folder("weights") / _file_name(url)
     if not (path.is_file() and has_digest(path, digest)):
         # Jobs that train with the same weights start together.
         with _one_at_a_time(path):
@@ -88,15 +87,13 @@ def _file_name(url: str) -> str:
 @contextmanager
 def _one_at_a_time(path: Path) -> Iterator[None]:
     """Let one process at a time fetch `path`; the lock falls when its holder ends."""
-    lock = path.with_name(f".{path.name}.lock")
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        lock.touch()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(path.with_name(f".{path.name}.lock")).acquire()
     except OSError as error:
         raise InputError(
             f"{path}: not there, and the folder cannot be written to ({error.strerror}); put the "
-            f"file there or name another folder in ${CACHE_VARIABLE}."
+            f"file there or name another folder in ${FOLDER_VARIABLE}."
         ) from error
-    with open(lock, "w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with held:
         yield

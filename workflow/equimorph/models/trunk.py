@@ -98,6 +98,17 @@ def _plan(trunk: Trunk, input_size: int) -> Sizes | None:
     return None
 
 
+def stem_padding(input_size: int, kernel_size: int, stride: int, halvings: int) -> int:
+    """Return the padding of a first convolution after which `halvings` more halvings are exact.
+
+    Raises:
+        InputError: there is none; the message names sizes that work.
+    """
+    blocks = (1,) * halvings, tuple(range(1, halvings + 1))
+    trunk = Trunk(*blocks, stem_stride=stride, stem_kernel_size=kernel_size)
+    return exact_sizes(trunk, input_size).stem_padding
+
+
 def plain_sizes(trunk: Trunk, input_size: int) -> tuple[int, ...]:
     """Return the side of the map that each convolution of the plain network writes, in px.
 

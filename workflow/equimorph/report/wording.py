@@ -44,9 +44,9 @@ def mean_sd_text(value: dict) -> str:
     return mean if value["sd"] is None else f"{mean} ± {percent(value['sd'])}"
 
 
-def decimal(value: float | None, digits: int = 3) -> str:
-    """Return a number with a fixed count of decimals, a dash for None."""
-    return "–" if value is None else f"{value:.{digits}f}"
+def decimal(value: float) -> str:
+    """Return a number with three decimals."""
+    return f"{value:.3f}"
 
 
 def p_value(value: float) -> str:

@@ -6,7 +6,6 @@ cut off is repeated with the same draws, so a killed search with one worker ends
 not.
 """
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from equimorph.choices import choose
 from equimorph.errors import InputError
@@ -75,18 +75,16 @@ def locked(path: str | Path) -> Iterator[None]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_suffix(".lock"), "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            raise InputError(
-                f"{path}: another search, process {file.read().strip() or 'unknown'}, is at work "
-                "on it; wait until it ends, or end it."
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+    lock = path.with_suffix(".lock")
+    try:
+        held = FileLock(lock).acquire(blocking=False)
+    except Timeout:
+        raise InputError(
+            f"{path}: another search, process {lock.read_text() or 'unknown'}, is at work on it; "
+            "wait until it ends, or end it."
+        ) from None
+    with held:
+        lock.write_text(str(os.getpid()))
         yield
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
@@ -15,6 +16,7 @@ from equimorph.data.tensors import network_input
 from equimorph.device import open_device, within_memory
 from equimorph.errors import TrainingError
 from equimorph.models.initialisation import initialise
+from equimorph.models.inputs import measured
 from equimorph.models.registry import build
 from equimorph.seeds import WEIGHTS, stream
 from equimorph.study.search_space import resolve_trial
@@ -130,15 +132,19 @@ class Trainer:
         initialise(network, stream(seed, WEIGHTS))
         network.to(self.device)
         size, crop = specification["input_size"], specification["crop"]
-        training = self._subset("train", size, recipe.crop or crop)
-        validation = self._subset("validation", size, crop)
+        training = self._subset("train", network, size, recipe.crop or crop)
+        validation = self._subset("validation", network, size, crop)
         return train(network, training, validation, recipe, seed, report=report)
 
-    def _subset(self, name: str, input_size: int, crop: float) -> Labelled:
-        key = (name, input_size, crop)
+    def _subset(self, name: str, network: nn.Module, input_size: int, crop: float) -> Labelled:
+        key = (name, getattr(network, "measure", None), input_size, crop)
         if key not in self.subsets:
             rows = read_split(self.split)[name]
             labels = torch.tensor(read_split(self.split, column="label")[name], dtype=torch.int64)
-            images = network_input(open_images(self.images)[rows], input_size, crop)
-            self.subsets[key] = Labelled(images.to(self.device), labels.to(self.device))
+            images = open_images(self.images)[rows]
+            self.subsets[key] = Labelled(
+                network_input(images, input_size, crop).to(self.device),
+                labels.to(self.device),
+                tuple(each.to(self.device) for each in measured(network, images)),
+            )
         return self.subsets[key]

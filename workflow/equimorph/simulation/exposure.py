@@ -155,7 +155,9 @@ class Exposure:
             self.add(sersic(radius, size, rng.uniform(0.8, 3)), mag, rng.normal(0.9, 0.3))
 
     def picture(self) -> np.ndarray:
-        """Return the picture, (size, size, 3) uint8: PSF, noise, stretch, block average.
+        """Return the picture, (size, size, 3) float32 pixel values in [0, 255], not yet rounded.
+
+        PSF, noise, stretch, block average.
 
         The survey's cut-outs are stretched at 0.262 arcsec and scaled down afterwards, so the
         average comes last here too.
@@ -171,7 +173,7 @@ class Exposure:
         inner = slice(g.margin, g.margin + g.size * g.fine)
         image = stretch(light[:, inner, inner])
         image = image.reshape(3, g.size, g.fine, g.size, g.fine).mean((2, 4))
-        return np.rint(image.transpose(1, 2, 0) * 255).astype(np.uint8)
+        return image.transpose(1, 2, 0) * 255
 
     def _noise(self, light: np.ndarray) -> np.ndarray:
         """Return sky and photon noise of a depth that differs from field to field, band to band."""

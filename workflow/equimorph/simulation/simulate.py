@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equimorph.data.classes import GALAXY10_CLASSES
 from equimorph.data.raw import RawArrays
@@ -26,6 +27,7 @@ def simulate(
     size: int = 65,
     seed: int = 0,
     progress: Callable[[Iterable], Iterable] = iter,
+    rounded: Callable[[int, NDArray], NDArray] = lambda row, values: np.rint(values),
 ) -> RawArrays:
     """Simulate `per_class` galaxies of each of the ten classes.
 
@@ -37,6 +39,7 @@ def simulate(
         size: pixels on a side of the 67.1 arcsec field, at least 33.
         seed: any integer >= 0.
         progress: wraps the iterable of galaxies, for a progress bar.
+        rounded: from a galaxy's row and pixel values, (size, size, 3) float32, to integers.
 
     Raises:
         InputError: an argument is out of range.
@@ -56,12 +59,18 @@ def simulate(
         label, index = divmod(row, per_class)
         rng = np.random.default_rng([seed, label, index])
         ra[row], dec[row] = footprint_position(rng)
-        images[row], redshift[row] = simulate_galaxy(label, size, rng)
+        values, redshift[row] = simulate_galaxy(label, size, rng)
+        images[row] = rounded(row, values)
     return RawArrays(images, labels, ra, dec, redshift, np.full(n, FIELD / size))
 
 
-def simulate_galaxy(label: int, size: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Return the image (size, size, 3) of one galaxy and its redshift (NaN where unknown)."""
+def simulate_galaxy(label: int, size: int, rng: np.random.Generator) -> tuple[NDArray, float]:
+    """Simulate one galaxy.
+
+    Returns:
+        Its pixel values, (size, size, 3) float32 in [0, 255] and not yet rounded, and its redshift,
+        NaN where unknown.
+    """
     draw, mag, radius, g_r, g_r_sd = CLASSES[label]
     # Farther galaxies are fainter and smaller.
     distance = float(np.clip(rng.normal(0, 0.18), -0.5, 0.5))

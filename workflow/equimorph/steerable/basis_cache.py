@@ -2,8 +2,7 @@
 
 escnn computes a basis from Clebsch-Gordan coefficients, seconds to minutes of work for a dihedral
 group, and lists its elements anew for every layer. Here a process has each basis once, and a later
-process reads it from `$EQUIMORPH_CACHE`, else from `~/.cache/equimorph/bases`. What lies there may
-be deleted at any time.
+process reads it from the folder `bases` of the cache. What lies there may be deleted at any time.
 """
 
 import hashlib
@@ -24,8 +23,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from equimorph.groups.escnn import enn, gspaces
+from equimorph.steerable.cache_folder import cache_folder
 
-FOLDER_VARIABLE = "EQUIMORPH_CACHE"
 FORMAT = 1
 # What the last bits of a basis depend on.
 _PACKAGES = ("escnn", "numpy", "scipy", "torch")
@@ -95,19 +94,13 @@ def kernel_basis(
         frequencies_cutoff: highest frequency per px of a ring's radius; None is escnn's rule.
     """
     arguments = (space, source, target, kernel_size, frequencies_cutoff)
-    path = cache_folder() / f"{_key(*arguments)}.safetensors"
+    path = cache_folder("bases") / f"{_key(*arguments)}.safetensors"
     stored = _read(path)
     if stored is not None:
         return stored
     basis = compute_basis(*arguments)
     _write(path, basis)
     return basis
-
-
-def cache_folder() -> Path:
-    """Return the folder of the stored bases: `$EQUIMORPH_CACHE`, else one in the home folder."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named or os.path.expanduser("~/.cache/equimorph/bases"))
 
 
 def compute_basis(
@@ -148,17 +141,24 @@ def compute_basis(
 
 
 def _with_canonical_signs(samples: torch.Tensor) -> torch.Tensor:
-    """Turn each element so that the first of its large entries is positive.
+    """Turn each element so that its canonical sign is positive."""
+    # In one layout, computed or read from a file: the order of sums depends on it.
+    return (samples * canonical_signs(samples)[:, None, None, None]).contiguous()
+
+
+def canonical_signs(samples: torch.Tensor) -> torch.Tensor:
+    """Return the sign of the first of each element's large entries, (K,) of 1 and -1.
 
     escnn takes the coefficients of dihedral groups, O(2) and others from a singular value
     decomposition, whose signs differ between types of CPU: D4's weights, trained on one, gave
     another network on the next (accuracy 0.16 instead of 0.75).
+
+    Args:
+        samples: (K, channels out, channels in, kernel_size^2) of a basis.
     """
     entries = samples.flatten(1)
     large = entries.abs() > _LARGE * entries.abs().amax(1, keepdim=True)
-    first = entries.gather(1, large.int().argmax(1, keepdim=True))
-    # In one layout, computed or read from a file: the order of sums depends on it.
-    return (samples * first.sign()[:, :, None, None]).contiguous()
+    return entries.gather(1, large.int().argmax(1, keepdim=True))[:, 0].sign()
 
 
 def _key(

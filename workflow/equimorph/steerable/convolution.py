@@ -123,7 +123,17 @@ class SteerableConv(IrrepConv):
         padding: int,
         frequencies_cutoff: float | None = None,
     ):
-        """Build the layer; see `steerable_conv`."""
+        """Build the layer.
+
+        Args:
+            in_type: fields that it reads.
+            out_type: fields that it writes.
+            kernel_size: side of the kernel in px.
+            stride: step in px.
+            padding: zeros on each side in px.
+            frequencies_cutoff: highest frequency of a kernel per px of radius; None is escnn's
+                rule.
+        """
         enn.EquivariantModule.__init__(self)
         self.d = 2
         self.space = in_type.gspace
@@ -144,27 +154,6 @@ class SteerableConv(IrrepConv):
         initialise_steerable(self, generator)
 
 
-def steerable_conv(
-    in_type: enn.FieldType,
-    out_type: enn.FieldType,
-    kernel_size: int,
-    stride: int,
-    padding: int,
-    frequencies_cutoff: float | None = None,
-) -> SteerableConv:
-    """Return a steerable convolution without bias, its weights left at zero.
-
-    Args:
-        in_type: fields that it reads.
-        out_type: fields that it writes.
-        kernel_size: side of the kernel in px.
-        stride: step in px.
-        padding: zeros on each side in px.
-        frequencies_cutoff: highest frequency of a kernel per px of radius; None is escnn's rule.
-    """
-    return SteerableConv(in_type, out_type, kernel_size, stride, padding, frequencies_cutoff)
-
-
 @cache
 def weights_per_pair(group: Group, kernel_size: int, trivial_input: bool) -> int:
     """Number of weights between one input field and one regular field.
@@ -173,7 +162,7 @@ def weights_per_pair(group: Group, kernel_size: int, trivial_input: bool) -> int
     """
     space = plane(group)
     source = space.trivial_repr if trivial_input else space.regular_repr
-    conv = steerable_conv(
+    conv = SteerableConv(
         enn.FieldType(space, [source]),
         enn.FieldType(space, [space.regular_repr]),
         kernel_size,

@@ -260,13 +260,13 @@ def use_irrep_convolutions(network: nn.Module, method: str = "auto") -> nn.Modul
 
 
 def chosen_methods(
-    network: nn.Module, input_size: int, batch: int, gradients: bool
+    network: nn.Module, inputs: Sequence[torch.Tensor], batch: int, gradients: bool
 ) -> dict[str, str]:
     """Tell how each IrrepConv of a network computes on the CPU, `sparse` or `dense`, by its name.
 
     Args:
-        network: takes (B, 3, input_size, input_size); where it lies does not matter.
-        input_size: side of the images in px.
+        network: any.
+        inputs: what it takes, on its device; how many images they are does not matter.
         batch: images at a time.
         gradients: whether a backward pass follows.
     """
@@ -288,8 +288,7 @@ def chosen_methods(
     was_training = network.training
     try:
         with torch.no_grad():
-            device = next(network.parameters()).device
-            network.eval()(torch.zeros(1, 3, input_size, input_size, device=device))
+            network.eval()(*inputs)
     finally:
         network.train(was_training)
         for hook in hooks:

@@ -5,7 +5,6 @@ alias moves in two, so each access holds a lock, a file beside the store. Nothin
 anyone: MLflow's usage statistics are switched off before it is imported.
 """
 
-import fcntl
 import os
 import tempfile
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 import equimorph
 from equimorph.tracking.tracker import FinishedTraining, Job, Row, flatten
@@ -45,7 +45,16 @@ LOCK_SECONDS = 300.0  # creating a store takes a minute on a slow and busy disk
 PARAMETERS_PER_REQUEST = 100  # MLflow's limit
 # What the model's code imports. escnn's own requirements do not install everywhere: a model with
 # a group is served in equimorph's environment (docs/tracking.md).
-REQUIREMENTS = ("mlflow", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors")
+REQUIREMENTS = (
+    "mlflow",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "safetensors",
+    "filelock",
+)
 
 
 class MlflowRecorder:
@@ -256,14 +265,9 @@ def exclusive(lock: Path) -> Iterator[None]:
         TimeoutError: others hold it for minutes.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + LOCK_SECONDS
-    with open(lock, "a") as held:
-        while True:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"{lock}: held by another process for long") from None
-                time.sleep(0.02)
+    try:
+        held = FileLock(lock).acquire(timeout=LOCK_SECONDS, poll_interval=0.02)
+    except Timeout:
+        raise TimeoutError(f"{lock}: held by another process for long") from None
+    with held:
         yield

@@ -1,6 +1,7 @@
 """Augmentation of a whole batch in one resampling, on the batch's device."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,21 +96,21 @@ def augment(
 
 
 def mixup(
-    images: torch.Tensor, targets: torch.Tensor, alpha: float, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mix each image and target with another of the batch (Zhang et al. 2018).
+    batch: Sequence[torch.Tensor], alpha: float, generator: torch.Generator
+) -> list[torch.Tensor]:
+    """Mix each image, and all that belongs to it, with another of the batch (Zhang et al. 2018).
 
     Args:
-        images: (B, 3, S, S) floats.
-        targets: (B, classes) probabilities.
+        batch: tensors with a row per image, all mixed in the same shares: images, what is measured
+            on them, and targets as probabilities.
         alpha: the share is drawn from Beta(alpha, alpha), one per batch.
         generator: source of the draws, on the CPU.
     """
     # torch's own Beta takes no generator.
     seed = int(torch.randint(2**62, (), generator=generator))
     share = np.random.default_rng(seed).beta(alpha, alpha)
-    partner = torch.randperm(len(images), generator=generator).to(images.device)
-    return images.lerp(images[partner], share), targets.lerp(targets[partner], share)
+    partner = torch.randperm(len(batch[0]), generator=generator).to(batch[0].device)
+    return [each.lerp(each[partner], share) for each in batch]
 
 
 # All maps are (B, 3, 3) homographies from places in the new image to places in the old one, in

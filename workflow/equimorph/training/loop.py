@@ -37,13 +37,20 @@ class Labelled:
     Attributes:
         images: (N, 3, S, S) uint8 pixel values.
         labels: (N,) int64.
+        measured: what the network takes beside the images, see `inputs.measured`.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
+    measured: tuple[torch.Tensor, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def inputs(self) -> tuple[torch.Tensor, ...]:
+        """What the network is called with."""
+        return (self.images, *self.measured)
 
 
 @dataclass
@@ -112,7 +119,7 @@ def train(
             f"batch_size {recipe.batch_size}: larger than the training set ({length})."
         )
     mine = processes.share(recipe.batch_size)
-    classes = predict_logits(network, training.images[:1]).shape[1]
+    classes = predict_logits(network, *(each[:1] for each in training.inputs)).shape[1]
     criterion = recipe.loss.criterion(recipe.label_smoothing, training.labels, classes)
     optimiser = make_optimiser(
         recipe.optimiser,
@@ -147,12 +154,13 @@ def train(
         for batch in order[: steps * recipe.batch_size].split(recipe.batch_size):
             # Every process maps the whole batch: draws stay alike, and mixup needs all of it.
             images = augment(training.images[batch], recipe.augmentation, generator)
+            inputs = [images, *(each[batch] for each in training.measured)]
             labels = targets = training.labels[batch]
             if recipe.mixup:
                 probabilities = one_hot(labels, classes).float()
-                images, targets = mixup(images, probabilities, recipe.mixup, generator)
+                *inputs, targets = mixup([*inputs, probabilities], recipe.mixup, generator)
             with _autocast(device, recipe.precision):
-                logits = network(images[mine])
+                logits = network(*(each[mine] for each in inputs))
             loss = criterion(logits.float(), targets[mine])
             optimiser.zero_grad()
             loss.backward()
@@ -209,7 +217,7 @@ def _validate(
     network: nn.Module, validation: Labelled, recipe: Recipe, processes: Processes
 ) -> dict[str, float]:
     with _autocast(validation.images.device, recipe.precision):
-        logits = processes.map_rows(partial(predict_logits, network), validation.images)
+        logits = processes.map_rows(partial(predict_logits, network), *validation.inputs)
     labels, predicted = validation.labels.cpu(), logits.argmax(1).cpu()
     return {
         "validation_loss": cross_entropy(logits, validation.labels).item(),

@@ -95,15 +95,14 @@ class Processes:
             dist.all_reduce(value)
         return value
 
-    def map_rows(
-        self, function: Callable[[torch.Tensor], torch.Tensor], rows: torch.Tensor
-    ) -> torch.Tensor:
+    def map_rows(self, function: Callable[..., torch.Tensor], *rows: torch.Tensor) -> torch.Tensor:
         """Return what a function that works row by row makes of rows; each process does a part."""
         if self.world_size == 1:
-            return function(rows)
-        size = -(-len(rows) // self.world_size)
-        mine = torch.arange(self.rank * size, (self.rank + 1) * size) % len(rows)
-        return torch.cat(_every(function(rows[mine.to(rows.device)])))[: len(rows)]
+            return function(*rows)
+        count = len(rows[0])
+        size = -(-count // self.world_size)
+        mine = torch.arange(self.rank * size, (self.rank + 1) * size) % count
+        return torch.cat(_every(function(*(each[mine.to(each.device)] for each in rows))))[:count]
 
     def from_first(self, make: Callable[[], Any]) -> Any:
         """Return what the first process makes, in every process."""

@@ -1,12 +1,12 @@
-"""Simulate galaxies of all ten classes and write them as a raw file."""
+"""Simulate galaxies of all ten classes; write all but their images, which draw.py makes from it."""
 
 import argparse
 from functools import partial
 
 from tqdm import tqdm
 
-from equimorph.data.raw import write_raw
 from equimorph.io import run
+from equimorph.simulation.draw import without_images, write_galaxies
 from equimorph.simulation.simulate import simulate
 
 
@@ -16,11 +16,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--per-class", type=int, required=True, help="galaxies per class, >= 1")
     parser.add_argument("--size", type=int, default=65, help="pixels on a side, >= 33")
     parser.add_argument("--seed", type=int, default=0, help="any integer >= 0")
-    parser.add_argument("--output", required=True, help="HDF5 file to write")
+    parser.add_argument("--output", required=True, help="galaxies without images (.npz)")
     args = parser.parse_args(argv)
     progress = partial(tqdm, desc="simulate", unit="galaxy", mininterval=1)
-    galaxies = simulate(args.per_class, args.size, args.seed, progress)
-    write_raw(args.output, *galaxies)
+    recipe = (args.per_class, args.size, args.seed)
+    write_galaxies(args.output, without_images(simulate(*recipe, progress), *recipe))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 
 from equimorph.data.catalogue import read_catalogue
+from equimorph.data.lookalikes import read_blank, read_lookalikes
 from equimorph.data.split import (
     PROTOCOLS,
     check_no_leak,
@@ -20,6 +21,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--catalogue", required=True, help="catalogue.csv of the data set")
+    parser.add_argument("--lookalikes", required=True, help="pairs that are one image, CSV")
+    parser.add_argument("--blank", required=True, help="images that show nothing, CSV")
     parser.add_argument("--protocol", default="clean", help=f"one of {', '.join(PROTOCOLS)}")
     parser.add_argument("--seed", required=True, type=int, help="seed of the random choice")
     for part in ("train", "validation", "test"):
@@ -38,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read a catalogue; write its split and a description of it."""
     arguments = parse_arguments(argv)
     catalogue = read_catalogue(arguments.catalogue)
+    lookalikes = read_lookalikes(arguments.lookalikes, len(catalogue))
     label = catalogue["label"].to_numpy()
     protocol = arguments.protocol
     fractions = {part: getattr(arguments, part) for part in ("train", "validation", "test")}
@@ -49,10 +53,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments.radius_arcsec,
         arguments.folds,
         arguments.fold,
+        lookalikes,
+        read_blank(arguments.blank, len(catalogue)),
     )
     leaky = protocol != "clean"
     if not leaky:
-        check_no_leak(split, catalogue, arguments.radius_arcsec)
+        check_no_leak(split, catalogue, arguments.radius_arcsec, lookalikes)
     text = split_csv(split, label)
     write_text(arguments.output_csv, text)
     write_json(

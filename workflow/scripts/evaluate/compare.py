@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
         nargs="+",
         type=Path,
         required=True,
-        help="files <model>/seed-<s>/<condition>.npz of all models",
+        help="files <model>/seed-<s>.npz of all models",
     )
     parser.add_argument("--split-json", type=Path, required=True, help="the split's description")
     parser.add_argument("--verified-json", type=Path, required=True, help="the raw file's facts")
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     metrics = study_metrics(measures, predictions, split, verified, arguments.reference)
     metrics["data"] = {"source": arguments.source, **metrics["data"]}
     metrics = {"study": arguments.study, **metrics, **stamp("cpu", threads=1)}
-    write_json(arguments.output, metrics)
+    write_json(arguments.output, metrics, compact=True)
     for name, table in tables(metrics).items():
         with atomic_path(arguments.tables_dir / f"{name}.csv") as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

@@ -44,10 +44,10 @@ def main(argv: list[str] | None = None) -> None:
     chosen.sort()
     checkpoint = load_checkpoint(arguments.model)
     checkpoint.network.to(device)
-    images = checkpoint.prepare(open_images(arguments.images)[index[chosen]])
+    images, *beside = checkpoint.prepare(open_images(arguments.images)[index[chosen]])
     angles = np.arange(0, 360, arguments.step).tolist()
     measured = measure_equivariance(
-        checkpoint.network, images.to(device), torch.tensor(label[chosen]), angles
+        checkpoint.network, images.to(device), torch.tensor(label[chosen]), angles, beside
     )
     group, order = symmetry(checkpoint.metadata["specification"])
     write_json(
@@ -63,6 +63,7 @@ def main(argv: list[str] | None = None) -> None:
             "split_sha256": checkpoint.metadata["split_sha256"],
             **stamp(str(device), arguments.threads),
         },
+        compact=True,
     )
 
 

@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
         nargs="+",
         type=Path,
         required=True,
-        help="files <model>/seed-<s>/<condition>.npz, in the order in which to show conditions",
+        help="files <model>/seed-<s>.npz of the model",
     )
     parser.add_argument(
         "--runs", nargs="+", type=Path, required=True, help="run.json of each seed of the model"
@@ -63,6 +63,7 @@ def main(argv: list[str] | None = None) -> None:
             "conditions": measured,
             **stamp("cpu", threads=1),
         },
+        compact=True,
     )
 
 

@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
 from equimorph.device import DEVICES, open_device
 from equimorph.errors import InputError
-from equimorph.io import atomic_path, run
+from equimorph.evaluation.predictions import write_predictions
+from equimorph.io import run
 from equimorph.models.checkpoint import load_checkpoint
 from equimorph.models.prediction import predict_logits
 
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--output-folder", required=True, help="takes <condition>.npz")
+    parser.add_argument("--output", required=True, help="logits under every condition (.npz)")
     arguments = parser.parse_args(argv)
 
     torch.set_num_threads(arguments.threads)
@@ -34,16 +34,14 @@ def main(argv: list[str] | None = None) -> None:
     checkpoint.network.to(device)
     index = read_split(arguments.split)["test"]
     label = read_split(arguments.split, column="label")["test"]
+    logits = {}
     for path in map(Path, arguments.conditions):
         images = open_images(path)
         if len(images) != len(index):
             raise InputError(f"{path}: holds {len(images)} images; the test set has {len(index)}.")
-        logits = predict_logits(checkpoint.network, checkpoint.prepare(images))
-        with (
-            atomic_path(Path(arguments.output_folder, f"{path.stem}.npz")) as temporary,
-            open(temporary, "wb") as file,
-        ):
-            np.savez_compressed(file, index=index, label=label, logits=logits.cpu().numpy())
+        predicted = predict_logits(checkpoint.network, *checkpoint.prepare(images))
+        logits[path.stem] = predicted.cpu().numpy()
+    write_predictions(arguments.output, index, label, logits)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,11 @@ from equimorph.data.tensors import network_input
 from equimorph.device import DEVICES, open_device, peak_memory, within_memory
 from equimorph.errors import InputError
 from equimorph.groups.names import symmetry
-from equimorph.io import read_json, remove_leftovers, run, write_json, write_text
+from equimorph.io import read_json, run, write_json, write_text
 from equimorph.models.checkpoint import save_checkpoint
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.initialisation import initialise
+from equimorph.models.inputs import measured
 from equimorph.models.registry import build
 from equimorph.progress import progress
 from equimorph.provenance import digest, stamp
@@ -63,15 +64,20 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 def load_subset(
     arguments: argparse.Namespace,
     subset: str,
+    network: nn.Module,
     input_size: int,
     crop: float,
     device: torch.device,
 ) -> Labelled:
-    """Read one subset, the test set never, and put it on the device."""
+    """Read one subset, the test set never, as the network takes it, and put it on the device."""
     rows = read_split(arguments.split)[subset]
     labels = read_split(arguments.split, column="label")[subset]
-    images = network_input(open_images(arguments.images)[rows], input_size, crop)
-    return Labelled(images.to(device), torch.tensor(labels, dtype=torch.int64, device=device))
+    images = open_images(arguments.images)[rows]
+    return Labelled(
+        network_input(images, input_size, crop).to(device),
+        torch.tensor(labels, dtype=torch.int64, device=device),
+        tuple(each.to(device) for each in measured(network, images)),
+    )
 
 
 @contextmanager
@@ -128,8 +134,8 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
     identity = digest(job, [__file__, *local_modules(__file__, root, named)])
 
     size, crop = specification["input_size"], specification["crop"]
-    training = load_subset(arguments, "train", size, recipe.crop or crop, device)
-    validation = load_subset(arguments, "validation", size, crop, device)
+    training = load_subset(arguments, "train", network, size, recipe.crop or crop, device)
+    validation = load_subset(arguments, "validation", network, size, crop, device)
     resume = (Path(arguments.resume), identity)
     tracked = arguments.track if processes.is_first else {}
     tracker = open_tracker(tracked, arguments.model, job, identity, resume[0].exists())
@@ -162,8 +168,6 @@ def write_results(
     specification, size = job["specification"], job["specification"]["input_size"]
     best = trained.history[trained.best_epoch - 1]
     group, order = symmetry(specification)
-    for path in (arguments.output_model, arguments.output_history, arguments.output_run):
-        remove_leftovers(path)
     save_checkpoint(arguments.output_model, trained.best_state, {**job, "model": arguments.model})
     write_text(arguments.output_history, pd.DataFrame(trained.history).to_csv(index=False))
     write_json(

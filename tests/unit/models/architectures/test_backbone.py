@@ -181,7 +181,7 @@ def test_published_weights_come_in_when_the_network_is_initialised(monkeypatch, 
     digest = hashlib.sha256(content).hexdigest()[:8]
     url = server.url.replace("file.h5", f"resnet18-{digest}.pth")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("EQUIMORPH_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("EQUIMORPH_CACHE", str(tmp_path))
     monkeypatch.setattr(backbone, "weights_url", lambda name: url)
     with serve(server):
         network = Backbone("resnet18", "imagenet", "head", 33, 10)
@@ -198,7 +198,7 @@ def test_published_weights_come_in_when_the_network_is_initialised(monkeypatch, 
 
 
 def test_a_trained_checkpoint_needs_no_published_weights(monkeypatch, tmp_path):
-    monkeypatch.setenv("EQUIMORPH_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("EQUIMORPH_CACHE", str(tmp_path))
     trained, loaded = (Backbone("resnet18", "imagenet", "head", 33, 10) for _ in range(2))
     train_a_step(trained)
     trained.eval(), loaded.eval()

@@ -2,26 +2,21 @@
 
 import pytest
 import torch
-from torch import nn
-from torch.nn.functional import cross_entropy, interpolate
 
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import parse_group
 from equimorph.models.architectures.cbfocal_cnn import CBFocalCNN
 from equimorph.models.architectures.cbfocal_ecnn import CBFocalECNN
+from equimorph.models.asymmetry import asymmetry_index, published_index
 from equimorph.models.counting import count_parameters
 from equimorph.models.initialisation import initialise
+from equimorph.models.inputs import measured
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import plane
+from tests.unit.networks import galaxies, inputs, largest_change, settled, train_a_little
 
 SIZE = 33
-
-
-def galaxies(count=6, size=SIZE):
-    generator = torch.Generator().manual_seed(5)
-    coarse = torch.rand(count, 3, 9, 9, generator=generator) * 255
-    return interpolate(coarse, (size, size), mode="bicubic").clamp(0, 255)
 
 
 def initialised(network, seed=3):
@@ -33,35 +28,6 @@ def steerable(group="C4", asymmetry=True, size=SIZE):
     return initialised(
         CBFocalECNN(group=parse_group(group), asymmetry=asymmetry, input_size=size, classes=10)
     )
-
-
-def train_a_little(network, images):
-    torch.manual_seed(0)  # dropout
-    optimiser = torch.optim.AdamW(network.parameters(), lr=0.003)
-    network.train()
-    for _ in range(4):
-        optimiser.zero_grad()
-        cross_entropy(network(images), torch.arange(len(images)) % 10).backward()
-        optimiser.step()
-
-
-def settled(network, images):
-    """Give batch norm this batch's statistics: with those of the start logits hardly react."""
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.momentum = 1.0
-        if hasattr(module, "p"):
-            module.p = 0.0
-    network.train()
-    with torch.no_grad():
-        network(images)
-        assert network.eval()(images).std(dim=0).max() > 0.05
-    return network
-
-
-def largest_change(network, images, moved):
-    with torch.no_grad():
-        return (network(images) - network(moved)).abs().max().item()
 
 
 def test_published_parameters_of_the_equivariant_network():
@@ -91,7 +57,7 @@ def test_networks_without_the_index_lack_its_branch():
     ("group", "trained"), [("C4", False), ("C4", True), ("D4", True), ("C8", False)]
 )
 def test_rotations_by_90_degrees_change_nothing(group, trained):
-    network, images = steerable(group), galaxies()
+    network, images = steerable(group), galaxies(SIZE)
     if trained:
         train_a_little(network, images)
     settled(network, images)
@@ -100,13 +66,13 @@ def test_rotations_by_90_degrees_change_nothing(group, trained):
 
 
 def test_reflections_change_nothing_under_d4_but_something_under_c4():
-    images = galaxies()
+    images = galaxies(SIZE)
     assert largest_change(settled(steerable("D4"), images), images, images.flip(3)) <= 1e-4
     assert largest_change(settled(steerable("C4"), images), images, images.flip(3)) > 1e-2
 
 
 def test_exact_at_a_larger_size():
-    images = galaxies(3, 129)
+    images = galaxies(129, 3)
     network = settled(steerable(size=129), images)
     assert largest_change(network, images, images.rot90(1, (2, 3))) <= 1e-4
 
@@ -156,32 +122,46 @@ def test_dropout_drops_whole_fields():
     assert (kept == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
 
 
-@pytest.mark.parametrize("build", [steerable, CBFocalCNN])
-def test_the_index_reaches_the_logits(build):
-    images = galaxies()
-    if build is CBFocalCNN:
-        network = initialised(CBFocalCNN(input_size=SIZE, classes=10))
-    else:
-        network = steerable()
-    settled(network, images)
-    index = network.asymmetry[0](images)
+NETWORKS = [CBFocalECNN, CBFocalCNN]
+
+
+@pytest.mark.parametrize("network_class", NETWORKS)
+def test_the_index_reaches_the_logits_and_is_asked_for(network_class):
+    images = galaxies(SIZE)
+    network = settled(initialised(network_class(input_size=SIZE, classes=10)), images)
+    _, index = inputs(network, images)
     assert index.std() > 0
     with torch.no_grad():
-        before = network(images)
-        network.asymmetry[0].background = False
-        assert (network(images) - before).abs().max() > 1e-3
+        change = network(images, index) - network(images, index.flip(0))
+    assert change.abs().max() > 1e-3
+    with pytest.raises(InputError, match="takes the images and their asymmetry"):
+        network(images)
 
 
-@pytest.mark.parametrize("asymmetry", [True, False])
-@pytest.mark.parametrize("network_class", [CBFocalECNN, CBFocalCNN])
+@pytest.mark.parametrize("network_class", NETWORKS)
+def test_which_index_is_measured(network_class):
+    images = galaxies(SIZE).to(torch.uint8)
+    stored = images.permute(0, 2, 3, 1).numpy()
+
+    def found(asymmetry):
+        network = network_class(asymmetry=asymmetry, input_size=SIZE, classes=10)
+        return measured(network, stored)
+
+    assert found(False) == ()
+    assert torch.equal(found(True)[0][:, 0], asymmetry_index(images))
+    assert torch.equal(found("published")[0][:, 0], published_index(images))
+
+
+@pytest.mark.parametrize("asymmetry", [True, False, "published"])
+@pytest.mark.parametrize("network_class", NETWORKS)
 def test_black_bytes_have_finite_logits(network_class, asymmetry):
     network = initialised(network_class(asymmetry=asymmetry, input_size=SIZE, classes=7)).eval()
     with torch.no_grad():
-        logits = network(torch.zeros(2, 3, SIZE, SIZE, dtype=torch.uint8))
+        logits = network(*inputs(network, torch.zeros(2, 3, SIZE, SIZE, dtype=torch.uint8)))
     assert logits.shape == (2, 7) and logits.isfinite().all()
 
 
-@pytest.mark.parametrize("network_class", [CBFocalECNN, CBFocalCNN])
+@pytest.mark.parametrize("network_class", NETWORKS)
 def test_all_weights_come_from_the_generator(network_class):
     def weights(torch_seed, seed):
         torch.manual_seed(torch_seed)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from equimorph.models.asymmetry import Asymmetry
+from equimorph.models.asymmetry import MEASURES, checked
 from equimorph.models.head import CircularMask, Normalise
 
 S2_CHANNELS = (32, 64, 128, 256, 512)
@@ -24,11 +24,12 @@ class CBFocalCNN(nn.Module):
     branch, 169,610 in the classifier.
     """
 
-    def __init__(self, *, asymmetry: bool = True, input_size: int, classes: int):
+    def __init__(self, *, asymmetry: bool | str = True, input_size: int, classes: int):
         """Build the network.
 
         Args:
-            asymmetry: whether the classifier also sees the asymmetry index.
+            asymmetry: whether the classifier also sees the asymmetry index of the whole image, not
+                augmented; `published` is S2's index, in wrapping bytes.
             input_size: side of the images in px.
             classes: number of logits.
         """
@@ -45,7 +46,8 @@ class CBFocalCNN(nn.Module):
             ]
             source = channels
         self.blocks = nn.Sequential(*blocks)
-        self.asymmetry = asymmetry_branch(input_size) if asymmetry else None
+        self.measure = MEASURES[asymmetry]
+        self.asymmetry = asymmetry_branch() if asymmetry else None
         self.classifier = nn.Sequential(
             nn.Linear(source + (ASYMMETRY_FEATURES if asymmetry else 0), 256),
             nn.ReLU(),
@@ -64,19 +66,17 @@ class CBFocalCNN(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+    def forward(self, images: torch.Tensor, asymmetry: torch.Tensor | None = None) -> torch.Tensor:
+        """Map (B, 3, size, size) pixel values 0-255 and (B, 1) indices to (B, classes) logits."""
         features = self.blocks(self.mask(self.normalise(images))).mean(dim=(2, 3))
         if self.asymmetry is not None:
-            features = torch.cat([features, self.asymmetry(images)], dim=1)
+            features = torch.cat([features, self.asymmetry(checked(asymmetry))], dim=1)
         return self.classifier(features)
 
 
-def asymmetry_branch(input_size: int) -> nn.Sequential:
-    """Return what maps (B, 3, size, size) pixel values to (B, 16) features of their asymmetry."""
+def asymmetry_branch() -> nn.Sequential:
+    """Return what maps (B, 1) asymmetry indices to (B, 16) features."""
     return nn.Sequential(
-        Asymmetry(input_size),
-        nn.Unflatten(0, (-1, 1)),
         nn.Linear(1, 32),
         nn.ReLU(),
         nn.Linear(32, ASYMMETRY_FEATURES),

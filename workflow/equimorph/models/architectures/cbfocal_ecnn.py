@@ -9,11 +9,12 @@ from torch import nn
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
-from equimorph.models.asymmetry import Asymmetry
+from equimorph.models.asymmetry import MEASURES, checked
+from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
-from equimorph.steerable.convolution import plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, plane
 
 S2_GROUP = Group(rotations=4, reflections=False)
 S2_FIELDS = (4, 8, 12, 16, 20)
@@ -51,7 +52,7 @@ class CBFocalECNN(nn.Module):
         fields: Sequence[int] = S2_FIELDS,
         field_dropout: Sequence[float] = S2_FIELD_DROPOUT,
         group: Group = S2_GROUP,
-        asymmetry: bool = True,
+        asymmetry: bool | str = True,
         exact: bool = True,
         input_size: int,
         classes: int,
@@ -63,7 +64,8 @@ class CBFocalECNN(nn.Module):
             field_dropout: probability, for each block, that a field is dropped at a pixel. All
                 channels of a field go together, so none of its orientations is preferred.
             group: the group that acts on the hidden fields.
-            asymmetry: whether the classifier also sees the asymmetry index.
+            asymmetry: whether the classifier also sees the asymmetry index of the whole image, not
+                augmented; `published` is S2's index, in wrapping bytes.
             exact: refuse sizes that do not keep rotations by 90 degrees exact, such as the
                 published 256 px.
             input_size: side of the images in px.
@@ -84,17 +86,15 @@ class CBFocalECNN(nn.Module):
             trunk = Trunk(tuple(fields), S2_POOL_AFTER, stem_stride=1)
             stem_padding = exact_sizes(trunk, input_size).stem_padding
         space = plane(group)
-        field_type = enn.FieldType(space, 3 * [space.trivial_repr])
+        field_type = trivial_fields(space, 3)
         self.input_type = field_type
         self.normalise, self.mask = Normalise(), CircularMask(input_size)
         blocks: list[enn.EquivariantModule] = []
         for block, (width, dropout) in enumerate(zip(fields, field_dropout, strict=True), start=1):
-            hidden_type = enn.FieldType(
-                space, width * [space.trivial_repr] + width * [space.regular_repr]
-            )
+            hidden_type = trivial_fields(space, width) + regular_fields(space, width)
             padding = stem_padding if block == 1 else 1
             blocks += [
-                steerable_conv(field_type, hidden_type, 3, 1, padding),
+                SteerableConv(field_type, hidden_type, 3, 1, padding),
                 enn.InnerBatchNorm(hidden_type),
                 enn.ReLU(hidden_type, inplace=True),
                 enn.FieldDropout(hidden_type, dropout),
@@ -105,7 +105,8 @@ class CBFocalECNN(nn.Module):
             field_type = hidden_type
         self.blocks = enn.SequentialModule(*blocks)
         self.group_pool = enn.GroupPooling(field_type)
-        self.asymmetry = asymmetry_branch(input_size) if asymmetry else None
+        self.measure = MEASURES[asymmetry]
+        self.asymmetry = asymmetry_branch() if asymmetry else None
         features = 2 * fields[-1] + (ASYMMETRY_FEATURES if asymmetry else 0)
         self.classifier = nn.Sequential(
             nn.Linear(features, 128),
@@ -119,20 +120,18 @@ class CBFocalECNN(nn.Module):
             nn.Linear(64, classes),
         )
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, size, size) pixel values 0-255 to (B, classes) logits."""
+    def forward(self, images: torch.Tensor, asymmetry: torch.Tensor | None = None) -> torch.Tensor:
+        """Map (B, 3, size, size) pixel values 0-255 and (B, 1) indices to (B, classes) logits."""
         fields = enn.GeometricTensor(self.mask(self.normalise(images)), self.input_type)
         features = self.group_pool(self.blocks(fields)).tensor.mean(dim=(2, 3))
         if self.asymmetry is not None:
-            features = torch.cat([features, self.asymmetry(images)], dim=1)
+            features = torch.cat([features, self.asymmetry(checked(asymmetry))], dim=1)
         return self.classifier(features)
 
 
-def asymmetry_branch(input_size: int) -> nn.Sequential:
-    """Return what maps (B, 3, size, size) pixel values to (B, 8) features of their asymmetry."""
+def asymmetry_branch() -> nn.Sequential:
+    """Return what maps (B, 1) asymmetry indices to (B, 8) features."""
     return nn.Sequential(
-        Asymmetry(input_size),
-        nn.Unflatten(0, (-1, 1)),
         nn.Linear(1, 16),
         nn.ReLU(),
         nn.BatchNorm1d(16),

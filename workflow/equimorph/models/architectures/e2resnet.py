@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from equimorph.groups.escnn import enn, gspaces
+from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
+from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
-from equimorph.models.trunk import Trunk, exact_sizes
-from equimorph.steerable.convolution import plane, steerable_conv
+from equimorph.models.trunk import stem_padding
+from equimorph.steerable.convolution import SteerableConv, plane
 
 STEM_KERNEL = 7
 # S1's bottleneck widens by 2, not by 4 as He et al. do.
@@ -81,11 +82,13 @@ class E2ResNet(nn.Module):
         """
         super().__init__()
         space = plane(group)
-        self.input_type = enn.FieldType(space, 3 * [space.trivial_repr])
-        stem_type = _regular(space, base_width)
+        self.input_type = trivial_fields(space, 3)
+        stem_type = regular_fields(space, base_width)
         self.normalise, self.mask = Normalise(), CircularMask(input_size)
+        # The stem's pool and three stages halve the map.
+        padding = stem_padding(input_size, STEM_KERNEL, stride=2, halvings=4)
         self.stem = enn.SequentialModule(
-            *_conv_norm(self.input_type, stem_type, STEM_KERNEL, 2, _stem_padding(input_size)),
+            *_conv_norm(self.input_type, stem_type, STEM_KERNEL, 2, padding),
             enn.ReLU(stem_type, inplace=True),
             enn.PointwiseMaxPool(stem_type, kernel_size=3, stride=2, padding=1),
         )
@@ -109,14 +112,8 @@ class E2ResNet(nn.Module):
         return self.classifier(pooled.tensor.flatten(1))
 
 
-def _stem_padding(input_size: int) -> int:
-    # The stem, its pool and three stages halve the map; a plan of S1's trunk says if that is exact.
-    halvings = Trunk((1,) * 5, (1, 2, 3, 4), stem_stride=2, stem_kernel_size=STEM_KERNEL)
-    return exact_sizes(halvings, input_size).stem_padding
-
-
 def _basic(in_type: enn.FieldType, fields: int, stride: int) -> Residual:
-    inner_type = _regular(in_type.gspace, fields)
+    inner_type = regular_fields(in_type.gspace, fields)
     branch = enn.SequentialModule(
         *_conv_norm(in_type, inner_type, 3, stride, 1),
         enn.ReLU(inner_type, inplace=True),
@@ -126,8 +123,8 @@ def _basic(in_type: enn.FieldType, fields: int, stride: int) -> Residual:
 
 
 def _bottleneck(in_type: enn.FieldType, fields: int, stride: int) -> Residual:
-    inner_type = _regular(in_type.gspace, fields)
-    out_type = _regular(in_type.gspace, BOTTLENECK_EXPANSION * fields)
+    inner_type = regular_fields(in_type.gspace, fields)
+    out_type = regular_fields(in_type.gspace, BOTTLENECK_EXPANSION * fields)
     branch = enn.SequentialModule(
         *_conv_norm(in_type, inner_type, 1, 1, 0),
         enn.ReLU(inner_type, inplace=True),
@@ -149,9 +146,5 @@ def _shortcut(
 def _conv_norm(
     in_type: enn.FieldType, out_type: enn.FieldType, kernel_size: int, stride: int, padding: int
 ) -> list[enn.EquivariantModule]:
-    conv = steerable_conv(in_type, out_type, kernel_size, stride, padding)
+    conv = SteerableConv(in_type, out_type, kernel_size, stride, padding)
     return [conv, enn.InnerBatchNorm(out_type)]
-
-
-def _regular(space: gspaces.GSpace2D, fields: int) -> enn.FieldType:
-    return enn.FieldType(space, fields * [space.regular_repr])

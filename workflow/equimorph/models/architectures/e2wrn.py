@@ -13,9 +13,10 @@ from torch import nn
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import Group, parse_group
+from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
-from equimorph.models.trunk import Trunk, exact_sizes
-from equimorph.steerable.convolution import SteerableConv, plane, steerable_conv
+from equimorph.models.trunk import stem_padding
+from equimorph.steerable.convolution import SteerableConv, plane
 
 STEM_WIDTH = 16
 STEM_KERNEL = 5
@@ -119,11 +120,12 @@ class E2WideResNet(nn.Module):
         _check_chain(groups)
         blocks = _blocks_per_stage(depth)
         space = plane(groups[0])
-        self.input_type = enn.FieldType(space, 3 * [space.trivial_repr])
+        self.input_type = trivial_fields(space, 3)
         # The stem has few channels: it always gets the factor, for enough independent filters.
         field_type = _regular(space, STEM_WIDTH, keep_parameters=True)
         self.normalise, self.mask = Normalise(), CircularMask(input_size)
-        padding = _stem_padding(stem_stride, input_size)
+        halvings = 3 if stem_stride == 2 else 2
+        padding = stem_padding(input_size, STEM_KERNEL, stride=1, halvings=halvings)
         self.stem = _conv(self.input_type, field_type, STEM_KERNEL, 1, padding)
         stages: list[nn.Module] = []
         for stage, (group, stride) in enumerate(zip(groups, (stem_stride, 2, 2), strict=True)):
@@ -169,13 +171,6 @@ def _blocks_per_stage(depth: int) -> int:
     return blocks
 
 
-def _stem_padding(stem_stride: int, input_size: int) -> int:
-    # Two or three stages halve the map; a plan of S1's trunk says whether that is exact.
-    halved = (1, 2, 3) if stem_stride == 2 else (2, 3)
-    plan = Trunk((1,) * 4, halved, stem_stride=1, stem_kernel_size=STEM_KERNEL)
-    return exact_sizes(plan, input_size).stem_padding
-
-
 def _subgroup_id(group: Group, subgroup: Group) -> int | tuple[int | None, int]:
     # escnn names the subgroups of D_N by (axis, rotations), axis 0 its own and None no reflections;
     # those of C_N by the rotations; those of D1, a group of two elements to it, by their order.
@@ -187,12 +182,12 @@ def _subgroup_id(group: Group, subgroup: Group) -> int | tuple[int | None, int]:
 def _regular(space: gspaces.GSpace2D, channels: int, keep_parameters: bool) -> enn.FieldType:
     order = space.fibergroup.order()
     factor = sqrt(order) if keep_parameters else 1.0
-    return enn.FieldType(space, max(1, int(channels * factor / order)) * [space.regular_repr])
+    return regular_fields(space, max(1, int(channels * factor / order)))
 
 
 def _trivial(space: gspaces.GSpace2D, channels: int, keep_parameters: bool) -> enn.FieldType:
     factor = sqrt(space.fibergroup.order()) if keep_parameters else 1.0
-    return enn.FieldType(space, int(channels * factor) * [space.trivial_repr])
+    return trivial_fields(space, int(channels * factor))
 
 
 def _norm_relu(field_type: enn.FieldType, momentum: float = NORM_MOMENTUM) -> enn.SequentialModule:
@@ -208,4 +203,4 @@ def _conv(
     padding: int | None = None,
 ) -> SteerableConv:
     same = kernel_size // 2 if padding is None else padding
-    return steerable_conv(in_type, out_type, kernel_size, stride, same, FREQUENCIES_PER_RADIUS)
+    return SteerableConv(in_type, out_type, kernel_size, stride, same, FREQUENCIES_PER_RADIUS)

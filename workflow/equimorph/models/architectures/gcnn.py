@@ -7,11 +7,12 @@ from torch import nn
 
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
+from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise, classifier
 from equimorph.models.matching import gcnn_trunk
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
-from equimorph.steerable.convolution import plane, steerable_conv
+from equimorph.steerable.convolution import SteerableConv, plane
 
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:
@@ -49,17 +50,17 @@ class GCNN(nn.Module):
         super().__init__()
         sizes = exact_sizes(trunk, input_size)
         space = plane(group)
-        field_type = enn.FieldType(space, 3 * [space.trivial_repr])
+        field_type = trivial_fields(space, 3)
         self.input_type = field_type
         self.normalise, self.mask = Normalise(), CircularMask(input_size)
         blocks: list[enn.EquivariantModule] = []
         for block, fields in enumerate(trunk.fields, start=1):
-            hidden_type = enn.FieldType(space, fields * [space.regular_repr])
+            hidden_type = regular_fields(space, fields)
             stride = trunk.stem_stride if block == 1 else 1
             kernel_size = trunk.kernel(block)
             padding = sizes.stem_padding if block == 1 else kernel_size // 2
             blocks += [
-                steerable_conv(field_type, hidden_type, kernel_size, stride, padding),
+                SteerableConv(field_type, hidden_type, kernel_size, stride, padding),
                 enn.InnerBatchNorm(hidden_type),
                 enn.ReLU(hidden_type, inplace=True),
             ]

@@ -13,11 +13,12 @@ from torch.nn.functional import pad
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import CONTINUOUS_GROUPS
+from equimorph.models.fields import trivial_fields
 from equimorph.models.head import CircularMask, Normalise, classifier
 from equimorph.models.matching import base_trunk
 from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
-from equimorph.steerable.convolution import steerable_conv
+from equimorph.steerable.convolution import SteerableConv
 
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:
@@ -119,7 +120,7 @@ class HarmonicGCNN(nn.Module):
         _check_samples(samples, band_limit)
         sizes = exact_sizes(trunk, input_size)
         irreps = space.fibergroup.bl_irreps(band_limit)
-        field_type = enn.FieldType(space, 3 * [space.trivial_repr])
+        field_type = trivial_fields(space, 3)
         self.input_type = field_type
         self.normalise, self.mask = Normalise(), CircularMask(input_size)
         blocks: list[nn.Module] = []
@@ -129,7 +130,7 @@ class HarmonicGCNN(nn.Module):
             kernel_size = trunk.kernel(block)
             padding = sizes.stem_padding if block == 1 else kernel_size // 2
             blocks += [
-                steerable_conv(field_type, elu.in_type, kernel_size, stride, padding),
+                SteerableConv(field_type, elu.in_type, kernel_size, stride, padding),
                 FieldBatchNorm(elu.in_type),
                 elu,
             ]
@@ -138,10 +139,10 @@ class HarmonicGCNN(nn.Module):
             field_type = elu.out_type
         self.blocks = nn.Sequential(*blocks)
         features = trunk.fields[-1]
-        invariant_type = enn.FieldType(space, features * [space.trivial_repr])
+        invariant_type = trivial_fields(space, features)
         # Without a nonlinearity of its own the map would be one with the classifier's first layer.
         self.invariant_map = nn.Sequential(
-            steerable_conv(field_type, invariant_type, 1, 1, 0),
+            SteerableConv(field_type, invariant_type, 1, 1, 0),
             enn.InnerBatchNorm(invariant_type),
             enn.ELU(invariant_type, inplace=True),
         )

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from equimorph.report.figures.style import SUBSET_COLOURS, WIDTH, class_colours, styled
+from equimorph.report.figures.style import SUBSET_COLOURS, WIDTH, styled
 
 # Right ascension at the middle of the map: 120 degrees keeps both caps of the Legacy Surveys
 # in one piece.
@@ -53,29 +53,21 @@ def class_histogram(split: pd.DataFrame, classes: list[str]) -> Figure:
     return figure
 
 
-def sky_map(ra: NDArray, dec: NDArray, kind: NDArray, classes: list[str] | None = None) -> Figure:
+def sky_map(ra: NDArray, dec: NDArray, subset: NDArray) -> Figure:
     """Draw positions in an all-sky Mollweide projection, east to the left.
 
     Args:
         ra: right ascension in degrees, shape (n,); NaN where unknown.
         dec: declination in degrees, shape (n,).
-        kind: subset of each point, shape (n,), or its label if `classes` is given; it decides the
-            colour.
-        classes: class names in label order, to colour by class.
+        subset: name of each image's subset, shape (n,).
     """
-    legend: dict[str | int, tuple[str, str]]
-    if classes is None:
-        legend = {name: (name, colour) for name, colour in SUBSET_COLOURS.items()}
-    else:
-        colours = class_colours(len(classes))
-        legend = {k: (name, colours[k]) for k, name in enumerate(classes)}
     known = np.isfinite(ra) & np.isfinite(dec)
     with styled():
         figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
         axes = figure.add_subplot(projection="mollweide")
         east = (np.asarray(ra) - _CENTRE + 180) % 360 - 180
-        for value, (name, colour) in legend.items():
-            rows = known & (np.asarray(kind) == value)
+        for name, colour in SUBSET_COLOURS.items():
+            rows = known & (np.asarray(subset) == name)
             if rows.any():
                 axes.plot(
                     np.radians(-east[rows]),

@@ -1,0 +1,12 @@
+"""The folder of files that can be had again: bases of kernels, published weights."""
+
+import os
+from pathlib import Path
+
+FOLDER_VARIABLE = "EQUIMORPH_CACHE"
+
+
+def cache_folder(part: str) -> Path:
+    """Return the folder `part` of `$EQUIMORPH_CACHE`, else of `~/.cache/equimorph`."""
+    root = os.environ.get(FOLDER_VARIABLE) or os.path.expanduser("~/.cache/equimorph")
+    return Path(root, part)
