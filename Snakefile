@@ -63,6 +63,15 @@ rule images:
         CONDITION_IMAGES,
 
 
+onstart:
+    LEDGER.open()
+
+
 onsuccess:
+    close_ledger()
     for line in announced(workflow.dag):
         print(line)
+
+
+onerror:
+    close_ledger()

@@ -1,25 +1,28 @@
 """Run Snakemake as a stage of dvc.yaml: `python workflow/dvc_stage.py data`, or `results`.
 
 DVC keeps what a stage has written (`persist`), so Snakemake decides what to run. It can do so only
-with its own records, which travel with the results (.snakemake/metadata). Results without records,
-or with the records of other results, would pass as up to date whatever has changed since; they are
-refused here.
+with its own records, which travel with the results (equimorph/lineage/ledger.py). Results without
+records, or other files than the records tell of, would pass as up to date whatever has changed
+since; they are refused here.
 """
 
-import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from equimorph.errors import InputError
 from equimorph.io import run
-from equimorph.lineage.records import Project, read_records, record_name
+from equimorph.lineage.ledger import NAME, Ledger
+from equimorph.lineage.records import Project, read_raw_records, read_records, record_name
 from equimorph.study.config import check_config
 from equimorph.study.yaml_files import read_yaml
 from run_study import release_left_lock, run_study
 
 # Outputs of jobs that were killed; Snakemake knows them.
 INCOMPLETE = Path(".snakemake/incomplete")
+# May be put there by hand: its digest, which verify checks, tells what it is.
+PUBLISHED = Path("data/galaxy10/raw.h5")
 
 
 def unrecorded(project: Project, folder: Path) -> list[Path]:
@@ -28,30 +31,25 @@ def unrecorded(project: Project, folder: Path) -> list[Path]:
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
+        and path != PUBLISHED
         and not path.name.startswith(".")  # a temporary file that a killed job has left
+        and path.name != NAME
         and str(path) not in project.records
         and not _of_a_killed_job(path)
     ]
 
 
-def altered(project: Project, folder: Path) -> list[Path]:
-    """Return the files under `folder` that are not those the records tell of.
-
-    A record holds the digests of what its job has read. Whoever has read a file after it was made
-    last has read the file that lies there now, or it has been replaced since. A file that no job
-    reads, such as the report, cannot be told.
-    """
-    found = set()
-    for reader in project.records.values():
-        for name, sha256 in reader.digests.items():
-            path, maker = Path(name), project.records.get(name)
-            if maker is None or not path.is_relative_to(folder):
-                continue
-            if maker.ended > reader.started or _of_a_killed_job(path):
-                continue  # made anew since
-            if project.sha256(name) not in (None, sha256):
-                found.add(path)
-    return sorted(found)
+def altered(project: Project, ledger: Ledger, folder: Path) -> list[Path]:
+    """Return the files under `folder` that are not those that the ledger tells of."""
+    records = {path: value for path, _, value in read_raw_records(project.folder)}
+    return [
+        Path(path)
+        for path, entry in ledger.read().items()
+        if Path(path).is_relative_to(folder)
+        and entry.is_of(records.get(path, {}))  # else made anew since
+        and project.sha256(path) not in (None, entry.sha256)
+        and not _of_a_killed_job(Path(path))
+    ]
 
 
 def _of_a_killed_job(path: Path) -> bool:
@@ -63,7 +61,7 @@ def _named(paths: list[Path]) -> str:
     return f"{paths[0]}{others}"
 
 
-def check(folders: list[Path]) -> None:
+def check(ledger: Ledger, folders: list[Path]) -> None:
     """Check that the files under `folders` and Snakemake's records belong together.
 
     Raises:
@@ -77,7 +75,7 @@ def check(folders: list[Path]) -> None:
             "they were made from. `dvc pull` without a path brings both; files of your own do not "
             f"belong in {' and '.join(map(str, folders))}."
         )
-    changed = [path for folder in folders for path in altered(project, folder)]
+    changed = [path for folder in folders for path in altered(project, ledger, folder)]
     if changed:
         raise InputError(
             f"{_named(changed)} differs from what Snakemake's records tell: it was damaged, "
@@ -93,13 +91,18 @@ def main() -> None:
     # Read here: no value of a config passes through the shell that DVC starts.
     config = read_yaml("config.yaml")
     check_config(config, read_yaml("workflow/schemas/config.schema.yaml"), ["config.yaml"])
-    check([Path("data", config["data"]["source"]), Path("results", config["study"])])
+    source, ledger = config["data"]["source"], Ledger(Path(), config["study"])
+    release_left_lock()
+    ledger.give_back()
+    check(ledger, [Path("data", source), Path("results", config["study"])])
     conda = ["--sdm", "conda"] if shutil.which("conda") else []
     if sys.argv[1] == "results":
-        sys.exit(run_study(conda))
-    release_left_lock()
-    command = [sys.executable, "-m", "snakemake", "data", "--cores", "all", *conda]
-    os.execv(sys.executable, command)
+        status = run_study(conda)
+        ledger.close(source)  # also where a killed run had left nothing to be done
+    else:
+        command = [sys.executable, "-m", "snakemake", "data", "--cores", "all", *conda]
+        status = subprocess.run(command).returncode
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from equimorph.models.registry import build
 from equimorph.simulation.simulate import simulate_galaxy
 from equimorph.study.models import resolve
 from tests.conftest import ROOT
+from tests.unit.networks import checkpoint_metadata
 
 PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
 
@@ -96,7 +97,7 @@ def test_the_readmes_ten_lines_label_a_galaxy(tmp_path, monkeypatch, capsys, net
     classes = [f"class {number}" for number in range(10)]
     network = build(specification, len(classes))
     initialise(network, torch.Generator().manual_seed(0))
-    metadata = {"specification": specification, "classes": classes, "model": "D4"}
+    metadata = checkpoint_metadata(specification, classes)
     (place,) = re.findall(r'load_checkpoint\("(.*)"\)', code)
     save_checkpoint(tmp_path / place, learned_state(network), metadata)
     pixels, _ = simulate_galaxy(5, 80, np.random.default_rng(0))

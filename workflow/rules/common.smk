@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from equimorph.study.config import check_config
 from equimorph.data.classes import GALAXY10_COUNTS
 from equimorph.data.manifest import folder_digest, read_manifest
 from equimorph.errors import InputError
+from equimorph.lineage.ledger import Ledger
 from equimorph.study.models import resolve
 from equimorph.provenance import digest
 from equimorph.study.scale import scaled
@@ -85,6 +87,11 @@ WORK = f"work/{SOURCE}"
 RESULTS = f"results/{STUDY}"
 # What networks see, and all that is made from it.
 IMAGES = f"{WORK}/{'starless' if config['data']['stars']['remove'] else 'images'}.npy"
+STARS_REMOVED = (
+    f"--stars-removed {config['data']['stars']['seed']}"
+    if config["data"]["stars"]["remove"]
+    else ""
+)
 STUDY_WORK = f"work/{STUDY}"
 # The test images under every condition.
 CONDITION_IMAGES = [f"{STUDY_WORK}/conditions/{name}.npy" for name in CONDITIONS]
@@ -100,12 +107,35 @@ def advise_images_first():
     here = any(Path(RESULTS).glob("models/*/*/model.safetensors"))
     missing = [path for path in (IMAGES, *CONDITION_IMAGES) if not Path(path).exists()]
     if workflow.is_main_process and here and missing:
-        if "images" not in workflow.dag_settings.targets:
+        if "images" not in sys.argv:  # Snakemake itself knows its targets later
             logger.info(
                 f"{missing[0]} is not here, as in a clone. `snakemake images --cores all` first "
                 "makes the images alone; without it, an edit may plan trainings that it does not "
                 "need."
             )
+
+
+LEDGER = Ledger(Path(), STUDY)
+
+
+def give_back_records():
+    """Give Snakemake the records that came with the results, in a clone or from another branch."""
+    if workflow.is_main_process:
+        try:
+            LEDGER.give_back()
+        except InputError as error:
+            raise WorkflowError(str(error)) from None
+
+
+def close_ledger():
+    """Write the records of this run down where they travel with the results."""
+    try:
+        LEDGER.close(SOURCE)
+    except InputError as error:
+        logger.warning(f"{LEDGER.path} is not written: {error}")
+
+
+give_back_records()
 
 
 def split_name():

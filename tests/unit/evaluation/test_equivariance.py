@@ -22,6 +22,7 @@ from equimorph.models.registry import build
 from equimorph.report.figures.equivariance import error_against_angle
 from equimorph.report.figures.style import FAMILY_COLOURS
 from equimorph.study.models import resolve
+from tests.unit.networks import checkpoint_metadata
 
 
 def script(root, name):
@@ -140,13 +141,9 @@ def study(tmp_path, network_defaults):
     split.to_csv(tmp_path / "split.csv", index=False)
     defaults = {**network_defaults, "fields": [2, 4, 4, 4], "pool_after": [2, 4]}
     for name in ("CNN", "D4"):
-        metadata = {
-            "model": name,
-            "seed": 3,
-            "specification": resolve(name, {}, defaults),
-            "classes": list("abcdefghij"),
-            "split_sha256": "ab" * 32,
-        }
+        specification, split = resolve(name, {}, defaults), "ab" * 32
+        more = {"model": name, "seed": 3, "split_sha256": split}
+        metadata = checkpoint_metadata(specification, "abcdefghij", **more)
         state = learned_state(network(name, network_defaults))
         save_checkpoint(tmp_path / f"{name}.safetensors", state, metadata)
     return tmp_path

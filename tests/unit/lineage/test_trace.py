@@ -1,4 +1,4 @@
-"""`equimorph provenance` on a study of a few bytes that Snakemake, git and DVC really made."""
+"""`equimorph provenance` on a study of a few bytes that Snakemake and git really made."""
 
 import hashlib
 import json
@@ -15,8 +15,19 @@ from tests.conftest import ROOT
 
 # Every job of a study in small: its files have the real names, and say what the real ones say.
 SNAKEFILE = """
+from pathlib import Path
+
+from equimorph.lineage.ledger import Ledger
+
 shell.prefix("set -euo pipefail; ")
 configfile: "config.yaml"
+
+onstart:
+    Ledger(Path(), "demo").open()
+
+onsuccess:
+    Ledger(Path(), "demo").close("simulated")
+
 R = "results/demo"
 
 rule all:
@@ -97,13 +108,6 @@ stamp = {**commit(), "versions": versions(), "hardware": hardware("cpu", 1)}
 Path(run).write_text(json.dumps({**sha256, **stamp, "rate": rate}))
 Path(history).write_text(rate)
 """
-DVC = """stages:
-  results:
-    cmd: snakemake --cores 1
-    outs:
-      - results/demo: {persist: true}
-      - .snakemake/metadata: {persist: true}
-"""
 
 
 def type_in(folder: Path, *command: str) -> None:
@@ -111,7 +115,6 @@ def type_in(folder: Path, *command: str) -> None:
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT / "workflow"),
-        "DVC_NO_ANALYTICS": "1",
         **{f"GIT_{who}_NAME": "a" for who in ("AUTHOR", "COMMITTER")},
         **{f"GIT_{who}_EMAIL": "a@b.c" for who in ("AUTHOR", "COMMITTER")},
     }
@@ -121,7 +124,7 @@ def type_in(folder: Path, *command: str) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """A checkout with a finished study that DVC has listed."""
+    """A checkout with a finished study."""
     folder = tmp_path_factory.mktemp("made") / "a study"
     scripts = folder / "workflow/scripts"
     scripts.mkdir(parents=True)
@@ -129,13 +132,11 @@ def made(tmp_path_factory) -> Path:
         (scripts / f"{name}.py").write_text(text)
     (folder / "Snakefile").write_text(SNAKEFILE)
     (folder / "config.yaml").write_text("rate: 0.1\n")
-    (folder / "dvc.yaml").write_text(DVC)
-    (folder / ".gitignore").write_text("/data/\n/work/\n/.snakemake/\n")
+    (folder / ".gitignore").write_text("/data/\n/results/\n/work/\n/.snakemake/\n")
     type_in(folder, "git", "init", "-q")
     type_in(folder, "git", "add", "-A")
     type_in(folder, "git", "commit", "-qm", "first")
-    type_in(folder, "dvc", "init", "-q")
-    type_in(folder, "dvc", "repro", "-q")
+    type_in(folder, "snakemake", "--cores", "1", "--quiet", "all")
     return folder
 
 
@@ -233,7 +234,7 @@ def test_files_that_nobody_keeps_may_be_absent(study, capsys):
         ("results/demo/run.json", "results/demo/report.html"),
         ("workflow/scripts/train.py", "results/demo/report.html"),
         ("results/demo/figure.svg", "results/demo/figure.svg"),  # the report's job has read it
-        ("results/demo/report.html", "results/demo/report.html"),  # DVC alone knows its digest
+        ("results/demo/report.html", "results/demo/report.html"),  # no job has read it
         ("results/demo/metrics.json", "results/demo"),
     ],
 )
@@ -245,8 +246,8 @@ def test_a_changed_file_is_told(study, capsys, changed, target):
 
 
 def test_a_model_that_names_another_split_is_told(study, capsys):
-    """DVC's listing does not help here: the objects are elsewhere."""
-    shutil.rmtree(".dvc/cache")
+    """The ledger does not help here: it is elsewhere."""
+    Path("results/demo/records.json.xz").unlink()
     path = Path("results/demo/metrics.json")
     path.write_text(json.dumps({"split_sha256": "0" * 64}))
     split = sha256("data/simulated/split-clean.csv")

@@ -43,16 +43,6 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def schema(root):
-    return yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
-
-
-@pytest.fixture
-def config(root):
-    return copy.deepcopy(read_yaml(root / "config.yaml"))
-
-
 # The space
 
 

@@ -1,25 +1,13 @@
 """A bad config stops with one message that names the key and what is allowed."""
 
-import copy
 import re
 
 import pytest
-import yaml
 
 from equimorph.errors import InputError
 from equimorph.study.config import check_config
 from equimorph.study.recipes import recipe_settings
 from equimorph.study.yaml_files import merged, read_yaml
-
-
-@pytest.fixture(scope="module")
-def schema(root):
-    return yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
-
-
-@pytest.fixture
-def config(root):
-    return copy.deepcopy(read_yaml(root / "config.yaml"))
 
 
 def put(config, key, value):

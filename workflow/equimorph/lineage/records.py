@@ -1,6 +1,7 @@
 """Snakemake's records: of each file that a job made the command, the settings and the inputs."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -10,6 +11,7 @@ from equimorph.errors import InputError
 from equimorph.io import read_json, sha256_of
 
 METADATA = ".snakemake/metadata"
+_CUT = 254  # letters of a name in METADATA, one less than file systems allow
 
 
 @dataclass(frozen=True)
@@ -72,22 +74,48 @@ def read_records(folder: str | Path) -> dict[str, Record]:
     Raises:
         InputError: a record is damaged, or names a file outside the project.
     """
+    return {
+        path: parse_record(path, value, str(file)) for path, file, value in read_raw_records(folder)
+    }
+
+
+def read_raw_records(folder: str | Path) -> Iterator[tuple[str, Path, Any]]:
+    """Yield Snakemake's records of a project: whose it is, the record's file and its content.
+
+    Raises:
+        InputError: a record is damaged.
+    """
     root = Path(folder, METADATA)
-    found = {}
     for file in sorted(path for path in root.rglob("*") if path.is_file()):
         # Long names are cut into folders that start with an @.
         name = "".join(part.removeprefix("@") for part in file.relative_to(root).parts)
-        value = read_json(file)
         try:
-            record = _record(urlsafe_b64decode(name).decode(), value)
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            path = urlsafe_b64decode(name).decode()
+        except ValueError as error:
             raise InputError(f"{file}: not a record of Snakemake's ({error!r}).") from error
-        for path in (record.path, *record.inputs, *record.digests):
-            parts = PurePosixPath(path).parts
-            if ".." in parts or parts[:1] == ("/",) or "\0" in path:
-                raise InputError(f"{file}: names {path!r}; allowed are paths within the project.")
-        found[record.path] = record
-    return found
+        yield path, file, read_json(file)
+
+
+def parse_record(path: str, value: Any, place: str) -> Record:
+    """Return the record of a file from what Snakemake wrote.
+
+    Args:
+        path: the file that the record is about.
+        value: the record's content.
+        place: where the record is, for messages.
+
+    Raises:
+        InputError: it is damaged, or names a file outside the project.
+    """
+    try:
+        record = _record(path, value)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise InputError(f"{place}: not a record of Snakemake's ({error!r}).") from error
+    for named in (record.path, *record.inputs, *record.digests):
+        parts = PurePosixPath(named).parts
+        if ".." in parts or parts[:1] == ("/",) or "\0" in named:
+            raise InputError(f"{place}: names {named!r}; allowed are paths within the project.")
+    return record
 
 
 def _record(path: str, value: dict[str, Any]) -> Record:
@@ -109,6 +137,8 @@ def record_name(path: str) -> str:
     return urlsafe_b64encode(path.encode()).decode()
 
 
-def record_place(path: str) -> str:
-    """Return where a file's record lies, relative to the project; long names are not looked for."""
-    return f"{METADATA}/{record_name(path)}"
+def record_file(folder: str | Path, path: str) -> Path:
+    """Return where Snakemake keeps the record of a file of a project."""
+    name = record_name(path)
+    parts = [name[start : start + _CUT] for start in range(0, len(name), _CUT)]
+    return Path(folder, METADATA, *(f"@{part}" for part in parts[:-1]), parts[-1])

@@ -1,9 +1,9 @@
 """Where a result comes from: the jobs from the raw file to it, and whether its files still hold.
 
 Snakemake records for every file that a job made the command, its settings and the SHA-256 of every
-input: data, script, modules, environment. The records travel with the results. DVC's listing of the
-published files vouches for those that no later job has read. Trainings name the commit, the
-versions and the hardware themselves, in run.json.
+input: data, script, modules, environment. The records travel with the results, in the study's
+ledger, which also holds the digests of files that no later job has read. Trainings name the commit,
+the versions and the hardware themselves, in run.json.
 """
 
 import json
@@ -17,8 +17,8 @@ from typing import Any
 from equimorph.errors import InputError
 from equimorph.io import read_json
 from equimorph.lineage.commits import Commits
-from equimorph.lineage.dvc import listed_by_dvc, md5_of
-from equimorph.lineage.records import METADATA, Project, Record, read_records
+from equimorph.lineage.ledger import NAME, Ledger
+from equimorph.lineage.records import METADATA, Project, Record, read_raw_records, read_records
 from equimorph.provenance import STAMP, digest
 
 
@@ -63,7 +63,7 @@ def _find(path: Path) -> tuple[Project, list[str]]:
     """Return the project that a result belongs to, and the recorded files that are meant."""
     # Not resolved: DVC may be set to put links to its cache in place of the files.
     place = Path(os.path.abspath(path))
-    folder = next((f for f in place.parents if (f / METADATA).is_dir()), None)
+    folder = next((f for f in place.parents if (f / METADATA).is_dir() or _ledgers(f)), None)
     if folder is None and not place.exists():
         raise InputError(f"{path}: there is no such file.")
     if folder is None:
@@ -71,6 +71,8 @@ def _find(path: Path) -> tuple[Project, list[str]]:
             f"{path}: no folder above it has Snakemake's records ({METADATA}); `dvc pull` without "
             "a path brings them."
         )
+    for ledger in _ledgers(folder):
+        ledger.give_back()
     project = Project(folder, read_records(folder))
     name = place.relative_to(folder).as_posix()
     targets = [p for p in sorted(project.records) if p == name or p.startswith(f"{name}/")]
@@ -82,6 +84,11 @@ def _find(path: Path) -> tuple[Project, list[str]]:
             "records, which `dvc pull` without a path brings."
         )
     return project, targets
+
+
+def _ledgers(folder: Path) -> list[Ledger]:
+    """Return the ledgers of a project's studies."""
+    return [Ledger(folder, file.parent.name) for file in sorted(folder.glob(f"results/*/{NAME}"))]
 
 
 def _back_to_raw(project: Project, targets: Iterable[str]) -> list[str]:
@@ -123,12 +130,23 @@ def _check(project: Project, targets: list[str], order: list[str]) -> tuple[int,
             if now not in (None, sha256)
         ]
     checked = sum(map(len, recorded.values()))
-    for path, md5 in listed_by_dvc(project).items():
-        if path in order and path not in recorded and (project.folder / path).is_file():
+    for path, sha256 in _listed(project).items():
+        if path in order and path not in recorded and (now := project.sha256(path)):
             checked += 1
-            if (now := md5_of(project.folder / path)) != md5:
-                problems.append(f"{path}: the md5 is {now}, but DVC listed it as {md5}.")
+            if now != sha256:
+                problems.append(f"{path}: the sha256 is {now}, but the ledger has {sha256}.")
     return checked, problems
+
+
+def _listed(project: Project) -> dict[str, str]:
+    """Return the digests that ledgers hold of files that were not made since."""
+    records = {path: value for path, _, value in read_raw_records(project.folder)}
+    return {
+        path: entry.sha256
+        for ledger in _ledgers(project.folder)
+        for path, entry in ledger.read().items()
+        if entry.sha256 and entry.is_of(records.get(path, {}))
+    }
 
 
 def _known_digest(project: Project, order: list[str], path: str) -> str | None:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -114,9 +113,7 @@ class MlflowRecorder:
             self._client.log_artifact(self._run, str(file))
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder, "model")
-            save_model(
-                finished.model, finished.run["specification"], finished.run["classes"], place
-            )
+            save_model(finished.model, finished.run["classes"], place)
             self._client.log_artifacts(self._run, str(place), "model")
         with exclusive(self._lock):
             self._register(finished.metrics["best_validation_loss"])
@@ -215,7 +212,6 @@ def is_better(new: Mapping[str, str], present: Mapping[str, str]) -> bool:
 
 def save_model(
     checkpoint: str | Path,
-    specification: Mapping[str, Any],
     classes: Sequence[str],
     folder: str | Path,
 ) -> None:
@@ -225,15 +221,18 @@ def save_model(
 
     Args:
         checkpoint: the weights (.safetensors).
-        specification: the network's specification.
         classes: names of the logits.
         folder: must be empty or absent.
     """
-    size = specification["input_size"]
     signature = ModelSignature(
-        Schema([TensorSpec(np.dtype("uint8"), (-1, 3, size, size))]),
+        Schema([TensorSpec(np.dtype("uint8"), (-1, -1, -1, 3))]),
         Schema([TensorSpec(np.dtype("float32"), (-1, len(classes)))]),
-        ParamSchema([ParamSpec("output", DataType.string, "logits")]),
+        ParamSchema(
+            [
+                ParamSpec("output", DataType.string, "logits"),
+                ParamSpec("pixel_scale", DataType.double, 0.0),
+            ]
+        ),
     )
     with warnings.catch_warnings():
         # It wants an example of the input; the signature says all.

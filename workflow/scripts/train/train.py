@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from equimorph.models.checkpoint import save_checkpoint
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.initialisation import initialise
 from equimorph.models.inputs import measured
+from equimorph.models.preparation import Preparation, common_scale
 from equimorph.models.registry import build
 from equimorph.progress import progress
 from equimorph.provenance import digest, stamp
@@ -42,6 +44,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True, help="memory-mapped images (.npy)")
+    parser.add_argument("--catalogue", required=True, help="arcsec per pixel of each galaxy")
+    parser.add_argument("--stars-removed", type=int, help="seed, if their field stars are removed")
     parser.add_argument("--verified-json", required=True, help="the raw file's digest")
     parser.add_argument("--split", required=True, help="subset, index, label of each galaxy")
     parser.add_argument("--split-json", required=True, help="the split's hash and protocol")
@@ -77,6 +81,17 @@ def load_subset(
         network_input(images, input_size, crop).to(device),
         torch.tensor(labels, dtype=torch.int64, device=device),
         tuple(each.to(device) for each in measured(network, images)),
+    )
+
+
+def preparation(arguments: argparse.Namespace, specification: dict[str, Any]) -> Preparation:
+    """Return what is done to an image, from the telescope's on, before the network sees it."""
+    return Preparation(
+        side=open_images(arguments.images).shape[1],
+        pixel_scale=common_scale(pd.read_csv(arguments.catalogue)["pxscale"].to_numpy()),
+        stars_removed=arguments.stars_removed,
+        crop=specification["crop"],
+        input_size=specification["input_size"],
     )
 
 
@@ -118,6 +133,7 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
     root = Path(__file__).resolve().parents[2]
     job = {
         "specification": specification,
+        "preparation": asdict(preparation(arguments, specification)),
         "recipe": settings,
         "seed": arguments.seed,
         "split_sha256": read_json(arguments.split_json)["sha256"],
