@@ -90,7 +90,7 @@ def _convolutions(network: nn.Module, size: int) -> dict[str, dict[str, str]]:
 
 
 def _without_numbers(network: nn.Module) -> nn.Module:
-    """Return a copy whose floats have shapes but no values, so that what it does costs nothing."""
+    """Return a copy whose floats have shapes but no values, so that running it costs nothing."""
     return copy.deepcopy(network)._apply(
         lambda tensor: tensor.to("meta") if tensor.is_floating_point() else tensor
     )

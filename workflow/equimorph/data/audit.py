@@ -140,7 +140,7 @@ def _warnings(report: dict[str, Any], radius_arcsec: float) -> list[str]:
         ),
         (
             alike["pairs"],
-            f"{alike['pairs']} pairs are one image, also where it is turned, mirrored or "
+            f"{alike['pairs']} pairs are one image, also where it is rotated, reflected or "
             f"recompressed; {alike['conflicting']} of them carry two different labels.",
         ),
         (len(blank), f"{len(blank)} images are blank: rows {', '.join(map(str, blank))}."),

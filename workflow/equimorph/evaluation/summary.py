@@ -102,7 +102,7 @@ def is_equivariant(model: dict[str, Any]) -> bool:
 def best_equivariant(models: dict[str, dict[str, Any]]) -> str | None:
     """Return the equivariant model with the lowest mean validation loss; None without any.
 
-    The test set has no part in the choice. It is the measure that chooses the epoch, too, and on a
+    The test set has no part in the choice. The validation loss chooses the epoch, too, and on a
     small validation set it is less noisy than the accuracy. Ties go to fewer multiply-adds.
     """
     names = [name for name, model in models.items() if is_equivariant(model)]

@@ -30,7 +30,7 @@ def published_asymmetry(images: np.ndarray) -> torch.Tensor:
     return _in_blocks(published_index, images)
 
 
-# By the argument `asymmetry` of the networks.
+# The function for each value of the networks' argument `asymmetry`.
 MEASURES: dict[bool | str, Callable[[np.ndarray], torch.Tensor] | None] = {
     False: None,
     True: asymmetry,
@@ -114,7 +114,7 @@ def _in_blocks(index: Callable[[torch.Tensor], torch.Tensor], images: np.ndarray
 
 
 def _total(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Sum over the disc in double precision: the root of a small difference is taken of it."""
+    """Sum over the disc in double precision, since the index is the root of a small difference."""
     return (maps * mask).sum(dim=(2, 3), dtype=torch.float64)
 
 

@@ -1,4 +1,4 @@
-"""What a search has found: the table of its trials and the best one as a study of its own."""
+"""The outcome of a search: the table of its trials, and the best trial as a study of its own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -80,7 +80,7 @@ def best_study(
         "study": f"{single['study']}-best",
         "notes": [*single["notes"], _note(outcome)],
     }
-    # Named even where they are what config.yaml says today.
+    # Written out even where config.yaml has the same values today.
     explicit = {"train": {key: target["train"][key] for key in ("models", "epochs", "patience")}}
     overlay = merged(difference(base, target), with_values(explicit, best["values"]))
     if merged(base, overlay)["train"] != target["train"]:

@@ -25,7 +25,7 @@ from equimorph.training.recipe import Recipe, read_recipe
 
 
 class Pruned(Exception):
-    """The trial is not worth going on with."""
+    """Raised to stop a trial that is not worth going on with."""
 
 
 @dataclass
@@ -50,7 +50,7 @@ class TrialResult:
 
     @property
     def described(self) -> str:
-        """The end as a text."""
+        """The result as a text."""
         losses = ", ".join(f"{loss:.4f}" for loss in self.losses)
         reached = f"validation loss {losses}" if self.state == "completed" else self.reason
         return f"{self.state} after epoch {self.epochs}{reached and ', '}{reached}"
@@ -68,7 +68,7 @@ class Trainer:
         classes: int,
         device: str = "cpu",
     ):
-        """Note what all trials share.
+        """Store what all trials share.
 
         Args:
             images: memory-mapped images (.npy).

@@ -127,7 +127,7 @@ class Exposure:
                     np.add.at(band, (i[ok], j[ok]), light)
 
     def add_field(self) -> None:
-        """Add what lies there by chance: stars, and galaxies near and far."""
+        """Add foreground and background: stars, and galaxies near and far."""
         rng, half = self.rng, FIELD / 2 + 3
         stars = rng.poisson(math.exp(rng.normal(1.4, 0.7)))
         mag = power_law(rng, 15.5, 23.5, 0.20, stars)
@@ -147,7 +147,7 @@ class Exposure:
         for mag in power_law(rng, 18.0, 21.3, 0.38, rng.poisson(3.0)).tolist():
             x0, y0 = rng.uniform(-half, half, 2).tolist()
             if math.hypot(x0, y0) < 7:
-                continue  # a blend at the centre would make another class of it
+                continue  # a blend at the centre would change the galaxy's class
             radius = elliptical_radius(
                 *self.frame(rng.uniform(0, math.pi), x0, y0), rng.uniform(0.3, 1.0)
             )

@@ -105,7 +105,7 @@ def spiral(
         arms: number of arms.
         pitch: pitch angle in degrees.
         arm_share: share of the disc's light in the arms.
-        patchy: how uneven the arms are, 0 to 1.
+        patchy: unevenness of the arms, 0 to 1.
         bar_share: share of the light in the bar.
     """
     h = galaxy.size / 1.6

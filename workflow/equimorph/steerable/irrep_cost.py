@@ -11,7 +11,7 @@ from equimorph.steerable.irrep_product import SparseConvolution
 
 @dataclass(frozen=True)
 class Rates:
-    """Nanoseconds that one core takes for one of each.
+    """Nanoseconds that one core takes for each kind of work.
 
     Attributes:
         matrix: a multiply-add of a matrix product.
@@ -33,14 +33,15 @@ CPU_RATES = {
     torch.bfloat16: Rates(0.0095, 0.0105, 0.33, 0.8, 2500.0),
 }
 
-# So much faster must the sparse form look. The rates are those of one thread; on two, its many
-# small operations gain less than one large convolution does: networks of C2, C4 and D2, predicted
-# at 1 to 3 times escnn's speed, measured 0.6 to 1.0 (tests/benchmarks/steerable_conv.py).
+# The sparse form must be predicted to be this many times as fast. The rates are those of one
+# thread; on two, its many small operations gain less than one large convolution does: networks of
+# C2, C4 and D2, predicted at 1 to 3 times escnn's speed, measured 0.6 to 1.0
+# (tests/benchmarks/steerable_conv.py).
 MARGIN = 3.0
 
 
 def rates(dtype: torch.dtype, device: str) -> Rates | None:
-    """Return what is known about computing in `dtype`, None where the dense form is to run.
+    """Return the rates of computing in `dtype`, None where the dense form is to run.
 
     Args:
         dtype: type in which to compute.
@@ -76,7 +77,7 @@ class Call:
 
     @property
     def pairs(self) -> int:
-        """Pairs of fields."""
+        """Number of pairs of fields."""
         return self.fields[0] * self.fields[1]
 
 

@@ -16,7 +16,7 @@ from equimorph.study.scale import scaled
 
 # The search itself decides the last two.
 DECIDED = (*NOT_OF_RECIPE, "epochs", "patience")
-# `scaled` shrinks these, too; no training depends on them.
+# `scaled` shrinks these, too, although no training depends on them.
 _UNUSED = {
     "data": {"simulated": {"per_class": 0, "size": 0}},
     "evaluate": {"angle_images": 0, "bootstrap": 0},
@@ -151,7 +151,7 @@ def with_value(config: Mapping[str, Any], key: str, value: Any) -> dict[str, Any
     place = result
     for parent in parents:
         if not isinstance(place.get(parent), dict):
-            place[parent] = {}  # the schema says what is wrong with it
+            place[parent] = {}  # the schema check names the error
         place = place[parent]
     place[last] = value
     return result
@@ -165,7 +165,7 @@ def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
 
 
 def training_part(single: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what trials depend on, of the study that trains one model: no edit elsewhere counts.
+    """Return the part of the single study that trials depend on; edits elsewhere do not count.
 
     Args:
         single: what `single_study` returns.

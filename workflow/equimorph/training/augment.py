@@ -28,11 +28,11 @@ class Augmentation:
         shear: largest angle in degrees.
         crop_area: least and largest share of the area that is cut out and resized to the whole.
         crop_aspect: largest ratio a of the cut-out's sides; it is log-uniform in [1/a, a].
-        perspective: furthest way inwards of each corner, as a fraction of half the side, at most
-            0.4: beyond, the horizon may come into the image.
+        perspective: largest shift of each corner inwards, as a fraction of half the side, at most
+            0.4: beyond that, the horizon may come into the image.
         perspective_share: probability of a perspective.
         contrast: largest change c; pixel values move from their mean by a factor in [1 - c, 1 + c].
-        saturation: the same for colours from grey.
+        saturation: the same for the distance of colours from grey.
         hue: largest rotation of the colours about grey, as a fraction of a full turn.
     """
 
@@ -67,7 +67,7 @@ def augment(
     draws = torch.rand(6, len(images), generator=generator)
     flux = 1 + augmentation.brightness * (2 * draws[5] - 1)
     maps = _similarities(draws, augmentation)
-    # Parts that are off draw nothing, so that adding a part changes no run that does without it.
+    # Parts that are off draw no numbers, so a new part changes no run in which it is off.
     if augmentation.shear:
         maps = maps @ _shears(torch.rand(len(images), generator=generator), augmentation)
     if tuple(augmentation.crop_area) != (1, 1) or augmentation.crop_aspect != 1:

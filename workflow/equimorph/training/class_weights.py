@@ -19,7 +19,7 @@ def class_weights(
 ) -> torch.Tensor | None:
     """Return the (classes,) weights; None for no weighting.
 
-    Weights that the user gives are taken as they are. Warns where beta is too small to tell the
+    Weights that the user gives are used as they are. Warns where beta is too small to tell the
     classes apart: the published 0.930867 gives all classes the same weight.
 
     Args:

@@ -15,7 +15,7 @@ OPTIMISERS: dict[str, Callable[..., optim.Optimizer]] = {
     "radam": optim.RAdam,
     "sgd": optim.SGD,
 }
-# Which way each metric of the validation set improves.
+# Whether a lower or a higher value of each validation metric is better.
 MONITORED: dict[str, Literal["min", "max"]] = {"loss": "min", "accuracy": "max"}
 
 

@@ -1,4 +1,4 @@
-"""Which images an epoch shows, where classes differ in number."""
+"""Samplers: which images an epoch shows, where classes differ in size."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import torch
 
 from equimorph.choices import choose
 
-# Images of an epoch, from the numbers of images of the classes.
+# By name, the number of images of an epoch as a function of the sizes of the classes.
 SAMPLERS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "none": torch.sum,
     "weighted": torch.sum,

@@ -10,7 +10,7 @@ from equimorph.training.class_weights import class_weights
 
 @dataclass(frozen=True)
 class Loss:
-    """How much each class and each image weighs; the default is plain cross-entropy.
+    """Weights of classes and focus on hard images; the default is plain cross-entropy.
 
     Attributes:
         gamma: focus on images that are not yet recognised, (1 - p)^gamma (Lin et al. 2017).
@@ -19,7 +19,7 @@ class Loss:
         beta: parameter of `effective`: class c weighs (1 - beta) / (1 - beta^n_c).
         normalise: whether the weights of `inverse` and `effective` are scaled to sum to the number
             of classes. S2's are not: with its beta the loss is 14 times smaller, and so is the
-            gradient, which a clipped norm and weight decay feel.
+            gradient, which matters where the gradient is clipped or weights decay.
     """
 
     gamma: float = 0.0
