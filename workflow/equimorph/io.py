@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, digests, and a script's way to end."""
+"""Files that are whole or absent: atomic writes, digests, and how a script ends."""
 
 import errno
 import glob

@@ -1,4 +1,4 @@
-"""Positions on the sky as tables give them: in degrees, or said to be unknown."""
+"""Positions on the sky as tables give them: in degrees, or unknown."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""What was done to the images that a network was trained on, before it saw them."""
+"""How the images that a network was trained on were prepared."""
 
 from dataclasses import dataclass
 
