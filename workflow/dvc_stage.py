@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from equimorph.data.manifest import check_watched, image_folder
 from equimorph.errors import InputError
 from equimorph.io import run
 from equimorph.lineage.ledger import NAME, Ledger
@@ -31,7 +32,7 @@ def unrecorded(project: Project, folder: Path) -> list[Path]:
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-        and path != PUBLISHED
+        and Path(str(path).removesuffix(".part")) != PUBLISHED
         and not path.name.startswith(".")  # a temporary file that a killed job has left
         and path.name != NAME
         and str(path) not in project.records
@@ -91,6 +92,8 @@ def main() -> None:
     # Read here: no value of a config passes through the shell that DVC starts.
     config = read_yaml("config.yaml")
     check_config(config, read_yaml("workflow/schemas/config.schema.yaml"), ["config.yaml"])
+    if config["data"]["source"] == "images":
+        check_watched(image_folder(config["data"]["images"]["folder"]))
     source, ledger = config["data"]["source"], Ledger(Path(), config["study"])
     release_left_lock()
     ledger.give_back()

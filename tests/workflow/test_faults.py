@@ -179,9 +179,9 @@ def test_the_disk_fills_while_a_checkpoint_is_saved(copy):
     assert "the disk is full" in done.stdout and "no epoch is saved yet" in done.stdout
 
 
-def test_the_disk_fills_while_galaxies_are_simulated(copy):
-    raw = "data/simulated/raw.h5"
-    done = with_mount(copy, "-t tmpfs -o size=64k none", "data", raw)
+def test_the_disk_fills_while_galaxies_are_drawn(copy):
+    raw = "work/simulated/raw.h5"
+    done = with_mount(copy, "-t tmpfs -o size=64k none", "work", raw)
     assert done.returncode == 1 and "Traceback" not in done.stdout
     assert f"error: {raw}: the disk is full" in done.stdout
     assert "Segmentation" not in done.stdout

@@ -14,7 +14,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from equimorph.study.config import check_config
 from equimorph.data.classes import GALAXY10_COUNTS
-from equimorph.data.manifest import folder_digest, read_manifest
+from equimorph.data.manifest import folder_digest, image_folder, read_manifest
 from equimorph.errors import InputError
 from equimorph.lineage.ledger import Ledger
 from equimorph.study.models import resolve
@@ -157,7 +157,7 @@ def one_of(names):
 
 
 def code(script, env):
-    """What every rule depends on: its script, the modules it imports, its environment's files.
+    """The inputs that all rules have: script, the modules it imports, its environment's files.
 
     An edit of one of them re-runs the rule.
     """
@@ -216,21 +216,18 @@ def condition_json(wildcards):
     return as_json(config["conditions"].get(wildcards.condition, {"kind": "none"}))
 
 
-def image_folder():
+def own_images():
     """The folder of the data source `images`."""
-    folder = config["data"]["images"]["folder"] or os.getenv("EQUIMORPH_REAL_DATA")
-    if not folder:
-        raise WorkflowError(
-            "data.images.folder is not set, nor the environment variable EQUIMORPH_REAL_DATA: "
-            "name a folder with manifest.csv (path, label, optionally class_name, ra, dec, sha256)."
-        )
-    return Path(folder).expanduser()
+    try:
+        return image_folder(config["data"]["images"]["folder"])
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def check_folder():
     """Stop before any job, also under -n, if the manifest of the image folder is wrong."""
     try:
-        read_manifest(image_folder(), CLASSES).check()
+        read_manifest(own_images(), CLASSES).check()
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -239,7 +236,7 @@ def check_folder():
 def read_folder():
     """The digest of the image folder, wherever it lies: what the manifest says, and the images."""
     try:
-        return folder_digest(image_folder(), CLASSES)
+        return folder_digest(own_images(), CLASSES)
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -252,7 +249,7 @@ def image_digest(wildcards):
 if SOURCE == "images":
     check_folder()
     # The job finds the folder here: as an input, its place would be part of the provenance.
-    os.environ.update(EQUIMORPH_REAL_DATA=str(image_folder()))
+    os.environ.update(EQUIMORPH_REAL_DATA=str(own_images()))
 
 
 def expected_raw():

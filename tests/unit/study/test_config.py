@@ -6,7 +6,6 @@ import pytest
 
 from equimorph.errors import InputError
 from equimorph.study.config import check_config
-from equimorph.study.recipes import recipe_settings
 from equimorph.study.yaml_files import merged, read_yaml
 
 
@@ -79,40 +78,6 @@ def test_missing_keys_are_named(config, schema):
     del config["train"]["epochs"]
     with pytest.raises(InputError, match="train: 'epochs' is a required property; needed are"):
         check_config(config, schema)
-
-
-def test_two_entries_that_define_one_model(config, schema):
-    config["models"]["Twin"] = {"architecture": "gcnn", "group": "D4"}
-    config["train"]["models"] = ["CNN", "D4", "Twin"]
-    with pytest.raises(InputError, match="two entries define the same model, D4 and Twin"):
-        check_config(config, schema)
-
-
-def test_one_architecture_may_be_trained_by_two_recipes(config, schema):
-    config["models"]["D4-balanced"] = {"architecture": "gcnn", "group": "D4"}
-    config["train"]["models"] = ["CNN", "D4", "D4-balanced"]
-    config["train"]["overrides"] = {"D4-balanced": {"sampler": "weighted"}}
-    check_config(config, schema)
-    recipes = [recipe_settings(config["train"], name) for name in ("D4", "D4-balanced")]
-    assert [recipe["sampler"] for recipe in recipes] == ["none", "weighted"]
-
-
-def test_fold_out_of_range(config, schema):
-    config["data"]["split"].update(folds=5, fold=5)
-    with pytest.raises(InputError, match=r"data.split.fold: 5 .* below data.split.folds \(5\)"):
-        check_config(config, schema)
-
-
-def test_a_key_given_twice_is_refused(tmp_path):
-    (tmp_path / "twice.yaml").write_text("models:\n  A: {architecture: cnn}\n  A: {width: 2}\n")
-    with pytest.raises(InputError, match="twice.yaml, line 3: the key 'A' stands twice"):
-        read_yaml(tmp_path / "twice.yaml")
-
-
-def test_yaml_that_is_none(tmp_path):
-    (tmp_path / "bad.yaml").write_text("a: [1\n")
-    with pytest.raises(InputError, match="bad.yaml: not a YAML file"):
-        read_yaml(tmp_path / "bad.yaml")
 
 
 def test_every_key_of_the_schema_is_described(schema):

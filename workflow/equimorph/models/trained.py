@@ -110,7 +110,7 @@ class Checkpoint:
         seed = self.preparation.stars_removed
         if removed == seed:
             return images
-        if removed is not None:
+        if removed is not None or seed is None:
             trained = "with their stars" if seed is None else f"with the seed {seed}"
             raise InputError(
                 f"images without field stars (seed {removed}): the network was trained on images "
@@ -126,7 +126,7 @@ class Checkpoint:
         cleaned = np.empty_like(images)
         with progress(len(images), "remove stars", "images") as bar:
             for number, image in enumerate(images):
-                content = hashlib.sha256(np.ascontiguousarray(image)).digest()
+                content = hashlib.sha256(image.tobytes()).digest()
                 draw = np.random.default_rng([seed, int.from_bytes(content)])
                 cleaned[number] = remove_stars(np.asarray(image), scale, draw)
                 bar.update()

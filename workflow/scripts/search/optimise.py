@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equimorph.device import DEVICES
-from equimorph.io import read_json, run, write_json, write_text
+from equimorph.io import read_json, run, sha256_of, write_json, write_text
 from equimorph.progress import progress
 from equimorph.provenance import digest, stamp
 from equimorph.search import trial
@@ -46,6 +46,7 @@ def describe_job(arguments: argparse.Namespace, part: dict, settings: dict) -> d
         **{key: settings[key] for key in ("seeds", "seed", "sampler", "pruner", "space")},
         "split_sha256": read_json(arguments.split_json)["sha256"],
         "data_sha256": read_json(arguments.verified_json)["sha256"],
+        "images_sha256": sha256_of(arguments.images),
         "classes": arguments.class_names,
         "device": arguments.device,
         "threads": arguments.per_trial,

@@ -23,7 +23,7 @@ from equimorph.data.tensors import network_input
 from equimorph.device import DEVICES, open_device, peak_memory, within_memory
 from equimorph.errors import InputError
 from equimorph.groups.names import symmetry
-from equimorph.io import read_json, run, write_json, write_text
+from equimorph.io import read_json, run, sha256_of, write_json, write_text
 from equimorph.models.checkpoint import save_checkpoint
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.initialisation import initialise
@@ -138,6 +138,7 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
         "seed": arguments.seed,
         "split_sha256": read_json(arguments.split_json)["sha256"],
         "data_sha256": read_json(arguments.verified_json)["sha256"],
+        "images_sha256": sha256_of(arguments.images),  # whatever has made them of the data
         "classes": classes,
         "device": str(device),
         "threads": arguments.threads,
