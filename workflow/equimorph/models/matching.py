@@ -16,7 +16,7 @@ from equimorph.models.trunk import (
     trunk_parameters,
 )
 
-# A cost further than this from the plain network's is no match.
+# Largest relative difference from the plain network's cost that counts as a match.
 TOLERANCE = 0.15
 
 

@@ -41,7 +41,7 @@ class Trunk:
         """Return the trunk with every width multiplied by `factor`.
 
         Args:
-            factor: on all widths; each is at least one.
+            factor: factor on all widths; each stays at least 1.
             features: least width of the last block.
         """
         *inner, last = (max(1, round(width * factor)) for width in self.fields)
@@ -138,7 +138,7 @@ def plain_sizes(trunk: Trunk, input_size: int) -> tuple[int, ...]:
 
 
 def trunk_macs(trunk: Trunk, convolved: Sequence[int], channels_per_field: int) -> int:
-    """Multiply-adds of the convolutions for one image, kernels counted as dense.
+    """Return the multiply-adds of the convolutions for one image, with dense kernels.
 
     Args:
         trunk: the shape of the network.
@@ -155,7 +155,7 @@ def trunk_macs(trunk: Trunk, convolved: Sequence[int], channels_per_field: int) 
 
 
 def trunk_parameters(trunk: Trunk, stem: int, inner: int) -> int:
-    """Trainable parameters of the blocks, batch norm included.
+    """Return the number of trainable parameters of the blocks, batch norm included.
 
     Args:
         trunk: the shape of the network.
@@ -167,7 +167,7 @@ def trunk_parameters(trunk: Trunk, stem: int, inner: int) -> int:
 
 
 def head_parameters(features: int, classes: int) -> int:
-    """Parameters of the classifier: two hidden layers with batch norm, then the logits."""
+    """Count the classifier's parameters: two hidden layers with batch norm, then the logits."""
     widths = [features, *HEAD_WIDTHS]
     hidden = sum(a * b + 3 * b for a, b in zip(widths, widths[1:], strict=False))
     return hidden + widths[-1] * classes + classes
