@@ -9,7 +9,8 @@ import yaml
 from equimorph.errors import InputError
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+# In C: ten times as fast, and the schema alone takes 0.2 s in Python.
+class _UniqueKeyLoader(yaml.CSafeLoader):
     """A YAML loader that refuses a key given twice; PyYAML keeps the last one silently."""
 
 
@@ -27,7 +28,7 @@ def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[An
             )
         seen.add(key)
     loader.flatten_mapping(node)
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+    return yaml.constructor.SafeConstructor.construct_mapping(loader, node, deep=True)
 
 
 _UniqueKeyLoader.add_constructor("tag:yaml.org,2002:map", _unique_mapping)
@@ -40,14 +41,10 @@ def read_yaml(path: str | Path) -> Any:
         InputError: a key stands twice, or the file is not YAML.
     """
     with open(path, encoding="utf-8") as file:
-        loader = _UniqueKeyLoader(file)
-        loader.name = str(path)
         try:
-            return loader.get_single_data()
+            return yaml.load(file, _UniqueKeyLoader)
         except yaml.YAMLError as error:
             raise InputError(f"{path}: not a YAML file ({error}).") from error
-        finally:
-            loader.dispose()
 
 
 def merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
