@@ -1,11 +1,9 @@
 """A tiny training as its script runs it: the files, the command line, and processes to kill."""
 
-import importlib.util
 import json
 import multiprocessing
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +14,8 @@ import torch
 from equimorph.io import run, write_json
 from equimorph.study.models import resolve
 from equimorph.training.loop import Labelled
+from tests.scripts import load
 
-SCRIPT = Path(__file__).parents[1] / "workflow/scripts/train/train.py"
 TRUNK = {
     "input_size": 33,
     "crop": 1.0,
@@ -146,14 +144,6 @@ class Job:
         return self.folder / "log.txt"
 
 
-def _load(path: Path):
-    specification = importlib.util.spec_from_file_location("train_script", path)
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["train_script"] = module
-    specification.loader.exec_module(module)
-    return module
-
-
 def _script(arguments: list[str], log: Path, before: Callable[[], None] | None) -> None:
     """Be the script."""
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -166,4 +156,4 @@ def _script(arguments: list[str], log: Path, before: Callable[[], None] | None) 
     run(lambda: train_script.main(arguments))
 
 
-train_script = _load(SCRIPT)
+train_script = load("workflow/scripts/train/train.py")

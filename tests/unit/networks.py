@@ -6,8 +6,11 @@ import torch
 from torch.nn.functional import cross_entropy, interpolate
 
 from equimorph.app.describe import settle
+from equimorph.models.initialisation import initialise
 from equimorph.models.inputs import measured
 from equimorph.models.preparation import Preparation
+from equimorph.models.registry import build
+from equimorph.study.models import resolve
 
 
 def random_images(size, count=2):
@@ -21,6 +24,17 @@ def galaxies(size, count=6):
     generator = torch.Generator().manual_seed(5)
     coarse = torch.rand(count, 3, 9, 9, generator=generator) * 255
     return interpolate(coarse, (size, size), mode="bicubic").clamp(0, 255)
+
+
+def drawn(network, seed=3):
+    """Draw the network's weights."""
+    initialise(network, torch.Generator().manual_seed(seed))
+    return network
+
+
+def initialised(specification, classes=10, seed=0):
+    """Build a network and draw its weights."""
+    return drawn(build(specification, classes), seed)
 
 
 def inputs(network, images):
@@ -55,6 +69,15 @@ def settled(network, images, least=0.02):
     with torch.no_grad():
         assert network(*given).std(dim=0).max() > least
     return network
+
+
+def prepared(name, defaults, trained):
+    """Return a network, at drawn weights or trained a little, and images that it reacts to."""
+    network = initialised(resolve(name, {}, defaults), seed=3)
+    images = galaxies(defaults["input_size"])
+    if trained:
+        train_a_little(network, images)
+    return settled(network, images, least=0.05), images
 
 
 def largest_change(network, images, moved):

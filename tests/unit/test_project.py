@@ -1,6 +1,5 @@
 """What a stranger meets first: README, the map, the change log, the hooks, the public CI."""
 
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ from equimorph.models.registry import build
 from equimorph.simulation.simulate import simulate_galaxy
 from equimorph.study.models import resolve
 from tests.conftest import ROOT
+from tests.scripts import load
 from tests.unit.networks import checkpoint_metadata
 
 PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
@@ -65,9 +65,7 @@ def test_the_hooks_mend_what_lint_would_refuse(tmp_path):
 
 
 def test_the_map_is_what_the_files_say():
-    specification = importlib.util.spec_from_file_location("map", ROOT / "docs/map.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = load("docs/map.py")
     _, mark, tables = (ROOT / "docs/index.md").read_text().partition(module.MARK)
     assert mark and tables == "\n" + module.tables(), "run `python docs/map.py`"
     assert "|  |" not in tables  # every file begins with a sentence

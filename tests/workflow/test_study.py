@@ -125,7 +125,7 @@ def test_a_bad_config_stops_before_any_job(fresh, changes, message, dry):
     assert not (fresh.folder / "data/simulated").exists()
 
 
-def test_an_image_folder_must_be_named(fresh, root):
+def test_an_image_folder_must_be_named(fresh):
     fresh.environment.pop("EQUIMORPH_REAL_DATA", None)
     fresh.edit_config({"data": {"source": "images"}})
     done = fresh.snakemake("-n", check=False)

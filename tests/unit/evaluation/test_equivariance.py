@@ -1,36 +1,20 @@
 """Equivariance of networks: exact where the pixels only move, and blind to nothing."""
 
-import importlib.util
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from matplotlib.colors import to_hex
 
 from equimorph.errors import InputError
-from equimorph.evaluation.equivariance import (
-    measure_equivariance,
-    relative_error,
-    rotate,
-)
+from equimorph.evaluation.equivariance import measure_equivariance, relative_error, rotate
 from equimorph.io import read_json
 from equimorph.models.checkpoint import learned_state, save_checkpoint
 from equimorph.models.head import circular_mask
 from equimorph.models.initialisation import initialise
 from equimorph.models.registry import build
-from equimorph.report.figures.equivariance import error_against_angle
-from equimorph.report.figures.style import FAMILY_COLOURS
 from equimorph.study.models import resolve
+from tests.scripts import load
 from tests.unit.networks import checkpoint_metadata
-
-
-def script(root, name):
-    path = root / "workflow/scripts" / f"{name}.py"
-    specification = importlib.util.spec_from_file_location(name.replace("/", "_"), path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module.main
 
 
 def galaxies(size, count=6, seed=5):
@@ -149,17 +133,17 @@ def study(tmp_path, network_defaults):
     return tmp_path
 
 
-def run_script(root, study, name, *more):
+def run_script(study, name, *more):
     arguments = [f"--{key}={study / file}" for key, file in (
         ("model", f"{name}.safetensors"), ("images", "images.npy"), ("split", "split.csv"),
         ("output", f"{name}.json"),
     )]  # fmt: skip
-    script(root, "evaluate/equivariance")([*arguments, *more])
+    load("workflow/scripts/evaluate/equivariance.py").main([*arguments, *more])
     return read_json(study / f"{name}.json")
 
 
-def test_scripts_from_weights_to_figure(root, study):
-    found = {name: run_script(root, study, name, "--step=45") for name in ("CNN", "D4")}
+def test_scripts_from_weights_to_figure(study):
+    found = {name: run_script(study, name, "--step=45") for name in ("CNN", "D4")}
     for name, group in (("CNN", None), ("D4", "D4")):
         result = found[name]
         assert (result["model"], result["seed"], result["group"]) == (name, 3, group)
@@ -169,7 +153,7 @@ def test_scripts_from_weights_to_figure(root, study):
         assert result["error"][0] == 0
     assert max(found["D4"]["error"][::2]) < 1e-4 < min(found["CNN"]["error"][1:])
     assert found["D4"]["reflected"]["error"] < 1e-4 < found["CNN"]["reflected"]["error"]
-    script(root, "report/plot_equivariance")(
+    load("workflow/scripts/report/plot_equivariance.py").main(
         [
             "--equivariance",
             *(str(study / f"{n}.json") for n in found),
@@ -179,9 +163,9 @@ def test_scripts_from_weights_to_figure(root, study):
     assert b"<svg" in (study / "f.svg").read_bytes()
 
 
-def test_the_choice_of_images_follows_its_seed(root, study):
+def test_the_choice_of_images_follows_its_seed(study):
     few = [
-        run_script(root, study, "CNN", "--step=180", "--at-most=4", f"--seed={seed}")
+        run_script(study, "CNN", "--step=180", "--at-most=4", f"--seed={seed}")
         for seed in (0, 0, 1)
     ]
     assert few[0] == few[1]
@@ -189,42 +173,11 @@ def test_the_choice_of_images_follows_its_seed(root, study):
     assert few[0]["images"] == 4
 
 
-def test_useless_settings_are_refused(root, study):
+def test_useless_settings_are_refused(study):
     with pytest.raises(InputError, match="--step"):
-        run_script(root, study, "CNN", "--step=0")
+        run_script(study, "CNN", "--step=0")
     with pytest.raises(InputError, match="--at-most"):
-        run_script(root, study, "CNN", "--at-most=1")
-
-
-def measured():
-    table = pd.DataFrame(
-        [
-            {"model": model, "group": group, "seed": seed, "angle": angle, "reflected": mirror,
-             "error": scale * (angle + (180 if mirror else 0)) * (1 + seed),
-             "accuracy": 0.5 + 0.1 * seed}
-            for model, group, scale in (("CNN", None, 0.01), ("C4", "C4", 0.001),
-                                        ("D2", "D2", 0.002), ("D4", "D4", 0.001))
-            for seed in (0, 1)
-            for angle, mirror in ((0.0, False), (90.0, False), (180.0, False), (0.0, True))
-        ]
-    )  # fmt: skip
-    return table
-
-
-def test_figure_shows_means_over_seeds_and_closes_the_circle():
-    figure = error_against_angle(measured())
-    cyclic, dihedral, cyclic_accuracy, _ = figure.axes
-    assert cyclic.get_yscale() == "log" and cyclic_accuracy.get_yscale() == "linear"
-    named = [line for line in dihedral.lines if line.get_linestyle() != "None"]
-    assert [line.get_label() for line in named] == ["CNN", "D2", "D4"]
-    d4 = named[-1]
-    assert to_hex(d4.get_color()) == FAMILY_COLOURS["dihedral"]
-    np.testing.assert_allclose(d4.get_xdata(), [0, 90, 180, 360])
-    np.testing.assert_allclose(d4.get_ydata(), [1e-8, 0.135, 0.27, 1e-8])
-    mirror = [line for line in dihedral.lines if line.get_marker() == "o"]
-    np.testing.assert_allclose([line.get_ydata()[0] for line in mirror], [2.7, 0.54, 0.27])
-    accuracy = [line.get_ydata() for line in cyclic_accuracy.lines]
-    np.testing.assert_allclose(np.concatenate(accuracy), 0.55)
+        run_script(study, "CNN", "--at-most=1")
 
 
 def test_a_network_that_tells_no_images_apart_has_no_error():

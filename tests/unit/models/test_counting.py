@@ -6,12 +6,24 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from equimorph.groups.escnn import enn
-from equimorph.groups.names import parse_group
+from equimorph.groups.names import parse_group, symmetry
 from equimorph.models.counting import count_macs, count_parameters, peak_activation_memory
 from equimorph.models.export import export
 from equimorph.models.initialisation import initialise
 from equimorph.models.registry import build
-from equimorph.steerable.convolution import SteerableConv, initialise_steerable, plane
+from equimorph.models.trunk import (
+    base_trunk,
+    exact_sizes,
+    head_parameters,
+    plain_sizes,
+    trunk_macs,
+    trunk_parameters,
+)
+from equimorph.steerable.convolution import (
+    SteerableConv,
+    initialise_steerable,
+    plane,
+)
 from equimorph.study.models import resolve
 
 FLOAT = 4  # bytes
@@ -201,3 +213,25 @@ def test_measuring_leaves_no_trace(network_defaults):
     assert before.keys() == after.keys()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", ["CNN", "C4", "D2"])
+def test_counts_agree_with_the_formulas(name, network_defaults):
+    specification = resolve(name, {}, network_defaults)
+    network = build(specification, 10)
+    trunk = base_trunk(specification)
+    head = 8 * 64 + 64 * 32 + 32 * 10
+    if name == "CNN":
+        convolved = trunk_parameters(trunk, 9, 9)
+        assert count_macs(network, 65) == trunk_macs(trunk, plain_sizes(trunk, 65), 1) + head
+    else:
+        order = symmetry(specification)[1]
+        convolved = trunk_parameters(trunk, 6, 6 * order)
+        sizes = exact_sizes(trunk, 65).convolved
+        # A pool blurs each channel with a 5 x 5 filter at the places that it keeps.
+        blur = sum(
+            25 * order * trunk.fields[block - 1] * ((sizes[block - 1] + 1) // 2) ** 2
+            for block in trunk.pool_after
+        )
+        assert count_macs(network, 65) == trunk_macs(trunk, sizes, order) + blur + head
+    assert count_parameters(network) == convolved + head_parameters(8, 10)

@@ -1,7 +1,6 @@
 """From predictions to the report, through the scripts themselves."""
 
 import base64
-import importlib.util
 import json
 import re
 from html import unescape
@@ -16,8 +15,8 @@ import yaml
 from equimorph.errors import InputError
 from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.predictions import write_predictions
-from equimorph.report.condition_text import describe_condition
 from equimorph.report.render import embed_figures, read_captions
+from tests.scripts import load
 
 CLASSES = ["Round", "Cigar <b>& co</b>", "Spiral"]
 MODELS = {"CNN": (None, 1), "C4": ("C4", 4), "D4": ("D4", 8)}
@@ -51,15 +50,6 @@ class Page(HTMLParser):
         """Note the text that a reader sees."""
         if "style" not in self.open:
             self.text.append(data)
-
-
-def script(root, name):
-    spec = importlib.util.spec_from_file_location(
-        name.replace("/", "_"), root / "workflow/scripts" / f"{name}.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 def write(path, value):
@@ -152,8 +142,8 @@ def study(tmp_path_factory, root):
     ).to_csv(folder / "catalogue.csv", index=False)
     for name in MODELS:
         write_model(folder, name, labels)
-    measure_and_compare(folder, root)
-    draw(folder, root)
+    measure_and_compare(folder)
+    draw(folder)
     return folder
 
 
@@ -173,8 +163,8 @@ def compare_arguments(folder):
     ]
 
 
-def measure_and_compare(folder, root):
-    measure = script(root, "evaluate/measure")
+def measure_and_compare(folder):
+    measure = load("workflow/scripts/evaluate/measure.py").main
     for name in MODELS:
         predictions = [f"{folder}/predictions/{name}/seed-{seed}.npz" for seed in SEEDS]
         measure(
@@ -185,10 +175,10 @@ def measure_and_compare(folder, root):
                 *["--output", f"{folder}/measures/{name}.json"],
             ]
         )
-    script(root, "evaluate/compare")(compare_arguments(folder))
+    load("workflow/scripts/evaluate/compare.py").main(compare_arguments(folder))
 
 
-def draw(folder, root):
+def draw(folder):
     metrics, split = ["--metrics", f"{folder}/metrics.json"], ["--split", f"{folder}/split.csv"]
     classes = ["--class-names", *CLASSES]
     conditions = [f"{folder}/conditions/{name}.npy" for name in CONDITIONS]
@@ -207,7 +197,7 @@ def draw(folder, root):
         "class_sheet.webp": [*split, *classes, "--images", f"{folder}/images.npy"],
         "condition_sheet.webp": [*split, *classes, "--conditions", *conditions],
     }.items():
-        plot = script(root, f"report/plot_{name.split('.')[0]}")
+        plot = load(f"workflow/scripts/report/plot_{name.split('.')[0]}.py").main
         plot([*arguments, "--output", f"{folder}/figures/{name}"])
 
 
@@ -216,7 +206,7 @@ def report(folder, root, **replaced):
         key: f"{folder}/{key}.json" for key in ("metrics", "verified", "audit", "split")
     } | replaced
     config = yaml.safe_load((root / "config.yaml").read_text()) | replaced.get("config", {})
-    script(root, "report/report")(
+    load("workflow/scripts/report/report.py").main(
         [
             *["--metrics", str(files["metrics"]), "--verified-json", str(files["verified"])],
             *["--audit-json", str(files["audit"]), "--split-json", str(files["split"])],
@@ -281,20 +271,20 @@ def test_every_metric_is_in_the_metrics_the_table_and_the_report(study, root):
         assert (f"{100 * mean:.1f} ±" if metric.in_per_cent else f"{mean:.3f} ±") in text
 
 
-def test_models_of_another_split_are_refused(study, root, tmp_path):
+def test_models_of_another_split_are_refused(study, tmp_path):
     split = json.loads((study / "split.json").read_text())
     other = write(tmp_path / "split.json", {**split, "sha256": "ef" * 32})
     arguments = compare_arguments(study)
     arguments[arguments.index("--split-json") + 1] = str(other)
     with pytest.raises(InputError, match="was trained on split abab"):
-        script(root, "evaluate/compare")(arguments)
+        load("workflow/scripts/evaluate/compare.py").main(arguments)
 
 
-def test_an_unknown_reference_is_refused(study, root):
+def test_an_unknown_reference_is_refused(study):
     arguments = compare_arguments(study)
     arguments[arguments.index("--reference") + 1] = "ViT"
     with pytest.raises(InputError, match="allowed are CNN, C4, D4"):
-        script(root, "evaluate/compare")(arguments)
+        load("workflow/scripts/evaluate/compare.py").main(arguments)
 
 
 def test_report_is_one_page_that_needs_nothing_else(study, root):
@@ -379,18 +369,3 @@ def test_figures_without_a_place_or_a_caption_are_refused(study, root, tmp_path)
     captions = read_captions(root / "workflow/report")
     assert len(captions["accuracy_by_order"]) == 2
     assert "\n" not in captions["accuracy_by_order"][0]
-
-
-@pytest.mark.parametrize(
-    ("specification", "words"),
-    [
-        (None, "as they are"),
-        ({"kind": "rotation", "seed": 1}, "random angle"),
-        ({"kind": "rotation", "angle": 90}, "90°"),
-        ({"kind": "noise", "formula": "physical", "level": 0.25, "seed": 1}, "ratio is 25 % lower"),
-        ({"kind": "noise", "formula": "legacy", "level": 0.5, "seed": 1}, "level 50 %"),
-        ({"kind": "resolution", "scale": 0.75}, "lowered to 75 %"),
-    ],
-)
-def test_conditions_in_words(specification, words):
-    assert words in describe_condition(specification)

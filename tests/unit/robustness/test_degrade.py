@@ -2,7 +2,6 @@
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 
@@ -13,6 +12,7 @@ from equimorph.errors import InputError
 from equimorph.robustness.degrade import degrade
 from equimorph.robustness.pixels import mean_value
 from tests.conftest import ROOT
+from tests.scripts import load
 from tests.unit.robustness.images import LEGACY, PHYSICAL, RESOLUTION, ROTATION, smooth_images
 
 WORKFLOW = ROOT / "workflow"
@@ -116,7 +116,7 @@ def test_the_script_streams_the_test_rows_in_order(tmp_path):
 def test_the_script_says_what_is_wrong(tmp_path, spec, message):
     np.save(tmp_path / "images.npy", smooth_images(5, 16))
     (tmp_path / "split.csv").write_text("subset,index,label\ntest,5,0\n")
-    main = runpy.run_path(str(SCRIPT))["main"]
+    main = load("workflow/scripts/robustness/degrade.py").main
     arguments = ["--images", tmp_path / "images.npy", "--split", tmp_path / "split.csv"]
     arguments += ["--specification", spec, "--output", tmp_path / "out.npy"]
     with pytest.raises(InputError, match=message):

@@ -1,6 +1,5 @@
 """The study of a search in its database: it goes on, begins anew, is one process's."""
 
-import importlib.util
 import os
 import sys
 
@@ -11,6 +10,7 @@ from equimorph.errors import InputError
 from equimorph.search.study import locked
 from equimorph.search.trial import TrialResult
 from equimorph.study.search_space import Choices, Range
+from tests.scripts import load
 from tests.unit.search.searches import opened
 
 
@@ -109,12 +109,8 @@ def test_a_damaged_database_is_named(tmp_path):
         opened(path)
 
 
-def test_optuna_is_asked_for_in_one_sentence(root, monkeypatch):
-    spec = importlib.util.spec_from_file_location(
-        "optimise", root / "workflow/scripts/search/optimise.py"
-    )
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+def test_optuna_is_asked_for_in_one_sentence(monkeypatch):
+    script = load("workflow/scripts/search/optimise.py")
     monkeypatch.setitem(sys.modules, "optuna", None)
     monkeypatch.delitem(sys.modules, "equimorph.search.study")
     with pytest.raises(InputError, match=r"optuna is missing; pip install 'equimorph\[search\]'"):

@@ -1,12 +1,9 @@
-"""The training loop with every recipe, and resuming it."""
+"""The training loop with every recipe; it reads no test image."""
 
 import ctypes
 import math
 import mmap
-import os
-import random
 import signal
-import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -15,68 +12,24 @@ import pytest
 import torch
 from torch import nn
 
-from equimorph.errors import InputError, TrainingError
+from equimorph.errors import TrainingError
 from equimorph.models.checkpoint import learned_state, load_learned_state
-from equimorph.models.initialisation import initialise
 from equimorph.models.prediction import predict_logits
-from equimorph.models.registry import build
 from equimorph.seeds import BATCHES, stream
-from equimorph.study.models import resolve
-from equimorph.training.augment import Augmentation, augment
-from equimorph.training.averaging import Average
-from equimorph.training.loop import Labelled, Recipe, train
-from equimorph.training.losses.focal import Loss
+from equimorph.training.augment import augment
+from equimorph.training.loop import train
 from equimorph.training.optimisers import Schedule
-from equimorph.training.recipe import read_recipe
-from equimorph.training.resume import load_state, save_state
-from tests.jobs import RECIPE, TRUNK, Job, blobs, train_script
-
-ANY = Augmentation(rotation=180, flip=0.5, scale=1.2, shift=0.05, brightness=0.1)
-# Every option at least once, and every schedule with something to remember.
-RECIPES = {
-    "one_cycle, ema": {"ema": 0.9},
-    "multi_step, sgd, clip, weighted": {
-        "optimiser": "sgd",
-        "schedule": Schedule("multi_step", milestones=(2, 4), gamma=0.3),
-        "grad_clip": 0.5,
-        "sampler": "weighted",
-    },
-    "plateau, radam, ema, focal": {
-        "optimiser": "radam",
-        "schedule": Schedule("plateau", monitor="accuracy", patience=0, factor=0.5),
-        "ema": 0.99,
-        "loss": Loss(gamma=1.5, class_weights="effective"),
-    },
-    "cosine, adam, mixup, over": {
-        "optimiser": "adam",
-        "schedule": Schedule("cosine", T_0=2, T_mult=2),
-        "mixup": 0.4,
-        "sampler": "over",
-    },
-    "constant, every augmentation, under": {
-        "schedule": Schedule("constant"),
-        "learning_rate": 0.003,
-        "sampler": "under",
-        "augmentation": replace(
-            ANY, shear=10, crop_area=(0.8, 1), perspective=0.2, contrast=0.2, hue=0.1
-        ),
-    },
-}
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def recipe(**changes):
-    values = {**RECIPE, "epochs": 5, "patience": 5, "augmentation": ANY, "loss": Loss()}
-    return Recipe(**{**values, **changes})
-
-
-def network(name="C4", seed=0):
-    model = build(resolve(name, {"CNN": {"architecture": "cnn"}}, TRUNK), 2)
-    initialise(model, generator(seed))
-    return model
+from tests.jobs import Job, blobs, train_script
+from tests.unit.training.trainings import (
+    ANY,
+    RECIPES,
+    equal,
+    generator,
+    interrupt,
+    network,
+    recipe,
+    unequal,
+)
 
 
 @pytest.mark.parametrize("name", ["C4", "CNN"])
@@ -160,21 +113,6 @@ def test_a_batch_larger_than_the_training_set_is_refused():
         train(network(), blobs(8, 0), blobs(8, 1), recipe(), 0)
 
 
-def unequal(count=72):
-    """Training images of which one in three is of the second class."""
-    both = blobs(2 * count, 0)
-    kept = torch.cat([torch.arange(0, count * 4 // 3, 2), torch.arange(1, count * 2 // 3, 2)])
-    return Labelled(both.images[kept], both.labels[kept])
-
-
-def timeless(progress):
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in progress.history]
-
-
-def equal(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
 def test_the_default_recipe_is_adamw_one_cycle_and_label_smoothing():
     """Against the loop written out: no option that is off may change a bit."""
     training, model, trained = blobs(72, 0), network("CNN"), network("CNN")
@@ -205,52 +143,6 @@ def test_every_recipe_learns(changes):
     best = progress.history[progress.best_epoch - 1]
     assert best["validation_accuracy"] >= 0.85
     assert progress.images == 10 * 160
-
-
-@pytest.mark.parametrize("stop_after", [1, 3])
-@pytest.mark.parametrize("name, changes", [("D4", {}), *(("CNN", c) for c in RECIPES.values())])
-def test_a_resumed_run_ends_bit_equal(name, changes, stop_after, tmp_path):
-    class Killed(Exception):
-        pass
-
-    def kill(row):
-        if row["epoch"] == stop_after + 1:
-            raise Killed
-
-    training, validation, chosen = unequal(), blobs(20, 1), recipe(epochs=6, patience=6, **changes)
-    whole = network(name)
-    expected = train(whole, training, validation, chosen, 7)
-
-    resume = (tmp_path / "state.pt", "digest")
-    with pytest.raises(Killed):
-        train(network(name), training, validation, chosen, 7, resume, kill)
-    second = network(name, seed=99)  # its own weights must not matter
-    resumed = train(second, training, validation, chosen, 7, resume)
-    assert equal(learned_state(whole), learned_state(second))
-    assert equal(expected.best_state, resumed.best_state)
-    assert timeless(expected) == timeless(resumed)
-    assert (expected.best_epoch, expected.images) == (resumed.best_epoch, resumed.images)
-
-
-def test_dropout_is_seeded_and_resumes_bit_equal(tmp_path):
-    def dropped(seed=0):
-        return nn.Sequential(network("CNN", seed), nn.Dropout(0.5))
-
-    training, validation, resume = blobs(64, 0), blobs(20, 1), (tmp_path / "state.pt", "digest")
-    runs = []
-    for _ in range(2):
-        torch.rand(3)  # the global generator is elsewhere
-        runs.append(train(dropped(), training, validation, recipe(epochs=4), 7))
-    assert equal(runs[0].best_state, runs[1].best_state)
-    with pytest.raises(KeyboardInterrupt):
-        train(dropped(), training, validation, recipe(epochs=4), 7, resume, interrupt)
-    resumed = train(dropped(5), training, validation, recipe(epochs=4), 7, resume)
-    assert timeless(resumed) == timeless(runs[0])
-
-
-def interrupt(row):
-    if row["epoch"] == 3:
-        raise KeyboardInterrupt
 
 
 def test_the_sampler_sets_the_length_of_an_epoch():
@@ -305,120 +197,6 @@ def test_mixup_trains_on_mixed_targets():
         )
         losses[share] = progress.history[-1]["train_loss"]
     assert losses[0.4] > losses[None] + 0.05  # mixed targets have an entropy of their own
-
-
-def test_the_average_is_that_of_weights_and_running_statistics():
-    model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2))
-    average = Average(model, 0.5)
-    expected = {name: tensor.clone() for name, tensor in learned_state(model).items()}
-    for step in range(12):
-        with torch.no_grad():
-            model[0].weight.normal_(generator=generator(step))
-        model(torch.rand(4, 3, 5, 5, generator=generator(step)))
-        average.update()
-        decay = min(0.5, (1 + step) / (10 + step))
-        for name, value in learned_state(model).items():
-            mixed = decay * expected[name] + (1 - decay) * value
-            expected[name] = mixed if value.is_floating_point() else value.clone()
-    present = {name: tensor.clone() for name, tensor in learned_state(model).items()}
-    with average.in_place():
-        for name, value in learned_state(model).items():
-            torch.testing.assert_close(value, expected[name])
-        assert not torch.equal(model[1].running_mean, present["1.running_mean"])
-    assert equal(learned_state(model), present)
-
-
-@pytest.mark.parametrize("name", ["D4", "CNN"])
-def test_the_average_is_validated_and_kept_and_the_weights_train_on(name):
-    training, validation, plain, averaged = blobs(96, 0), blobs(40, 1), network(name), network(name)
-    train(plain, training, validation, recipe(epochs=3), 0)
-    progress = train(averaged, training, validation, recipe(epochs=3, ema=0.95), 0)
-    assert equal(learned_state(plain), learned_state(averaged))  # steps know nothing of the average
-    best = progress.history[progress.best_epoch - 1]
-    load_learned_state(averaged, progress.best_state)
-    loss = nn.functional.cross_entropy(
-        predict_logits(averaged, validation.images), validation.labels
-    )
-    assert loss.item() == pytest.approx(best["validation_loss"], rel=1e-5)
-    assert not equal(learned_state(plain), progress.best_state)
-
-
-def test_a_recipe_is_read_from_plain_values():
-    settings = {
-        **{k: v for k, v in vars(recipe()).items() if k not in ("schedule", "loss")},
-        "augmentation": {**vars(ANY), "crop_area": [0.8, 1.0]},
-        "schedule": {"kind": "multi_step", "milestones": [2, 4]},
-        "optimiser": "sgd",
-    }
-    read = read_recipe(settings)
-    assert read.augmentation.crop_area == [0.8, 1.0] and read.schedule.gamma == 0.1
-    assert read.loss == Loss() and read.optimiser == "sgd"
-    train(network("CNN"), blobs(32, 0), blobs(20, 1), replace(read, epochs=1), 0)
-
-
-@pytest.mark.parametrize(
-    "changes, message",
-    [
-        ({"optimiser": "lion"}, "train.optimiser 'lion': allowed are adamw, adam, radam, sgd"),
-        ({"schedule": Schedule("linear")}, "train.schedule.kind 'linear': allowed are one_cycle"),
-        (
-            {"schedule": Schedule("plateau", monitor="f1")},
-            "schedule.monitor 'f1': allowed are loss",
-        ),
-        ({"sampler": "both"}, "train.sampler 'both': allowed are none, weighted, over, under"),
-        ({"precision": "float16"}, "train.precision 'float16': allowed are float32, bfloat16"),
-        ({"augmentation": replace(ANY, crop_area=(1.0, 0.8))}, "crop_area 1.0, 0.8: allowed are"),
-    ],
-)
-def test_what_a_recipe_cannot_be(changes, message):
-    with pytest.raises(InputError, match=message):
-        train(network("CNN"), blobs(32, 0), blobs(20, 1), recipe(**changes), 0)
-
-
-def test_a_full_disk_keeps_the_last_state_and_says_so(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    try:
-        path = disk / "state.pt"
-        with pytest.raises(InputError, match="the disk is full .* no epoch is saved yet"):
-            save_state(path, "a", {"x": torch.zeros(2**20)})
-        save_state(path, "a", {"x": torch.ones(2)})
-        with pytest.raises(InputError, match="the disk is full .* the epoch before is kept"):
-            save_state(path, "a", {"x": torch.zeros(2**20)})
-        assert torch.equal(load_state(path, "a")["x"], torch.ones(2))
-        assert [file.name for file in disk.iterdir()] == ["state.pt"]
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
-def test_a_state_half_written_is_removed_by_the_next_run(tmp_path):
-    path = tmp_path / "state.pt"
-    save_state(path, "a", {"x": torch.ones(2)})
-    (tmp_path / ".state.pt.123.tmp").write_bytes(b"half")
-    (tmp_path / ".state.pt2.123.tmp").write_bytes(b"of another file")
-    assert torch.equal(load_state(path, "a")["x"], torch.ones(2))
-    assert sorted(file.name for file in tmp_path.iterdir()) == [".state.pt2.123.tmp", "state.pt"]
-
-
-def test_resume_files_of_other_jobs_and_damaged_ones_are_ignored(tmp_path):
-    path = tmp_path / "state.pt"
-    assert load_state(path, "a") is None
-    save_state(path, "a", {"x": torch.ones(2)})
-    assert torch.equal(load_state(path, "a")["x"], torch.ones(2))
-    with pytest.warns(UserWarning, match="of another config"):
-        assert load_state(path, "b") is None
-    whole, draw = path.read_bytes(), random.Random(0)
-    position = whole.index(torch.ones(2).numpy().tobytes())
-    damaged = [whole[:size] for size in range(0, len(whole), 50)]
-    damaged += [draw.randbytes(size) for size in (1, 30, 1000) for _ in range(10)]
-    damaged += [b"PK", b"not a state", whole[:position] + b"\x01" + whole[position + 1 :]]
-    for content in damaged:
-        path.write_bytes(content)
-        with pytest.warns(UserWarning, match="not readable, training starts anew"):
-            assert load_state(path, "a") is None
 
 
 def test_the_test_set_changes_nothing(tmp_path):

@@ -28,7 +28,8 @@ from equimorph.study.models import resolve
 from equimorph.training.loop import train
 from equimorph.training.parallel import ALONE, Processes, join
 from equimorph.training.recipe import read_recipe
-from tests.jobs import RECIPE, SCRIPT, TRUNK, Job, blobs
+from tests.conftest import ROOT
+from tests.jobs import RECIPE, TRUNK, Job, blobs, train_script
 
 # Each option that looks at a whole batch. Not Adam: of a gradient that is but rounding, a bias's
 # before batch norm, it makes whole steps, which show in the validation.
@@ -45,10 +46,13 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 def torchrun(job):
     """Start the script in two processes."""
-    environment = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
     with open(job.log, "ab") as log:
         return subprocess.Popen(
-            [*TORCHRUN, str(SCRIPT), *job.arguments()], env=environment, stdout=log, stderr=log
+            [*TORCHRUN, train_script.__file__, *job.arguments()],
+            env=environment,
+            stdout=log,
+            stderr=log,
         )
 
 

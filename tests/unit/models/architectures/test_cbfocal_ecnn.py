@@ -1,4 +1,4 @@
-"""The networks of S2: published counts, exact invariance, dropout of whole fields, the index."""
+"""S2's C4 network with trivial and regular fields; what both of S2's networks share."""
 
 import pytest
 import torch
@@ -10,22 +10,16 @@ from equimorph.models.architectures.cbfocal_cnn import CBFocalCNN
 from equimorph.models.architectures.cbfocal_ecnn import CBFocalECNN
 from equimorph.models.asymmetry import asymmetry_index, published_index
 from equimorph.models.counting import count_parameters
-from equimorph.models.initialisation import initialise
 from equimorph.models.inputs import measured
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import plane
-from tests.unit.networks import galaxies, inputs, largest_change, settled, train_a_little
+from tests.unit.networks import drawn, galaxies, inputs, largest_change, settled, train_a_little
 
 SIZE = 33
 
 
-def initialised(network, seed=3):
-    initialise(network, torch.Generator().manual_seed(seed))
-    return network
-
-
 def steerable(group="C4", asymmetry=True, size=SIZE):
-    return initialised(
+    return drawn(
         CBFocalECNN(group=parse_group(group), asymmetry=asymmetry, input_size=size, classes=10)
     )
 
@@ -37,13 +31,6 @@ def test_published_parameters_of_the_equivariant_network():
     assert sum(conv.weights.numel() for conv in convolutions) == 24_416
     assert count_parameters(network.classifier) == 15_562
     assert count_parameters(network.asymmetry) == 200
-
-
-def test_published_parameters_of_the_plain_network():
-    network = CBFocalCNN(input_size=256, classes=10)
-    assert count_parameters(network) == 1_740_762
-    assert count_parameters(network.blocks) == 1_570_560
-    assert count_parameters(network.asymmetry) == 592
 
 
 def test_networks_without_the_index_lack_its_branch():
@@ -128,7 +115,7 @@ NETWORKS = [CBFocalECNN, CBFocalCNN]
 @pytest.mark.parametrize("network_class", NETWORKS)
 def test_the_index_reaches_the_logits_and_is_asked_for(network_class):
     images = galaxies(SIZE)
-    network = settled(initialised(network_class(input_size=SIZE, classes=10)), images)
+    network = settled(drawn(network_class(input_size=SIZE, classes=10)), images)
     _, index = inputs(network, images)
     assert index.std() > 0
     with torch.no_grad():
@@ -155,7 +142,7 @@ def test_which_index_is_measured(network_class):
 @pytest.mark.parametrize("asymmetry", [True, False, "published"])
 @pytest.mark.parametrize("network_class", NETWORKS)
 def test_black_bytes_have_finite_logits(network_class, asymmetry):
-    network = initialised(network_class(asymmetry=asymmetry, input_size=SIZE, classes=7)).eval()
+    network = drawn(network_class(asymmetry=asymmetry, input_size=SIZE, classes=7)).eval()
     with torch.no_grad():
         logits = network(*inputs(network, torch.zeros(2, 3, SIZE, SIZE, dtype=torch.uint8)))
     assert logits.shape == (2, 7) and logits.isfinite().all()
@@ -165,15 +152,8 @@ def test_black_bytes_have_finite_logits(network_class, asymmetry):
 def test_all_weights_come_from_the_generator(network_class):
     def weights(torch_seed, seed):
         torch.manual_seed(torch_seed)
-        return initialised(network_class(input_size=SIZE, classes=10), seed).state_dict()
+        return drawn(network_class(input_size=SIZE, classes=10), seed).state_dict()
 
     one, again, other = weights(1, 3), weights(2, 3), weights(1, 4)
     assert all(torch.equal(one[name], again[name]) for name in one)
     assert not torch.equal(one["classifier.0.weight"], other["classifier.0.weight"])
-
-
-def test_the_plain_networks_weights_are_he_uniform():
-    weights = initialised(CBFocalCNN(input_size=SIZE, classes=10)).blocks[4].weight
-    bound = (6 / (32 * 9)) ** 0.5
-    assert weights.abs().max().item() == pytest.approx(bound, rel=0.01)
-    assert weights.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
