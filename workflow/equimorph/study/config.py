@@ -61,6 +61,10 @@ def check_config(
     """
     for path in files:
         read_yaml(path)
+    if not isinstance(config, Mapping):
+        raise InputError(
+            f"config: the top level: {_shown(config)} is not allowed; it must be keys with values."
+        )
     _check_texts(config, "")
     check_renamed_keys(config)
     _check_schema(config, schema)
@@ -94,8 +98,6 @@ def _check_texts(value: Any, key: str) -> None:
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             _check_texts(inner, f"{key}.{number}")
-    elif not key:
-        raise InputError(f"{where}: {_shown(value)} is not allowed; it must be keys with values.")
 
 
 def _check_length(config: Mapping[str, Any]) -> None:
