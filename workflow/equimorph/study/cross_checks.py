@@ -1,12 +1,23 @@
 """Check what a schema cannot say of a study's config: keys that must fit one another."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from equimorph.data.classes import GALAXY10_CLASSES
 from equimorph.errors import InputError
 from equimorph.groups.names import is_group_name, parse_group
+from equimorph.models.arguments import (
+    blocks_per_stage,
+    cbfocal_padding,
+    check_chain,
+    check_continuous,
+    check_patches,
+    check_samples,
+    e2resnet_padding,
+    e2wrn_padding,
+)
 from equimorph.models.matching import base_trunk, matched_in_macs
 from equimorph.models.trunk import exact_sizes
 from equimorph.study.conditions import check_spec
@@ -28,6 +39,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_conditions(config["conditions"], config["evaluate"]["conditions"])
     _check_models(config)
     _check_overrides(config["train"])
+    _check_class_weights(config)
     check_world_size(config)
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
@@ -127,6 +139,19 @@ def _check_overrides(train: Mapping[str, Any]) -> None:
             )
 
 
+def _check_class_weights(config: Mapping[str, Any]) -> None:
+    """Check that weights given by hand are one per class."""
+    train, classes = config["train"], len(config["data"]["classes"])
+    for name in train["models"]:
+        weights = recipe_settings(train, name)["loss"].get("class_weights")
+        if isinstance(weights, list) and len(weights) != classes:
+            own = "loss" in train["overrides"].get(name, {})
+            raise InputError(
+                f"config: train.{f'overrides.{name}.' if own else ''}loss.class_weights: has "
+                f"{len(weights)} numbers; it must have one for each of the {classes} classes."
+            )
+
+
 def check_world_size(config: Mapping[str, Any]) -> None:
     """Check that processes can share each model's batches equally."""
     if config["train"]["world_size"] == 1:
@@ -145,16 +170,54 @@ def check_specification(specification: Mapping[str, Any]) -> None:
     """Check what can be known of a model without building it.
 
     Raises:
-        InputError: an unknown group, or sizes that do not fit.
+        InputError: an unknown group, or arguments that do not fit one another.
     """
     for name in [*specification.get("groups", ()), specification.get("orbit")]:
         if name is not None:
             parse_group(name)
-    group = specification.get("group")
-    if group is not None and specification["architecture"] != "harmonic":
+    group, architecture = specification.get("group"), specification["architecture"]
+    if group is not None and architecture != "harmonic":
         parse_group(group)
     if "fields" in specification:
         _check_trunk(specification)
+    if architecture in BUILDABLE:
+        BUILDABLE[architecture](specification)
+
+
+def _check_e2wrn(specification: Mapping[str, Any]) -> None:
+    check_chain([parse_group(name) for name in specification["groups"]])
+    blocks_per_stage(specification["depth"])
+    e2wrn_padding(specification["input_size"], specification["stem_stride"])
+
+
+def _check_harmonic(specification: Mapping[str, Any]) -> None:
+    check_continuous(specification["group"])
+    check_samples(specification["samples"], specification["band_limit"])
+
+
+def _check_vit(specification: Mapping[str, Any]) -> None:
+    check_patches(*(specification[key] for key in ("patch", "input_size", "dim", "heads")))
+
+
+def _check_cbfocal_ecnn(specification: Mapping[str, Any]) -> None:
+    if specification["exact"]:
+        cbfocal_padding(specification["input_size"])
+
+
+def _check_backbone(specification: Mapping[str, Any]) -> None:
+    if specification["backbone"] == "resnet26" and not find_spec("timm"):
+        raise InputError("resnet26 needs the optional package timm (pip install timm).")
+
+
+# What building would find, by architecture.
+BUILDABLE: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "e2resnet": lambda specification: e2resnet_padding(specification["input_size"]),
+    "e2wrn": _check_e2wrn,
+    "harmonic": _check_harmonic,
+    "vit": _check_vit,
+    "cbfocal_ecnn": _check_cbfocal_ecnn,
+    "backbone": _check_backbone,
+}
 
 
 def _check_trunk(specification: Mapping[str, Any]) -> None:

@@ -9,17 +9,16 @@ from torch import nn
 from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
+from equimorph.models.arguments import S2_POOL_AFTER, cbfocal_padding
 from equimorph.models.asymmetry import MEASURES, checked
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
-from equimorph.models.trunk import Trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import SteerableConv, plane
 
 S2_GROUP = Group(rotations=4, reflections=False)
 S2_FIELDS = (4, 8, 12, 16, 20)
 S2_FIELD_DROPOUT = (0.1, 0.1, 0.15, 0.15, 0.2)
-S2_POOL_AFTER = (2, 4, 5)
 LAST_POOL_PADDING = 1  # the other pools pad by 2
 ASYMMETRY_FEATURES = 8
 
@@ -83,8 +82,7 @@ class CBFocalECNN(nn.Module):
             )
         stem_padding = 1
         if exact:
-            trunk = Trunk(tuple(fields), S2_POOL_AFTER, stem_stride=1)
-            stem_padding = exact_sizes(trunk, input_size).stem_padding
+            stem_padding = cbfocal_padding(input_size)
         space = plane(group)
         field_type = trivial_fields(space, 3)
         self.input_type = field_type

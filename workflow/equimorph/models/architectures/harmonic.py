@@ -10,9 +10,8 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
-from equimorph.groups.names import CONTINUOUS_GROUPS
+from equimorph.models.arguments import check_continuous, check_samples
 from equimorph.models.fields import trivial_fields
 from equimorph.models.head import CircularMask, Normalise, classifier
 from equimorph.models.matching import base_trunk
@@ -117,7 +116,7 @@ class HarmonicGCNN(nn.Module):
         """
         super().__init__()
         space = continuous_plane(group)
-        _check_samples(samples, band_limit)
+        check_samples(samples, band_limit)
         sizes = exact_sizes(trunk, input_size)
         irreps = space.fibergroup.bl_irreps(band_limit)
         field_type = trivial_fields(space, 3)
@@ -161,15 +160,5 @@ def continuous_plane(group: str) -> gspaces.GSpace2D:
     Raises:
         InputError: `group` is neither.
     """
-    if group not in CONTINUOUS_GROUPS:
-        raise InputError(f"group {group!r}: allowed are {' and '.join(CONTINUOUS_GROUPS)}.")
+    check_continuous(group)
     return gspaces.flipRot2dOnR2(-1) if group == "O2" else gspaces.rot2dOnR2(-1)
-
-
-def _check_samples(samples: int, band_limit: int) -> None:
-    # Fewer than 2 band_limit + 1 samples do not determine the coefficients.
-    if samples % 4 or samples <= 2 * band_limit:
-        raise InputError(
-            f"samples {samples}: allowed are the multiples of 4 above 2 * band_limit = "
-            f"{2 * band_limit}, so that a quarter turn maps the samples onto each other."
-        )
