@@ -86,7 +86,7 @@ def test_links_and_paths_lead_somewhere(page):
     text = page.read_text()
     links = [page.parent / link for link in re.findall(r"\]\((?!\w+:)([^)#]+)", text)]
     places = r"`((?:workflow|tests|docs|envs|profiles|\.ci|\.github)/[\w./-]*\w)`"
-    paths = [ROOT / path for path in re.findall(places, text)]
+    paths = [ROOT / path for path in re.findall(places, text) if "NAME" not in path]
     assert [str(path) for path in links + paths if not path.exists()] == []
 
 
@@ -101,7 +101,7 @@ def test_the_readmes_ten_lines_label_a_galaxy(tmp_path, monkeypatch, capsys, net
     (place,) = re.findall(r'load_checkpoint\("(.*)"\)', code)
     save_checkpoint(tmp_path / place, learned_state(network), metadata)
     pixels, _ = simulate_galaxy(5, 80, np.random.default_rng(0))
-    Image.fromarray(pixels).save(tmp_path / "galaxy.jpg")
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "galaxy.jpg")
 
     monkeypatch.chdir(tmp_path)
     exec(code, {})

@@ -16,7 +16,6 @@ from equimorph.study.config import check_config
 from equimorph.data.classes import GALAXY10_COUNTS
 from equimorph.data.manifest import folder_digest, image_folder, read_manifest
 from equimorph.errors import InputError
-from equimorph.lineage.ledger import Ledger
 from equimorph.study.models import resolve
 from equimorph.provenance import digest
 from equimorph.study.scale import scaled
@@ -115,29 +114,6 @@ def advise_images_first():
             )
 
 
-LEDGER = Ledger(Path(), STUDY)
-
-
-def give_back_records():
-    """Give Snakemake the records that came with the results, in a clone or from another branch."""
-    if workflow.is_main_process:
-        try:
-            LEDGER.give_back()
-        except InputError as error:
-            raise WorkflowError(str(error)) from None
-
-
-def close_ledger():
-    """Write the records of this run down where they travel with the results."""
-    try:
-        LEDGER.close(SOURCE)
-    except InputError as error:
-        logger.warning(f"{LEDGER.path} is not written: {error}")
-
-
-give_back_records()
-
-
 def split_name():
     """The split's file name tells its protocol, so that two studies of one data set may differ."""
     split = config["data"]["split"]
@@ -157,7 +133,7 @@ def one_of(names):
 
 
 def code(script, env):
-    """What every rule depends on: its script, the modules it imports, its environment's files.
+    """The inputs that all rules have: script, the modules it imports, its environment's files.
 
     An edit of one of them re-runs the rule.
     """
@@ -279,17 +255,6 @@ def search_figures():
     """
     paths = [f"{RESULTS}/figures/search_{name}.svg" for name in ("history", "slices")]
     return [path for path in paths if Path(path).is_file()]
-
-
-def announced(dag):
-    """What a run has made that one opens next, a line each; nothing that lay there before."""
-    made = {str(path) for job in dag.finished_jobs for path in job.output}
-    landmarks = {
-        SPLIT_CSV: f"Data: {DATA}",
-        f"{RESULTS}/search/best.yaml": f"Search: {RESULTS}/search",
-        f"{RESULTS}/report.html": f"Report: {RESULTS}/report.html",
-    }
-    return [line for path, line in landmarks.items() if path in made]
 
 
 # The captions serve Snakemake's report and ours.

@@ -7,7 +7,6 @@ import pytest
 
 from equimorph.errors import InputError
 from equimorph.study.config import check_config
-from equimorph.study.recipes import recipe_settings
 from equimorph.study.yaml_files import merged, read_yaml
 
 
@@ -104,50 +103,10 @@ def test_missing_keys_are_named(config, schema):
         check_config(config, schema)
 
 
-def test_two_entries_that_define_one_model(config, schema):
-    config["models"]["Twin"] = {"architecture": "gcnn", "group": "D4"}
-    config["train"]["models"] = ["CNN", "D4", "Twin"]
-    with pytest.raises(InputError, match="two entries define the same model, D4 and Twin"):
-        check_config(config, schema)
-
-
-def test_one_architecture_may_be_trained_by_two_recipes(config, schema):
-    config["models"]["D4-balanced"] = {"architecture": "gcnn", "group": "D4"}
-    config["train"]["models"] = ["CNN", "D4", "D4-balanced"]
-    config["train"]["overrides"] = {"D4-balanced": {"sampler": "weighted"}}
-    check_config(config, schema)
-    recipes = [recipe_settings(config["train"], name) for name in ("D4", "D4-balanced")]
-    assert [recipe["sampler"] for recipe in recipes] == ["none", "weighted"]
-
-
-def test_fold_out_of_range(config, schema):
-    config["data"]["split"].update(folds=5, fold=5)
-    with pytest.raises(InputError, match=r"data.split.fold: 5 .* below data.split.folds \(5\)"):
-        check_config(config, schema)
-
-
 @pytest.mark.parametrize("folder", ["-x", "my galaxies", "{a}", "a\nb", "~/galaxies", "'\"$(x)"])
 def test_any_folder_may_hold_images(config, schema, folder):
     config["data"]["images"]["folder"] = folder
     check_config(config, schema)
-
-
-def test_a_merge_key_is_no_key_of_its_own(tmp_path):
-    text = "a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\n"
-    (tmp_path / "merge.yaml").write_text(text)
-    assert read_yaml(tmp_path / "merge.yaml")["b"] == {"x": 1, "y": 3}
-
-
-def test_a_key_given_twice_is_refused(tmp_path):
-    (tmp_path / "twice.yaml").write_text("models:\n  A: {architecture: cnn}\n  A: {width: 2}\n")
-    with pytest.raises(InputError, match="twice.yaml, line 3: the key 'A' stands twice"):
-        read_yaml(tmp_path / "twice.yaml")
-
-
-def test_yaml_that_is_none(tmp_path):
-    (tmp_path / "bad.yaml").write_text("a: [1\n")
-    with pytest.raises(InputError, match="bad.yaml: not a YAML file"):
-        read_yaml(tmp_path / "bad.yaml")
 
 
 def test_every_key_of_the_schema_is_described(schema):

@@ -1,7 +1,9 @@
 """A shrunken study keeps its models and rules; everything is smaller, down to what works."""
 
 import pytest
+import torch
 
+from equimorph.models.head import circular_mask
 from equimorph.models.initialisation import initialise
 from equimorph.models.matching import gcnn_trunk
 from equimorph.models.registry import build
@@ -12,6 +14,7 @@ from equimorph.study.published_models import PUBLISHED, published_size
 from equimorph.study.scale import scaled
 from equimorph.study.yaml_files import merged, read_yaml
 from tests.conftest import ROOT
+from tests.unit.networks import random_images
 
 PRESETS = ["galaxy10", "images", "pandya2023", "cbfocal-ecnn", "deepcnn5", "cnn-vs-vit"]
 
@@ -77,6 +80,13 @@ def test_every_network_of_the_catalogue_is_built_from_its_name(config, name):
     config["scale"], config["train"]["models"] = 0.01, [name]
     config["network"] |= {"match": "fields", "input_size": published_size(name)}
     small = scaled(config)
-    network = build(resolve(name, small["models"], small["network"]), 10)
+    specification = resolve(name, small["models"], small["network"])
+    network = build(specification, 10).eval()
     initialise(network, stream(0, WEIGHTS))
     assert all(parameter.isfinite().all() for parameter in network.parameters())
+    images = random_images(specification["input_size"])
+    images[1] = images[0].where(circular_mask(len(images[0, 0])) > 0, 0)
+    with torch.no_grad():
+        asymmetry = [torch.zeros(2, 1)] if specification.get("asymmetry") else []
+        logits = network(images, *asymmetry)
+    torch.testing.assert_close(logits[0], logits[1])  # no network sees the corners

@@ -28,7 +28,7 @@ class Checkpoint:
 
     Attributes:
         network: takes what `prepare` returns, gives logits.
-        preparation: what was done to the images that it was trained on.
+        preparation: how the images that it was trained on were prepared.
         metadata: `model` (name), `specification`, `classes`, `seed`, `split_sha256`, ...
     """
 
@@ -42,7 +42,7 @@ class Checkpoint:
         return self.metadata["classes"]
 
     def is_like(self, other: "Checkpoint") -> bool:
-        """Tell whether another checkpoint is of the same network and classes, prepared alike."""
+        """Tell whether another checkpoint has the same network, classes and preparation."""
         keys = ("specification", "classes", "preparation")
         return all(self.metadata[key] == other.metadata[key] for key in keys)
 
@@ -52,15 +52,15 @@ class Checkpoint:
         pixel_scale: float | None = None,
         stars_removed: int | None = None,
     ) -> tuple[torch.Tensor, ...]:
-        """Return what the network takes of images, prepared as those that it was trained on.
+        """Prepare images as the training images were, and return the network's inputs.
 
         A larger field is cut to that of the training images; field stars are removed where they
         were there, with noise that depends on the image alone; the image is cropped and resized.
 
         Args:
             images: (N, W, W, 3) uint8 as they come, may be memory-mapped.
-            pixel_scale: theirs in arcsec per px; None where they show the field that the training
-                images show.
+            pixel_scale: arcsec per px of these images; None where they show the field that the
+                training images show.
             stars_removed: the seed, where their field stars are removed already, as a study's data
                 stage does.
 
@@ -110,7 +110,7 @@ class Checkpoint:
         seed = self.preparation.stars_removed
         if removed == seed:
             return images
-        if removed is not None:
+        if removed is not None or seed is None:
             trained = "with their stars" if seed is None else f"with the seed {seed}"
             raise InputError(
                 f"images without field stars (seed {removed}): the network was trained on images "
@@ -126,7 +126,7 @@ class Checkpoint:
         cleaned = np.empty_like(images)
         with progress(len(images), "remove stars", "images") as bar:
             for number, image in enumerate(images):
-                content = hashlib.sha256(np.ascontiguousarray(image)).digest()
+                content = hashlib.sha256(image.tobytes()).digest()
                 draw = np.random.default_rng([seed, int.from_bytes(content)])
                 cleaned[number] = remove_stars(np.asarray(image), scale, draw)
                 bar.update()

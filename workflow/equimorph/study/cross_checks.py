@@ -1,4 +1,4 @@
-"""Check what a schema cannot say of a study's config: keys that must fit one another."""
+"""Checks that a schema cannot make: keys of a study's config that must fit one another."""
 
 import math
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from typing import Any
 from equimorph.data.classes import GALAXY10_CLASSES
 from equimorph.errors import InputError
 from equimorph.groups.names import is_group_name, parse_group
-from equimorph.models.matching import base_trunk, matched_in_macs
-from equimorph.models.trunk import exact_sizes
+from equimorph.models.matching import matched_in_macs
+from equimorph.models.trunk import base_trunk, exact_sizes
 from equimorph.study.conditions import check_spec
 from equimorph.study.models import resolve
 from equimorph.study.recipes import NOT_OF_RECIPE, recipe_settings
@@ -111,7 +111,7 @@ def _check_models(config: Mapping[str, Any]) -> None:
 
 
 def _check_overrides(train: Mapping[str, Any]) -> None:
-    """Check that what differs for one model is a part of the recipe, of a model that is trained."""
+    """Check that overrides are keys of the recipe, and of a model that is trained."""
     allowed = sorted(train.keys() - {*NOT_OF_RECIPE})
     for name, changes in train["overrides"].items():
         if name not in train["models"]:
@@ -128,7 +128,7 @@ def _check_overrides(train: Mapping[str, Any]) -> None:
 
 
 def check_world_size(config: Mapping[str, Any]) -> None:
-    """Check that processes can share each model's batches equally."""
+    """Check that the processes can share each model's batches equally."""
     if config["train"]["world_size"] == 1:
         return
     train = scaled(config)["train"]
