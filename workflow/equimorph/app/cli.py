@@ -14,6 +14,7 @@ from equimorph.errors import InputError
 from equimorph.io import run, write_json
 from equimorph.lineage import text
 from equimorph.lineage.trace import trace
+from equimorph.models.limits import check
 from equimorph.models.trunk import S1_FIELDS, S1_POOL_AFTER
 from equimorph.study.config import check_config
 from equimorph.study.models import SMALLEST_SIZE, resolve
