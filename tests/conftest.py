@@ -1,9 +1,11 @@
-"""What the tests share: paths, the real sample, a network's default specification."""
+"""What the tests share: paths, the default config, the real sample, a network's specification."""
 
+import copy
 import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 # Tests run side by side, one per core, and small tensors are slower on two threads. Before torch
 # is loaded, and for the processes that tests start.
@@ -18,6 +20,24 @@ os.environ.setdefault("EQUIMORPH_CACHE", str(ROOT / ".pytest_cache"))
 def root() -> Path:
     """The repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def schema(root) -> dict:
+    """The schema of every config."""
+    return yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
+
+
+@pytest.fixture(scope="session")
+def default_config(root) -> dict:
+    """The default study's config, not to be changed."""
+    return yaml.safe_load((root / "config.yaml").read_text())
+
+
+@pytest.fixture
+def config(default_config) -> dict:
+    """The default study's config, to be changed."""
+    return copy.deepcopy(default_config)
 
 
 @pytest.fixture(scope="session")

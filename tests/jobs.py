@@ -85,6 +85,8 @@ class Job:
         names = np.repeat(["test", "validation", "train"], subsets)
         table = {"subset": names, "index": range(len(names)), "label": data.labels.numpy()}
         pd.DataFrame(table).to_csv(self.split, index=False)
+        self.catalogue = folder / "catalogue.csv"
+        pd.DataFrame({"pxscale": [2.0] * len(names)}).to_csv(self.catalogue, index=False)
         write_json(folder / "split.json", {"sha256": "of the split"})
         write_json(folder / "verified.json", {"sha256": "of the data"})
         self.folder = folder
@@ -95,6 +97,7 @@ class Job:
         specification = resolve(model, {"CNN": {"architecture": "cnn"}}, TRUNK)
         self.options = {
             "images": self.images,
+            "catalogue": self.catalogue,
             "verified-json": folder / "verified.json",
             "split": self.split,
             "split-json": folder / "split.json",

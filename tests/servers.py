@@ -4,8 +4,8 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -37,6 +37,9 @@ class Server(ThreadingHTTPServer):
         length: int | None = None,  # the Content-Length it claims
         sends_length: bool = True,
         stalls: float = 0.0,  # seconds of silence in the middle of the body
+        headers: Mapping[str, str] | None = None,  # sent in place of those of the same name
+        redirect: str | None = None,  # every answer leads there
+        repeats: int = 0,  # how often the body begins again where it ends
     ):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/file.h5"
@@ -44,6 +47,7 @@ class Server(ThreadingHTTPServer):
         self.content, self.resumes, self.shift = content, resumes, shift
         self.drops, self.statuses, self.stalls = list(drops), list(statuses), stalls
         self.content_type, self.length, self.sends_length = content_type, length, sends_length
+        self.headers, self.redirect, self.repeats = headers or {}, redirect, repeats
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -53,6 +57,11 @@ class _Handler(BaseHTTPRequestHandler):
         server.ranges.append(asked)
         if server.statuses:
             self.send_error(server.statuses.pop(0))
+            return
+        if server.redirect is not None:
+            self.send_response(302)
+            self.send_header("Location", server.redirect or server.url)
+            self.end_headers()
             return
         start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and server.resumes else 0
         total = len(server.content)
@@ -68,8 +77,10 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_response(200)
         body = server.content[start:]
+        for name, value in server.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", server.content_type)
-        if server.sends_length:
+        if server.sends_length and not {"Content-Length", "Transfer-Encoding"} & {*server.headers}:
             self.send_header("Content-Length", str(server.length or len(body)))
         self.end_headers()
         if server.drops:
@@ -80,6 +91,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             time.sleep(server.stalls)
         self.wfile.write(body[len(body) // 2 :])
+        with suppress(ConnectionError):  # whoever has had enough goes away
+            for _ in range(server.repeats):
+                self.wfile.write(body)
 
     def log_message(self, *arguments):
         pass

@@ -1,10 +1,13 @@
 """What the tests of networks share: images, a little training, and how far logits move."""
 
+from dataclasses import asdict
+
 import torch
 from torch.nn.functional import cross_entropy, interpolate
 
 from equimorph.app.describe import settle
 from equimorph.models.inputs import measured
+from equimorph.models.preparation import Preparation
 
 
 def random_images(size, count=2):
@@ -23,6 +26,14 @@ def galaxies(size, count=6):
 def inputs(network, images):
     """Return all that a network takes of (B, 3, S, S) images."""
     return (images, *measured(network, images.permute(0, 2, 3, 1).numpy()))
+
+
+def checkpoint_metadata(specification, classes, **more):
+    """Return what a checkpoint says of a network, trained on images of 65 px and 65 arcsec."""
+    size, crop = specification["input_size"], specification["crop"]
+    prepared = Preparation(65, 1.0, stars_removed=None, crop=crop, input_size=size)
+    metadata = {"specification": specification, "classes": list(classes), "seed": 0}
+    return {**metadata, "preparation": asdict(prepared), "model": "any", **more}
 
 
 def train_a_little(network, images):

@@ -4,7 +4,6 @@ import pkgutil
 import re
 
 import pytest
-import yaml
 
 from equimorph.choices import choose
 from equimorph.data.split import PROTOCOLS
@@ -55,11 +54,6 @@ CODE = {
 }
 # The only loss, and a key that the default schedule does not use.
 UNLISTED = {"train.loss.kind", "train.schedule.monitor"}
-
-
-@pytest.fixture(scope="module")
-def schema(root):
-    return yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
 
 
 def rule(schema, key):

@@ -40,3 +40,16 @@ def test_the_lock_is_complete_and_names_no_index(root):
     assert all(re.match(r"[A-Za-z0-9_.-]+==\S+", line) for line in text.splitlines())
     versions = lock(root)
     assert "torch" in versions and "lie-learn" not in versions and "py3nj" not in versions
+
+
+def test_the_environment_is_that_of_training_and_optuna(root):
+    def pins(name):
+        environment = yaml.safe_load((root / f"envs/{name}.yaml").read_text())
+        (pip,) = [e["pip"] for e in environment["dependencies"] if isinstance(e, dict)]
+        return set(pip)
+
+    (optuna_pin,) = pins("search") - pins("compute")
+    assert pins("compute") < pins("search")
+    assert optuna_pin in (root / "requirements.lock").read_text().splitlines()
+    scripts = [(root / f"envs/{name}.post-deploy.sh").read_text() for name in ("search", "compute")]
+    assert scripts[0] == scripts[1]

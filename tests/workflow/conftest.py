@@ -15,7 +15,8 @@ from equimorph.study.yaml_files import merged
 
 from . import stand_in_conda
 
-PARTS = ("Snakefile", "config.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "envs", "profiles")
+PARTS = ("Snakefile", "config.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "data/sources")
+PARTS += ("envs", "profiles")
 
 # Two models, two seeds, one epoch or two: every rule runs, nothing is learnt.
 SMALL = {

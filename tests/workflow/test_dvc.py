@@ -1,12 +1,15 @@
 """DVC around Snakemake: clone, pull, nothing to do; one edit, exactly its jobs."""
 
+import csv
 import hashlib
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from . import stand_in_conda
-from .conftest import Project, clone_of
+from .conftest import IDENTITY, Project, clone_of
 from .edits import EDITS, EVERYTHING, edited
 
 METRICS = "results/demo/metrics.json"
@@ -34,6 +37,44 @@ def test_then_one_changed_training_parameter_re_runs_the_trainings_and_what_foll
     # makes is made again, too.
     expected = {rule: jobs for rule, jobs in EVERYTHING.items() if rule != "simulate"}
     assert clone.planned() == expected
+
+
+@pytest.mark.slow
+def test_images_of_ones_own_that_change_are_seen(fresh, tmp_path):
+    """Whoever relabels an image runs the data stage anew, and `dvc status` says so before."""
+    own, draw = tmp_path / "my images", np.random.default_rng(0)
+    own.mkdir()
+    labels = {f"{number}.png": number % 2 for number in range(24)}
+    for name in labels:
+        Image.fromarray(draw.integers(0, 256, (33, 33, 3), np.uint8)).save(own / name)
+
+    def write_manifest():
+        rows = "".join(f"{name},{label}\n" for name, label in labels.items())
+        (own / "manifest.csv").write_text("path,label\n" + rows)
+
+    write_manifest()
+    fresh.environment = {**stand_in_conda.off_path(fresh.environment), **IDENTITY}
+    fresh.environment["EQUIMORPH_REAL_DATA"] = str(own)
+    fresh.edit_config({"data": {"source": "images", "classes": ["round", "barred"]}})
+    fresh.run("git", "init", "-q")
+    fresh.run("dvc", "init", "-q")
+    watched = fresh.folder / "data/sources/images"
+    watched.mkdir()  # of other images than those that the environment names
+    said = fresh.run("dvc", "repro", "data", check=False).stdout
+    assert f"ln -sfn '{own}' data/sources/images" in said and "Job stats" not in said
+    watched.rmdir()
+    watched.symlink_to(own)
+    fresh.run("dvc", "repro", "data")
+    assert "up to date" in fresh.run("dvc", "status", "data").stdout
+
+    labels["3.png"] = 0
+    write_manifest()
+    assert "modified:           data/sources/images" in fresh.run("dvc", "status", "data").stdout
+    fresh.run("dvc", "repro", "data")
+    with open(fresh.folder / "data/images/catalogue.csv", newline="") as table:
+        found = [int(row["label"]) for row in csv.DictReader(table)]
+    assert found == list(labels.values())
+    assert "up to date" in fresh.run("dvc", "status", "data").stdout
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ def download(project: Project, *mirrors: str, content: bytes = CONTENT, check: b
 def test_no_network(copy):
     url = closed_port_url()
     said = download(copy, url, check=False)
-    assert url in said and f"{RAW}.part" in said
+    assert url in said and f"{RAW}: no mirror gave the file" in said and "put it there" in said
     assert hashlib.sha256(CONTENT).hexdigest() in said
     assert not (copy.folder / RAW).exists()
 
@@ -121,8 +121,25 @@ def test_the_disk_is_too_small_for_the_download(copy):
     server = Server(length=10**15)
     with serve(server):
         said = download(copy, server.url, check=False)
-    assert "free" in said and "GB" in said
+    assert f"would have {10**15} bytes" in said and "are free" in said and "GB" in said
     assert len(server.ranges) == 1 and not (copy.folder / RAW).exists()
+
+
+def test_a_file_that_somebody_has_put_there_is_never_deleted(copy):
+    """Whatever its date, and whether it is the right one or not; offline it would be lost."""
+    raw = copy.folder / RAW
+    raw.parent.mkdir()
+    raw.write_bytes(CONTENT)
+    os.utime(raw, (10**9, 10**9))
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    mirrors = {"mirrors": [closed_port_url()], "sha256": sha256}
+    copy.edit_config({"data": {"source": "galaxy10", "galaxy10": mirrors}})
+    assert "download" not in copy.planned("data", "--forceall")
+    assert f"error: {RAW}: not a whole HDF5 file" in fails(copy, "data", "--forceall")  # as it is
+    copy.edit_config({"data": {"galaxy10": {"sha256": "0" * 64}}})
+    assert f"error: {RAW}: the sha256 is {sha256}, it must be 0000" in fails(copy, "data")
+    assert "download" not in copy.planned("data", "--forceall")
+    assert raw.read_bytes() == CONTENT and raw.stat().st_mtime == 10**9
 
 
 # Files that go or change: faults 8 to 11.
@@ -162,9 +179,9 @@ def test_the_disk_fills_while_a_checkpoint_is_saved(copy):
     assert "the disk is full" in done.stdout and "no epoch is saved yet" in done.stdout
 
 
-def test_the_disk_fills_while_galaxies_are_simulated(copy):
-    raw = "data/simulated/raw.h5"
-    done = with_mount(copy, "-t tmpfs -o size=64k none", "data", raw)
+def test_the_disk_fills_while_galaxies_are_drawn(copy):
+    raw = "work/simulated/raw.h5"
+    done = with_mount(copy, "-t tmpfs -o size=64k none", "work", raw)
     assert done.returncode == 1 and "Traceback" not in done.stdout
     assert f"error: {raw}: the disk is full" in done.stdout
     assert "Segmentation" not in done.stdout

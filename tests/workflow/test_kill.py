@@ -1,5 +1,7 @@
 """A training that is really killed resumes and ends bit-equal to an uninterrupted one."""
 
+import hashlib
+import json
 import multiprocessing
 import os
 import random
@@ -8,6 +10,7 @@ import signal
 import subprocess
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -64,6 +67,24 @@ def test_killed_at_any_moment_it_resumes_bit_equal(uninterrupted, tmp_path):
     log = job.log.read_text()
     assert log.count("error: interrupted.\n") == 3
     assert "Traceback" not in log and "Warning" not in log
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_training_does_not_go_on_with_other_images(tmp_path, changed):
+    """Stars removed or not, converted by other code: the raw file and the split are the same."""
+    job = Job(tmp_path / "interrupted")
+    job.model.parent.touch()  # no folder: the training ends, and its results cannot be written
+    assert job.finish() != 0 and job.state.exists()
+    job.model.parent.unlink()
+    expected = Job(tmp_path / "fresh")
+    if changed:
+        for each in (job, expected):
+            np.save(each.images, np.load(each.images) // 2)
+    assert expected.finish() == job.finish() == 0
+    assert ("training starts anew" in job.log.read_text()) == changed
+    assert job.model.read_bytes() == expected.model.read_bytes()
+    digest = hashlib.sha256(job.images.read_bytes()).hexdigest()
+    assert json.loads(job.run.read_text())["images_sha256"] == digest
 
 
 def test_what_a_kill_leaves_half_written_goes_with_the_next_run(tmp_path):

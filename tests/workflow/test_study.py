@@ -122,7 +122,7 @@ def test_a_bad_config_stops_before_any_job(fresh, changes, message, dry):
     assert done.returncode == 1
     assert message in done.stdout
     assert "Traceback" not in done.stdout and "Job stats" not in done.stdout
-    assert not (fresh.folder / "data").exists()
+    assert not (fresh.folder / "data/simulated").exists()
 
 
 def test_an_image_folder_must_be_named(fresh, root):

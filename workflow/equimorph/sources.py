@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = "equimorph"
-# Rooms whose modules are found by the name that a config gives, at run time: one file per name. An
-# import statement would tie every job to all of them.
+# Packages whose modules are found by the name that a config gives, at run time: one file per name.
+# An import statement would tie every job to all of them.
 ARCHITECTURES = f"{PACKAGE}.models.architectures"
 LOSSES = f"{PACKAGE}.training.losses"
 DEGRADATIONS = f"{PACKAGE}.robustness.degradations"
-# What shows how a job gets on, and changes no result.
+# These show the progress of a job and change no result.
 OBSERVERS = (f"{PACKAGE}.tracking", f"{PACKAGE}.progress")
 
 

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -13,9 +14,8 @@ from snakemake.settings.types import DeploymentMethod
 
 from equimorph.study.config import check_config
 from equimorph.data.classes import GALAXY10_COUNTS
-from equimorph.data.manifest import folder_digest, read_manifest
+from equimorph.data.manifest import folder_digest, image_folder, read_manifest
 from equimorph.errors import InputError
-from equimorph.lineage.ledger import Ledger
 from equimorph.study.models import resolve
 from equimorph.provenance import digest
 from equimorph.study.scale import scaled
@@ -86,6 +86,11 @@ WORK = f"work/{SOURCE}"
 RESULTS = f"results/{STUDY}"
 # What networks see, and all that is made from it.
 IMAGES = f"{WORK}/{'starless' if config['data']['stars']['remove'] else 'images'}.npy"
+STARS_REMOVED = (
+    f"--stars-removed {config['data']['stars']['seed']}"
+    if config["data"]["stars"]["remove"]
+    else ""
+)
 STUDY_WORK = f"work/{STUDY}"
 # The test images under every condition.
 CONDITION_IMAGES = [f"{STUDY_WORK}/conditions/{name}.npy" for name in CONDITIONS]
@@ -101,35 +106,12 @@ def advise_images_first():
     here = any(Path(RESULTS).glob("models/*/*/model.safetensors"))
     missing = [path for path in (IMAGES, *CONDITION_IMAGES) if not Path(path).exists()]
     if workflow.is_main_process and here and missing:
-        if "images" not in workflow.dag_settings.targets:
+        if "images" not in sys.argv:  # Snakemake itself knows its targets later
             logger.info(
                 f"{missing[0]} is not here, as in a clone. `snakemake images --cores all` first "
                 "makes the images alone; without it, an edit may plan trainings that it does not "
                 "need."
             )
-
-
-LEDGER = Ledger(Path(), STUDY)
-
-
-def give_back_records():
-    """Give Snakemake the records that came with the results, in a clone or from another branch."""
-    if workflow.is_main_process:
-        try:
-            LEDGER.give_back()
-        except InputError as error:
-            raise WorkflowError(str(error)) from None
-
-
-def close_ledger():
-    """Write the records of this run down where they travel with the results."""
-    try:
-        LEDGER.close(SOURCE)
-    except InputError as error:
-        logger.warning(f"{LEDGER.path} is not written: {error}")
-
-
-give_back_records()
 
 
 def split_name():
@@ -151,7 +133,7 @@ def one_of(names):
 
 
 def code(script, env):
-    """What every rule depends on: its script, the modules it imports, its environment's files.
+    """The inputs that all rules have: script, the modules it imports, its environment's files.
 
     An edit of one of them re-runs the rule.
     """
@@ -210,21 +192,18 @@ def condition_json(wildcards):
     return as_json(config["conditions"].get(wildcards.condition, {"kind": "none"}))
 
 
-def image_folder():
+def own_images():
     """The folder of the data source `images`."""
-    folder = config["data"]["images"]["folder"] or os.getenv("EQUIMORPH_REAL_DATA")
-    if not folder:
-        raise WorkflowError(
-            "data.images.folder is not set, nor the environment variable EQUIMORPH_REAL_DATA: "
-            "name a folder with manifest.csv (path, label, optionally class_name, ra, dec, sha256)."
-        )
-    return Path(folder).expanduser()
+    try:
+        return image_folder(config["data"]["images"]["folder"])
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def check_folder():
     """Stop before any job, also under -n, if the manifest of the image folder is wrong."""
     try:
-        read_manifest(image_folder(), CLASSES).check()
+        read_manifest(own_images(), CLASSES).check()
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -233,7 +212,7 @@ def check_folder():
 def read_folder():
     """The digest of the image folder, wherever it lies: what the manifest says, and the images."""
     try:
-        return folder_digest(image_folder(), CLASSES)
+        return folder_digest(own_images(), CLASSES)
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -246,7 +225,7 @@ def image_digest(wildcards):
 if SOURCE == "images":
     check_folder()
     # The job finds the folder here: as an input, its place would be part of the provenance.
-    os.environ.update(EQUIMORPH_REAL_DATA=str(image_folder()))
+    os.environ.update(EQUIMORPH_REAL_DATA=str(own_images()))
 
 
 def expected_raw():
@@ -276,17 +255,6 @@ def search_figures():
     """
     paths = [f"{RESULTS}/figures/search_{name}.svg" for name in ("history", "slices")]
     return [path for path in paths if Path(path).is_file()]
-
-
-def announced(dag):
-    """What a run has made that one opens next, a line each; nothing that lay there before."""
-    made = {str(path) for job in dag.finished_jobs for path in job.output}
-    landmarks = {
-        SPLIT_CSV: f"Data: {DATA}",
-        f"{RESULTS}/search/best.yaml": f"Search: {RESULTS}/search",
-        f"{RESULTS}/report.html": f"Report: {RESULTS}/report.html",
-    }
-    return [line for path, line in landmarks.items() if path in made]
 
 
 # The captions serve Snakemake's report and ours.

@@ -17,23 +17,27 @@ DATA_FILES = [
 ]
 
 
-rule download:
-    input:
-        **code("data/download.py", COMPUTE_ENV),
-    output:
-        raw="data/galaxy10/raw.h5",
-    log:
-        f"{LOGS}/download.log",
-    conda:
-        "../../envs/compute.yaml"
-    params:
-        mirrors=config["data"]["galaxy10"]["mirrors"],
-        sha256=config["data"]["galaxy10"]["sha256"],
-    message:
-        "Download Galaxy10 DECaLS (2.54 GB) and check its SHA-256."
-    shell:
-        "python {input.script} --mirrors {params.mirrors:q} --sha256 {params.sha256:q}"
-        " --output {output.raw} 2>&1 | tee {log}"
+# Only where it is missing: Snakemake deletes a job's outputs before it runs, and what somebody has put
+# there, or what took hours to come, is no job's to delete. verify checks its digest.
+if not Path("data/galaxy10/raw.h5").exists():
+
+    rule download:
+        input:
+            **code("data/download.py", COMPUTE_ENV),
+        output:
+            raw="data/galaxy10/raw.h5",
+        log:
+            f"{LOGS}/download.log",
+        conda:
+            "../../envs/compute.yaml"
+        params:
+            mirrors=config["data"]["galaxy10"]["mirrors"],
+            sha256=config["data"]["galaxy10"]["sha256"],
+        message:
+            "Download Galaxy10 DECaLS (2.54 GB) and check its SHA-256."
+        shell:
+            "python {input.script} --mirrors {params.mirrors:q} --sha256 {params.sha256:q}"
+            " --output {output.raw} 2>&1 | tee {log}"
 
 
 rule simulate:

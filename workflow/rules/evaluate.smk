@@ -28,10 +28,11 @@ rule predict:
         gpu=GPU,
     params:
         device=config["train"]["device"],
+        stars_removed=STARS_REMOVED,
     message:
         "Predict the test images with {wildcards.model}, seed {wildcards.seed}."
     shell:
-        "python {input.script} --model {input.model} --split {input.split}"
+        "python {input.script} --model {input.model} --split {input.split} {params.stars_removed}"
         " --device {params.device} --threads {threads}"
         " --conditions {input.conditions} --output {output.logits} 2>&1 | tee {log}"
 
@@ -57,11 +58,12 @@ rule equivariance:
         images=config["evaluate"]["angle_images"],
         seed=config["evaluate"]["seed"],
         device=config["train"]["device"],
+        stars_removed=STARS_REMOVED,
     message:
-        "Turn test images and see how {wildcards.model}, seed {wildcards.seed}, follows."
+        "Rotate test images and see how {wildcards.model}, seed {wildcards.seed}, responds."
     shell:
         "python {input.script} --model {input.model} --images {input.images} --split {input.split}"
-        " --step {params.step} --at-most {params.images} --seed {params.seed}"
+        " --step {params.step} --at-most {params.images} --seed {params.seed} {params.stars_removed}"
         " --device {params.device} --threads {threads} --output {output.errors} 2>&1 | tee {log}"
 
 

@@ -9,6 +9,7 @@ rule train:
         architecture=architecture,
         loss=loss,
         images=IMAGES,
+        catalogue=f"{DATA}/catalogue.csv",
         verified=f"{DATA}/verified.json",
         split=SPLIT_CSV,
         split_json=SPLIT_JSON,
@@ -32,11 +33,13 @@ rule train:
         launcher=shared_by(WORLD_SIZE),
         threads=config["train"]["threads"],
         device=config["train"]["device"],
+        stars_removed=STARS_REMOVED,
         resume=f"work/resume/{STUDY}/{{model}}-seed-{{seed}}.pt",
     message:
         "Train {wildcards.model} with seed {wildcards.seed}."
     shell:
-        "{params.launcher} {input.script} --images {input.images} --verified-json {input.verified}"
+        "{params.launcher} {input.script} --images {input.images} {params.stars_removed}"
+        " --catalogue {input.catalogue} --verified-json {input.verified}"
         " --split {input.split} --split-json {input.split_json} --model {wildcards.model} --seed {wildcards.seed}"
         " --specification {params.specification:q} --recipe {params.recipe:q}"
         " --class-names {params.class_names:q} --device {params.device} --threads {params.threads}"

@@ -12,6 +12,7 @@ from equimorph.models.checkpoint import learned_state, save_checkpoint
 from equimorph.models.initialisation import initialise
 from equimorph.models.registry import build
 from equimorph.study.models import resolve
+from tests.unit.networks import checkpoint_metadata
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def study(tmp_path, network_defaults):
     for seed in (0, 1):
         network = build(specification, 2)
         initialise(network, torch.Generator().manual_seed(seed))
-        metadata = {"specification": specification, "classes": ["round", "long"], "model": "C4"}
+        metadata = checkpoint_metadata(specification, ["round", "long"], seed=seed)
         path = folder / f"models/C4/seed-{seed}/model.safetensors"
         save_checkpoint(path, learned_state(network), metadata)
     choice = {"validation_choice": {"best_equivariant": "C4"}}

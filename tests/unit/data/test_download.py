@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from equimorph.data import download as download_module
 from equimorph.data.download import BLOCK_BYTES, FileFormat, download
 from equimorph.errors import InputError
 from tests.conftest import ROOT
@@ -275,15 +277,100 @@ def test_error_names_mirrors_place_and_digest(target):
 
 def test_space_is_checked_before_any_request(target):
     server = Server()
-    with pytest.raises(InputError, match=r"999999\d+ more bytes are needed for file.h5"):
+    with pytest.raises(InputError, match="would have 999999999999999999 bytes; allowed are"):
         fetch(server, to=target, size=10**18 - 1)
     assert server.ranges == []
 
 
-def test_space_is_checked_against_the_announced_length(target):
-    server = Server(length=10**18)
-    with pytest.raises(InputError, match=f"{10**18} more bytes"):
-        fetch(server, to=target)
+def test_space_is_checked_against_the_announced_length(target, monkeypatch):
+    monkeypatch.setattr(download_module, "LARGEST_BYTES", 10**18)
+    large, good = Server(length=10**17), Server()
+    with pytest.raises(
+        InputError, match=rf"{10**17} more bytes are needed for file.h5, \d+ are free"
+    ):
+        fetch(large, to=target)
+    assert os.listdir(target.parent) == []
+    fetch(large_again := Server(length=10**17), good, to=target)
+    assert_complete(target)
+    assert len(large.ranges) == len(large_again.ranges) == 1
+
+
+# One bad mirror must not stop the good one.
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Length": str(10**18)},
+        {"Content-Length": "9" * 4000},
+        {"Content-Length": "-1"},
+        {"Content-Length": "٣٠٠٠٠٠"},
+        {"Content-Length": "12, 13"},
+        {"Content-Length": ""},
+        {"Transfer-Encoding": "chunked"},
+        {"Content-Encoding": "gzip"},
+        {"Content-Range": "bytes 0-0/0"},
+    ],
+    ids=str,
+)
+def test_absurd_headers_go_to_the_next_mirror(target, headers):
+    headers = {key: value.encode().decode("latin-1") for key, value in headers.items()}
+    bad, good = Server(flipped(CONTENT), headers=headers), Server()
+    fetch(bad, good, to=target, retries=1)
+    assert_complete(target)
+    assert good.ranges
+
+
+@pytest.mark.parametrize(
+    "content_range", ["bytes 1000-1/" + "9" * 5000, "bytes " + "1" * 5000 + "-2/3", "none", ""]
+)
+def test_absurd_ranges_go_to_the_next_mirror(target, part, content_range):
+    part.write_bytes(CONTENT[:1000])
+    bad = Server(flipped(CONTENT), headers={"Content-Range": content_range}, shift=500)
+    fetch(bad, Server(), to=target, retries=1)
+    assert_complete(target)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "",  # to itself
+        "http://",
+        "http://[::1",
+        "http://a..b.example/",
+        "http://" + "a" * 300 + ".example/",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:port/",
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/file.h5",
+        "\u20ac//:",
+        "/elsewhere",
+    ],
+)
+def test_broken_redirects_go_to_the_next_mirror(target, place):
+    place = place.encode().decode("latin-1")
+    bad, good = Server(redirect=place), Server()
+    fetch(bad, good, to=target, retries=0)
+    assert_complete(target)
+    assert good.ranges == [None]
+
+
+def test_a_body_without_an_end_or_a_length_is_bounded(target, monkeypatch):
+    monkeypatch.setattr(download_module, "LARGEST_BYTES", 10**6)
+    bad, good = Server(sends_length=False, repeats=100), Server()
+    with pytest.raises(InputError, match="sends more than 1000000 bytes, which are allowed"):
+        fetch(bad, to=target)
+    assert os.listdir(target.parent) == []
+    fetch(Server(sends_length=False, repeats=100), good, to=target)
+    assert_complete(target)
+    assert (len(bad.ranges), good.ranges) == (1, [None])
+
+
+def test_a_body_without_a_length_takes_at_most_half_of_the_free_disk(target, monkeypatch):
+    usage = shutil.disk_usage(target.parents[1])._replace(free=500_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(InputError, match="sends more than 250000 bytes"):
+        fetch(Server(sends_length=False), to=target)
     assert os.listdir(target.parent) == []
 
 

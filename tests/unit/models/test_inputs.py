@@ -10,7 +10,6 @@ from equimorph.evaluation.equivariance import measure_equivariance
 from equimorph.groups.names import parse_group
 from equimorph.models.architectures.cbfocal_cnn import CBFocalCNN
 from equimorph.models.asymmetry import asymmetry
-from equimorph.models.checkpoint import load_checkpoint
 from equimorph.models.counting import count_macs, peak_activation_memory
 from equimorph.models.export import export
 from equimorph.models.initialisation import initialise
@@ -18,6 +17,7 @@ from equimorph.models.inputs import black_inputs, measured
 from equimorph.models.orbit import OrbitAverage
 from equimorph.models.prediction import predict_logits
 from equimorph.models.registry import build
+from equimorph.models.trained import load_checkpoint
 from equimorph.search.trial import Trainer
 from equimorph.study.models import resolve
 from equimorph.study.search_space import single_study, training_part

@@ -15,7 +15,6 @@ from equimorph.models.architectures.gcnn import GCNN
 from equimorph.models.checkpoint import (
     FORMAT,
     learned_state,
-    load_checkpoint,
     load_learned_state,
     pack,
     save_checkpoint,
@@ -24,10 +23,12 @@ from equimorph.models.checkpoint import (
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.head import circular_mask, escnn_mask
 from equimorph.models.initialisation import initialise
-from equimorph.models.matching import base_trunk, gcnn_trunk
+from equimorph.models.matching import gcnn_trunk
 from equimorph.models.registry import build
+from equimorph.models.trained import load_checkpoint
 from equimorph.models.trunk import (
     Trunk,
+    base_trunk,
     exact_sizes,
     head_parameters,
     plain_sizes,
@@ -37,6 +38,7 @@ from equimorph.models.trunk import (
 )
 from equimorph.steerable.convolution import SteerableConv, he_standard_deviations, plane
 from equimorph.study.models import resolve
+from tests.unit.networks import checkpoint_metadata
 
 
 def images(size, count=4, seed=0):
@@ -191,7 +193,7 @@ def test_checkpoint_round_trip(name, network_defaults, tmp_path):
     network.train()
     network(images(65))  # moves the running statistics
     state = learned_state(network)
-    metadata = {"specification": specification, "classes": list("abcdefghij"), "model": name}
+    metadata = checkpoint_metadata(specification, "abcdefghij", model=name)
     save_checkpoint(tmp_path / "model.safetensors", state, metadata)
     loaded = load_checkpoint(tmp_path / "model.safetensors")
     (prepared,) = loaded.prepare(np.zeros((2, 70, 70, 3), np.uint8))

@@ -23,6 +23,7 @@ CLASSES = ["Round", "Cigar <b>& co</b>", "Spiral"]
 MODELS = {"CNN": (None, 1), "C4": ("C4", 4), "D4": ("D4", 8)}
 CONDITIONS = ["clean", "rotated", "noise-50"]
 SEEDS = [0, 1]
+TEMPLATE = "workflow/report/report.html.j2"
 SHA = "ab" * 32
 VOID = {"meta", "img", "link", "br", "hr", "input"}
 
@@ -223,7 +224,7 @@ def report(folder, root, **replaced):
             *["--config", json.dumps(config)],
             *["--figures", *paths(folder, "figures/*")],
             *["--captions", str(replaced.get("captions", root / "workflow/report"))],
-            *["--template", str(root / "workflow/report/report.html.j2")],
+            *["--template", str(replaced.get("template", root / TEMPLATE))],
             *["--output", f"{folder}/report.html"],
         ]
     )
@@ -366,9 +367,11 @@ def test_everything_printed_is_escaped(study, root):
     assert "<script>alert('note')</script> & more" in " ".join(page.text)
 
 
-def test_unknown_figures_and_missing_captions_are_refused(study, root, tmp_path):
-    with pytest.raises(InputError, match="not a figure of the report"):
-        embed_figures([tmp_path / "unknown.svg"])
+def test_figures_without_a_place_or_a_caption_are_refused(study, root, tmp_path):
+    without = tmp_path / "report.html.j2"
+    without.write_text((root / TEMPLATE).read_text().replace('{{ figure("confusion") }}', ""))
+    with pytest.raises(InputError, match="no place for confusion: .* shows each figure by"):
+        report(study, root, template=without)
     with pytest.raises(InputError, match="must be one of"):
         embed_figures([tmp_path / "confusion.pdf"])
     with pytest.raises(InputError, match=r"no caption for accuracy_by_order, .*needs <name>\.rst"):

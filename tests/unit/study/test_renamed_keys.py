@@ -1,14 +1,11 @@
 """An old key of a config is answered by its full path and its new name."""
 
-import copy
-
 import pytest
-import yaml
 
 from equimorph.errors import InputError
 from equimorph.study.config import check_config
 from equimorph.study.renamed_keys import OF_A_CONDITION, OF_TRAIN
-from equimorph.study.yaml_files import merged, read_yaml
+from equimorph.study.yaml_files import merged
 
 NEW_NAMES = {
     "balancing": "sampler",
@@ -20,16 +17,6 @@ NEW_NAMES = {
     "schedule.stretch": "schedule.T_mult",
     "schedule.watch": "schedule.monitor",
 }
-
-
-@pytest.fixture(scope="module")
-def schema(root):
-    return yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
-
-
-@pytest.fixture
-def config(root):
-    return copy.deepcopy(read_yaml(root / "config.yaml"))
 
 
 def message(config, schema, overlay):

@@ -1,38 +1,37 @@
 """A shrunken study keeps its models and rules; everything is smaller, down to what works."""
 
-import copy
-
 import pytest
-import yaml
+import torch
 
+from equimorph.models.head import circular_mask
 from equimorph.models.initialisation import initialise
 from equimorph.models.matching import gcnn_trunk
 from equimorph.models.registry import build
 from equimorph.seeds import WEIGHTS, stream
 from equimorph.study.config import check_config
 from equimorph.study.models import resolve
-from equimorph.study.published_models import PUBLISHED
+from equimorph.study.published_models import PUBLISHED, published_size
 from equimorph.study.scale import scaled
 from equimorph.study.yaml_files import merged, read_yaml
+from tests.conftest import ROOT
+from tests.unit.networks import random_images
 
 PRESETS = ["galaxy10", "images", "pandya2023", "cbfocal-ecnn", "deepcnn5", "cnn-vs-vit"]
 
 
-def study(root, preset=None, **changes):
-    config = copy.deepcopy(read_yaml(root / "config.yaml"))
+def study(config, preset=None, **changes):
     if preset:
-        config = merged(config, read_yaml(root / f"workflow/presets/{preset}.yaml"))
+        config = merged(config, read_yaml(ROOT / f"workflow/presets/{preset}.yaml"))
     return {**config, **changes}
 
 
-def test_scale_1_changes_nothing(root):
-    assert scaled(study(root)) == study(root)
+def test_scale_1_changes_nothing(config):
+    assert scaled(study(config)) == study(config)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_presets_are_good_and_can_be_shrunk(root, preset):
-    schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
-    full = study(root, preset, scale=0.01)
+def test_presets_are_good_and_can_be_shrunk(config, schema, preset):
+    full = study(config, preset, scale=0.01)
     check_config(full, schema)
     small = scaled(full)
     assert small["train"]["models"] == full["train"]["models"]
@@ -47,10 +46,9 @@ def test_presets_are_good_and_can_be_shrunk(root, preset):
 
 @pytest.mark.parametrize("scale", [0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 0.99])
 @pytest.mark.parametrize("preset", [None, *PRESETS])
-def test_every_preset_can_be_shrunk_to_any_scale(root, preset, scale):
+def test_every_preset_can_be_shrunk_to_any_scale(config, schema, preset, scale):
     """Each network has a size, and is matched where it can be: no job learns that it cannot."""
-    schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
-    full = study(root, preset, scale=scale)
+    full = study(config, preset, scale=scale)
     check_config(full, schema)
     small = scaled(full)
     for name in small["train"]["models"]:
@@ -59,17 +57,17 @@ def test_every_preset_can_be_shrunk_to_any_scale(root, preset, scale):
             assert gcnn_trunk(specification, 10).fields
 
 
-def test_a_network_keeps_its_matching_where_it_is_wide_enough(root):
+def test_a_network_keeps_its_matching_where_it_is_wide_enough(config):
     matches = {}
     for scale in (0.01, 0.9):
-        small = scaled(study(root, scale=scale))
+        small = scaled(study(config, scale=scale))
         matches[scale] = resolve("D8", small["models"], small["network"])["match"]
     assert matches == {0.01: "fields", 0.9: "macs"}
 
 
-def test_tokens_and_heads_stay_where_patches_shrink(root):
+def test_tokens_and_heads_stay_where_patches_shrink(config):
     models = {"T": {"architecture": "vit", "patch": 13, "dim": 64, "heads": 4, "mlp": 100}}
-    config = study(root, scale=0.5, models=models)
+    config = study(config, scale=0.5, models=models)
     config["train"]["models"] = ["T"]
     small = scaled(config)
     after = resolve("T", small["models"], small["network"])
@@ -78,11 +76,17 @@ def test_tokens_and_heads_stay_where_patches_shrink(root):
 
 
 @pytest.mark.parametrize("name", [name for name in PUBLISHED if "ResNet26" not in name])
-def test_every_network_of_the_catalogue_is_built_from_its_name(root, name):
-    config = study(root, scale=0.01)
-    config["train"]["models"] = [name]
-    config["network"]["match"] = "fields"
+def test_every_network_of_the_catalogue_is_built_from_its_name(config, name):
+    config["scale"], config["train"]["models"] = 0.01, [name]
+    config["network"] |= {"match": "fields", "input_size": published_size(name)}
     small = scaled(config)
-    network = build(resolve(name, small["models"], small["network"]), 10)
+    specification = resolve(name, small["models"], small["network"])
+    network = build(specification, 10).eval()
     initialise(network, stream(0, WEIGHTS))
     assert all(parameter.isfinite().all() for parameter in network.parameters())
+    images = random_images(specification["input_size"])
+    images[1] = images[0].where(circular_mask(len(images[0, 0])) > 0, 0)
+    with torch.no_grad():
+        asymmetry = [torch.zeros(2, 1)] if specification.get("asymmetry") else []
+        logits = network(images, *asymmetry)
+    torch.testing.assert_close(logits[0], logits[1])  # no network sees the corners

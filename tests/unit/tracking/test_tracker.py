@@ -14,18 +14,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from equimorph.errors import InputError
 from equimorph.io import read_json, write_json, write_text
-from equimorph.models.checkpoint import load_checkpoint, save_checkpoint
+from equimorph.models.checkpoint import save_checkpoint
 from equimorph.models.initialisation import initialise
 from equimorph.models.prediction import predict_logits
 from equimorph.models.registry import build
+from equimorph.models.trained import load_checkpoint
 from equimorph.provenance import digest
 from equimorph.study.config import check_config
 from equimorph.study.models import resolve
-from equimorph.study.yaml_files import merged, read_yaml
+from equimorph.study.yaml_files import merged
 from equimorph.tracking.open import open_tracker
 from equimorph.tracking.tracker import flatten
 from equimorph.training.augment import Augmentation
@@ -33,6 +33,7 @@ from equimorph.training.loop import Labelled, train
 from equimorph.training.recipe import Recipe
 from tests.conftest import ROOT
 from tests.jobs import TRUNK
+from tests.unit.networks import checkpoint_metadata
 
 CLASSES = ["Bright", "Dark"]
 SIZE = TRUNK["input_size"]
@@ -44,8 +45,8 @@ NETWORK_EVENTS = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"
 def values(**changes):
     """What a training depends on, as the training script collects it."""
     recipe = {"epochs": EPOCHS, "learning_rate": 0.01, "schedule": {"kind": "constant"}}
-    job = {"specification": SPECIFICATION, "recipe": recipe, "seed": 0, "split_sha256": "5a" * 32}
-    return {**job, "classes": CLASSES, **changes}
+    described = checkpoint_metadata(SPECIFICATION, CLASSES)
+    return {**described, "recipe": recipe, "seed": 0, "split_sha256": "5a" * 32, **changes}
 
 
 def track(folder, job, resumed=False, **settings):
@@ -60,6 +61,10 @@ def images(count, seed):
     labels = torch.arange(count) % 2
     noise = torch.randint(0, 90, (count, 3, SIZE, SIZE), generator=generator, dtype=torch.uint8)
     return Labelled(noise + 60 * (1 - labels.to(torch.uint8))[:, None, None, None], labels)
+
+
+def whole_images(count, seed):
+    return np.random.default_rng(seed).integers(0, 256, (count, 41, 41, 3), dtype=np.uint8)
 
 
 def run_training(folder, tracker, job, epochs=EPOCHS, report=lambda row: None):
@@ -230,18 +235,24 @@ def test_parameters_measures_and_files_are_recorded(tracked):
 def test_the_registered_model_gives_the_logits_of_ours(tracked):
     from equimorph.tracking.mlflow import mlflow
 
-    batch = images(6, 2).images
-    expected = predict_logits(load_checkpoint(tracked.files[0]).network, batch)
+    batch = whole_images(6, 2)
+    checkpoint = load_checkpoint(tracked.files[0])
+    expected = predict_logits(checkpoint.network, *checkpoint.prepare(batch))
     mlflow.set_tracking_uri(f"sqlite:///{tracked.folder}/mlflow.db")
     model = mlflow.pyfunc.load_model("models:/demo-CNN@production")
-    assert np.array_equal(model.predict(batch.numpy()), expected.numpy())
-    shares = model.predict(batch.numpy(), params={"output": "probabilities"})
+    assert np.array_equal(model.predict(batch), expected.numpy())
+    shares = model.predict(batch, params={"output": "probabilities"})
     np.testing.assert_allclose(shares, expected.softmax(1).numpy(), rtol=1e-6)
     assert model.metadata.metadata["classes"] == CLASSES
     with pytest.raises(mlflow.exceptions.MlflowException, match="shape"):
-        model.predict(batch.numpy()[:, :, :-1])
+        model.predict(batch[..., :-1])
     with pytest.raises(ValueError, match="output 'labels': allowed are logits, probabilities"):
-        model.predict(batch.numpy(), params={"output": "labels"})
+        model.predict(batch, params={"output": "labels"})
+    wide = np.pad(batch, ((0, 0), (20, 20), (20, 20), (0, 0)))  # the same scale, a larger field
+    scale = {"pixel_scale": 65 / 41}
+    assert np.array_equal(model.predict(wide, params=scale), expected.numpy())
+    with pytest.raises(InputError, match="was trained on 65.0 arcsec"):
+        model.predict(batch[:, 5:-5, 5:-5], params=scale)
 
 
 def test_the_model_brings_its_code_and_holds_no_pickle(tracked, tmp_path):
@@ -250,8 +261,8 @@ def test_the_model_brings_its_code_and_holds_no_pickle(tracked, tmp_path):
     suffixes = {path.suffix for path in Path(place).rglob("*") if path.is_file()}
     assert suffixes <= {".py", ".yaml", ".txt", ".safetensors", ""}
     assert [p.name for p in Path(place).iterdir() if not p.suffix and p.is_file()] == ["MLmodel"]
-    batch = images(3, 3).images
-    np.save(tmp_path / "images.npy", batch.numpy())
+    batch = whole_images(3, 3)
+    np.save(tmp_path / "images.npy", batch)
     code = (
         "import sys, numpy, mlflow\n"
         "model = mlflow.pyfunc.load_model(sys.argv[1])\n"
@@ -273,7 +284,8 @@ def test_the_model_brings_its_code_and_holds_no_pickle(tracked, tmp_path):
         check=True,
     )
     assert Path(done.stdout.split()[-1]).is_relative_to(place)
-    expected = predict_logits(load_checkpoint(tracked.files[0]).network, batch)
+    checkpoint = load_checkpoint(tracked.files[0])
+    expected = predict_logits(checkpoint.network, *checkpoint.prepare(batch))
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), expected, rtol=1e-5, atol=1e-6)
 
 
@@ -359,9 +371,7 @@ def test_unknown_settings_are_named(tmp_path):
         ("wandb", True, r"track: unknown key wandb; allowed are mlflow, tensorboard"),
     ],
 )
-def test_the_config_says_what_is_allowed(root, key, value, message):
-    config = read_yaml(root / "config.yaml")
-    schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text())
+def test_the_config_says_what_is_allowed(config, schema, key, value, message):
     assert config["track"] == {"tensorboard": False, "mlflow": None}
     on = {"tensorboard": True, "mlflow": "sqlite:///work/tracking/mlflow.db"}
     check_config(merged(config, {"track": on}), schema)

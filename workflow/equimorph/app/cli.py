@@ -27,7 +27,9 @@ def _score(arguments: argparse.Namespace) -> None:
 
     model = arguments.model or chosen_model(arguments.study)
     files = model_files(arguments.study, model)
-    result = score(files, arguments.folder, arguments.bootstrap, arguments.seed)
+    result = score(
+        files, arguments.folder, arguments.bootstrap, arguments.seed, arguments.pixel_scale
+    )
     if arguments.output:
         write_json(arguments.output, {"study": arguments.study, "model": model, **result})
     print(as_text(model, result))
@@ -98,6 +100,12 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--model", help="default: the best equivariant model on validation")
     score.add_argument("--bootstrap", type=int, default=2000, help="resamples, default 2000")
     score.add_argument("--seed", type=int, default=0, help="seed of the resamples")
+    score.add_argument(
+        "--pixel-scale",
+        type=float,
+        metavar="ARCSEC",
+        help="arcsec per px of the images; default: they show the field of the training images",
+    )
     score.add_argument("--output", help="write the result as JSON, too")
     score.set_defaults(command=_score)
     describe = commands.add_parser(

@@ -10,8 +10,8 @@ from equimorph.errors import InputError
 from equimorph.evaluation.predictions import Predictions
 from equimorph.evaluation.summary import summarise_condition
 from equimorph.io import read_json
-from equimorph.models.checkpoint import load_checkpoint
 from equimorph.models.prediction import predict_logits
+from equimorph.models.trained import load_checkpoint
 
 
 def chosen_model(study: str | Path) -> str:
@@ -40,25 +40,44 @@ def model_files(study: str | Path, model: str) -> dict[int, Path]:
     return dict(sorted(files.items()))
 
 
-def score(files: dict[int, Path], folder: str | Path, draws: int, seed: int) -> dict[str, Any]:
+def score(
+    files: dict[int, Path],
+    folder: str | Path,
+    draws: int,
+    seed: int,
+    pixel_scale: float | None = None,
+) -> dict[str, Any]:
     """Predict every image of a folder with each seed's network and summarise.
 
     Args:
         files: weights by seed, all of one model.
         folder: holds the images and manifest.csv, labelled with the model's classes.
         draws: bootstrap resamples of the images and seeds.
-        seed: of the resampling.
+        seed: seed of the resampling.
+        pixel_scale: arcsec per pixel of the images; None where they show the field that the
+            training images show.
 
     Returns:
         What `summarise_condition` returns, and `classes`, `images`, `seeds`.
+
+    Raises:
+        InputError: the seeds' networks are not alike, or the images do not suit them.
     """
     checkpoints = {key: load_checkpoint(path) for key, path in files.items()}
-    classes = next(iter(checkpoints.values())).classes
+    first, *others = checkpoints.values()
+    for path, other in zip([*files.values()][1:], others, strict=True):
+        if not first.is_like(other):
+            raise InputError(
+                f"{path}: its network, classes or preparation of images is not that of "
+                f"{next(iter(files.values()))}; allowed are seeds of one training."
+            )
+    classes = first.classes
     raw = import_images(folder, classes)
+    inputs = first.prepare(raw.images, pixel_scale)
     index, label = np.arange(len(raw.labels)), np.asarray(raw.labels, dtype=np.int64)
     predictions = {}
     for key, checkpoint in checkpoints.items():
-        logits = predict_logits(checkpoint.network, *checkpoint.prepare(raw.images))
+        logits = predict_logits(checkpoint.network, *inputs)
         predictions[key] = Predictions(index, label, logits.numpy())
     summary = summarise_condition(predictions, classes, draws, np.random.default_rng(seed))
     return {"images": len(label), "seeds": list(files), "classes": classes, **summary}

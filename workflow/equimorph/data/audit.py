@@ -24,7 +24,7 @@ def audit(
     """Count what may leak between subsets or contradict itself.
 
     Args:
-        catalogue: from `read_catalogue`.
+        catalogue: the table that `read_catalogue` returns.
         n_classes: number of classes; each label 0 … n_classes - 1 must occur.
         radius_arcsec: galaxies this close are in one another's image.
         lookalikes: (P, 2) row numbers of pairs that are one image.
@@ -140,7 +140,7 @@ def _warnings(report: dict[str, Any], radius_arcsec: float) -> list[str]:
         ),
         (
             alike["pairs"],
-            f"{alike['pairs']} pairs are one image, also where it is turned, mirrored or "
+            f"{alike['pairs']} pairs are one image, also where it is rotated, reflected or "
             f"recompressed; {alike['conflicting']} of them carry two different labels.",
         ),
         (len(blank), f"{len(blank)} images are blank: rows {', '.join(map(str, blank))}."),

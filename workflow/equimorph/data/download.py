@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from equimorph.errors import InputError
 from equimorph.io import sha256_of
@@ -19,6 +20,8 @@ from equimorph.progress import progress
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 BLOCK_BYTES = 2**16  # a connection that breaks loses at most one block
 SHORTEST_DIGEST = 8  # hexadecimal digits; as many as torchvision's file names carry
+# No file that is fetched here has more: Galaxy10 has 2.5 GB.
+LARGEST_BYTES = 2**35
 # Answers that a later attempt may not get again; 5xx are added to these.
 TRANSIENT_STATUS = (408, 425, 429)
 
@@ -28,7 +31,7 @@ class FileFormat:
     """How a file of the wanted kind begins, to tell it from an error page at the first bytes.
 
     Attributes:
-        name: for messages.
+        name: what messages call the format.
         signatures: the file begins with one of these.
     """
 
@@ -65,9 +68,10 @@ def download(
 
     Args:
         mirrors: URLs of the same file, tried in this order.
-        destination: where the file goes.
+        destination: path of the file.
         sha256: hexadecimal digest of the file, in either case, or its first digits (at least 8).
-        size: bytes of the file, if known; else the server's word is taken.
+        size: bytes of the file. None takes the length that the server gives, up to LARGEST_BYTES
+            and the free disk; where it gives none, the file may fill half of the free disk.
         file_format: what the file must begin with.
         retries: further attempts per mirror after a broken connection or a server's hiccup.
         backoff: seconds before the first retry, doubled for each further one.
@@ -94,8 +98,8 @@ def download(
             return
         if size is not None and _held(part) >= size:
             part.unlink()
-    if size is not None:
-        _check_space(part, size)
+    if size is not None and (reason := _no_room(part, size)):
+        raise InputError(f"{part.parent}: {reason}.")
     failures = []
     for url in mirrors:
         try:
@@ -111,10 +115,8 @@ def download(
             [
                 f"{destination}: no mirror gave the file.",
                 *failures,
-                # Snakemake deletes a rule's output before it runs the rule; the part stays.
-                f"Download it by hand, for instance from {mirrors[0]}, and put it at",
-                f"  {part}",
-                f"where the next run checks it. Its sha256 must {words} {sha256}",
+                f"Download it by hand, for instance from {mirrors[0]}, and put it there;",
+                f"the next run checks it. Its sha256 must {words} {sha256}",
             ]
         )
     )
@@ -171,19 +173,20 @@ def _fetch(
         headers["Range"] = f"bytes={held}-"
     try:
         response = requests.get(url, headers=headers, stream=True, timeout=timeout)
+    except (requests.TooManyRedirects, ValueError, HTTPError) as error:  # LocationParseError too
+        raise _MirrorError(f"not a usable URL, or leads to none ({error})") from error
     except requests.RequestException as error:
-        if isinstance(error, ValueError):
-            raise _MirrorError(f"not a usable URL ({error})") from error
         raise _AttemptError(f"no answer ({type(error).__name__})") from error
     with response:
         start, total = _read_headers(response, part, held)
         if None not in (size, total) and total != size:
             raise _MirrorError(f"serves {total} bytes, the file has {size}")
         total = size if total is None else total
-        if total is not None:
-            _check_space(part, total)
+        if total is not None and (reason := _no_room(part, total)):
+            raise _MirrorError(reason)
+        most = _most_unannounced(part) if total is None else total
         try:
-            _append(response, part, start, total, file_format)
+            _append(response, part, start, total, most, file_format)
         except requests.RequestException as error:
             raise _AttemptError(f"the connection broke at byte {_held(part)}") from error
         except OSError as error:
@@ -208,14 +211,18 @@ def _read_headers(response: requests.Response, part: Path, held: int) -> tuple[i
     if content_type.startswith("text/html"):
         raise _MirrorError("answers with a web page (text/html) instead of the file")
     if status == 200:  # the whole file, even where a range was asked for
-        length = response.headers.get("Content-Length", "")
-        return 0, int(length) if length.isdecimal() else None
+        return 0, _number(response.headers.get("Content-Length", ""))
     content_range = response.headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", content_range.strip())
-    if not match or int(match[1]) != held:
+    if not match or _number(match[1]) != held:
         part.unlink(missing_ok=True)  # so that the next attempt asks for the whole file
         raise _AttemptError(f"asked for bytes from {held} on, got Content-Range '{content_range}'")
-    return held, None if match[2] == "*" else int(match[2])
+    return held, _number(match[2])
+
+
+def _number(text: str) -> int | None:
+    """Return a length that a server names; None where it names none, or one of absurd length."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def _append(
@@ -223,9 +230,10 @@ def _append(
     part: Path,
     start: int,
     total: int | None,
+    most: int,
     file_format: FileFormat,
 ) -> None:
-    """Write the body to `part` from byte `start`, which is 0 or the end of `part`."""
+    """Write the body to `part` from byte `start`, which is 0 or the end of `part`, up to `most`."""
     blocks = response.iter_content(BLOCK_BYTES)
     first = next(blocks, b"")
     # Before the partial file is touched: a web page must not cost what has come so far.
@@ -241,8 +249,10 @@ def _append(
     ):
         for block in itertools.chain([first], blocks):
             position += len(block)
-            if total is not None and position > total:
-                raise _MirrorError(f"sends more than the file's {total} bytes")
+            if position > most:
+                if total is None:  # nobody knows what this is, and it must not fill the disk
+                    part.unlink()
+                raise _MirrorError(f"sends more than {most} bytes, which are allowed")
             file.write(block)
             bar.update(len(block))
 
@@ -252,10 +262,16 @@ def _held(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def _check_space(part: Path, total: int) -> None:
-    missing = total - _held(part)
-    free = shutil.disk_usage(part.parent).free
+def _no_room(part: Path, total: int) -> str | None:
+    """Return why a file of `total` bytes is too large, None where it is not."""
+    missing, free = total - _held(part), shutil.disk_usage(part.parent).free
+    if total > LARGEST_BYTES:
+        return f"would have {total} bytes; allowed are at most {LARGEST_BYTES}, and {free} are free"
     if missing > free:
-        raise InputError(
-            f"{part.parent}: {missing} more bytes are needed for {part.stem}, {free} are free."
-        )
+        return f"{missing} more bytes are needed for {part.stem}, {free} are free"
+    return None
+
+
+def _most_unannounced(part: Path) -> int:
+    """Return how many bytes a file may have whose length nobody has said: half of the free disk."""
+    return min(LARGEST_BYTES, _held(part) + shutil.disk_usage(part.parent).free // 2)

@@ -102,7 +102,7 @@ def open_raw(path: str | Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def about(path: str | Path, key: str) -> Iterator[None]:
-    """Let errors of the block, of whatever kind, be InputErrors that name the file and the key."""
+    """Turn any error of the block into an InputError that names the file and the key."""
     try:
         yield
     except InputError as error:

@@ -42,7 +42,10 @@ def verify(
         raise InputError(f"{path}: there is no such file.")
     digest = sha256_of(path)
     if sha256 is not None and digest != sha256.lower():
-        raise InputError(f"{path}: the sha256 is {digest}, it must be {sha256.lower()}.")
+        raise InputError(
+            f"{path}: the sha256 is {digest}, it must be {sha256.lower()}; where the file is moved "
+            "away, it is fetched."
+        )
     with open_raw(path) as file:
         for key in RAW_KEYS if sha256 is None else ():  # else it is known to the last byte
             with about(path, key):

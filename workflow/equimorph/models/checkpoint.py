@@ -1,57 +1,28 @@
-"""A trained network as one safetensors file that holds everything needed to use it."""
+"""A trained network as one safetensors file that holds everything needed to use it.
+
+`trained` reads it.
+"""
 
 import json
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load, save, save_file
+from safetensors.torch import save, save_file
 from torch import nn
 
-from equimorph.data.tensors import network_input
 from equimorph.errors import InputError
 from equimorph.io import atomic_path
-from equimorph.models.inputs import measured
-from equimorph.models.registry import build
 
-# 2: kernel bases have signs of their own; escnn's depend on the CPU, so 1 computes something else.
-# 3: the weights are packed.
-FORMAT = "equimorph-3"
-_PACKED = "packed"
-# Weights pack by 1.2; a file that claims more than this holds nothing of the kind.
+# 2: kernel bases have signs of their own, as escnn's depend on the CPU. 3: the weights are packed.
+# 4: it says how images are prepared.
+FORMAT = "equimorph-4"
+PACKED = "packed"
+# Weights pack by a factor of 1.2; a file that claims more than this holds no weights.
 _MAX_PACKING = 100
 _RUNNING = ("running_mean", "running_var", "num_batches_tracked")
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A network in evaluation form and what was stored with it.
-
-    Attributes:
-        network: takes what `prepare` returns, gives logits.
-        metadata: `model` (name), `specification`, `classes`, `seed`, `split_sha256`, ...
-    """
-
-    network: nn.Module
-    metadata: dict[str, Any]
-
-    def prepare(self, images: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """Return what the network takes of (N, W, W, 3) uint8 images, prepared as in training.
-
-        The first is (N, 3, size, size) uint8, cropped and resized.
-        """
-        specification = self.metadata["specification"]
-        pixels = network_input(images, specification["input_size"], specification["crop"])
-        return (pixels, *measured(self.network, images))
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of the logits."""
-        return self.metadata["classes"]
 
 
 def learned_state(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -99,14 +70,14 @@ def save_checkpoint(
     # One key: safetensors writes several in an order that changes from run to run.
     header = {FORMAT: json.dumps(metadata, sort_keys=True)}
     with atomic_path(path) as temporary:
-        save_file({_PACKED: packed}, temporary, metadata=header)
+        save_file({PACKED: packed}, temporary, metadata=header)
 
 
 def pack(content: bytes) -> bytes:
     """Pack a safetensors file: the first bytes of all float32 together, the second ones, and so on.
 
-    What a network has learned fills most bits of its weights, but not of their exponents: a sixth
-    of the bytes goes, half as much without the order.
+    Most bits of learned weights look random, but not those of their exponents: packing saves a
+    sixth of the bytes, and half as much if the bytes keep their order.
     """
     whole = len(content) // 4 * 4
     planes = np.frombuffer(content[:whole], np.uint8).reshape(-1, 4).T.tobytes()
@@ -128,31 +99,3 @@ def unpack(packed: bytes) -> bytes:
         raise ValueError("cut short, or packed more than weights can be")
     whole = len(content) // 4 * 4
     return np.frombuffer(content[:whole], np.uint8).reshape(4, -1).T.tobytes() + content[whole:]
-
-
-def load_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint and build its network in evaluation mode.
-
-    Raises:
-        InputError: the file is missing, damaged or not one of equimorph's.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            packed = file.get_tensor(_PACKED) if FORMAT in header else None
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error}).") from error
-    if packed is None:
-        raise InputError(f"{path}: not a model of equimorph (format {FORMAT} is expected).")
-    try:
-        state = load(unpack(packed.view(torch.uint8).numpy().tobytes()))
-    except (RuntimeError, SafetensorError, ValueError) as error:
-        raise InputError(f"{path}: its weights are damaged ({error}).") from error
-    try:
-        metadata = json.loads(header[FORMAT])
-        specification, classes = metadata["specification"], len(metadata["classes"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: its header is damaged ({error!r}).") from error
-    network = build(specification, classes)
-    load_learned_state(network, state)
-    return Checkpoint(network.eval(), metadata)

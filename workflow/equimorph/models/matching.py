@@ -7,6 +7,7 @@ from equimorph.errors import InputError
 from equimorph.groups.names import parse_group
 from equimorph.models.trunk import (
     Trunk,
+    base_trunk,
     exact_sizes,
     head_parameters,
     match_width,
@@ -15,20 +16,8 @@ from equimorph.models.trunk import (
     trunk_parameters,
 )
 
-# A cost further than this from the plain network's is no match.
+# Largest relative difference from the plain network's cost that counts as a match.
 TOLERANCE = 0.15
-
-
-def base_trunk(specification: Mapping[str, Any]) -> Trunk:
-    """Return the trunk of a specification as the plain network has it."""
-    trunk = Trunk(
-        tuple(specification["fields"]),
-        tuple(specification["pool_after"]),
-        specification["kernel_size"],
-        specification["stem_stride"],
-        specification["stem_kernel_size"],
-    )
-    return trunk.scaled(specification["width"])
 
 
 def gcnn_trunk(specification: Mapping[str, Any], classes: int) -> Trunk:

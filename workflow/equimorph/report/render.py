@@ -17,19 +17,6 @@ from equimorph.report import findings, wording
 from equimorph.report.condition_text import describe_condition
 from equimorph.report.recipe_text import describe_recipe
 
-FIGURES = (
-    "accuracy_by_order",
-    "equivariance",
-    "training_curves",
-    "search_history",
-    "search_slices",
-    "confusion",
-    "reliability",
-    "class_histogram",
-    "sky_map",
-    "class_sheet",
-    "condition_sheet",
-)
 _SUBSETS = ("train", "validation", "test", "quarantined", "unused")
 _MATCHES = {
     "macs": "the number of multiply-adds",
@@ -78,14 +65,7 @@ def data_uri(path: str | Path) -> Markup:
 
 
 def embed_figures(paths: list[str | Path]) -> dict[str, Markup]:
-    """Return figures as addresses, by their stem.
-
-    Raises:
-        InputError: a stem that the report has no place for.
-    """
-    for path in paths:
-        if Path(path).stem not in FIGURES:
-            raise InputError(f"{path}: not a figure of the report; allowed: {', '.join(FIGURES)}.")
+    """Return figures as addresses, by their stem."""
     return {Path(path).stem: data_uri(path) for path in paths}
 
 
@@ -139,11 +119,16 @@ def render(
         captions: paragraphs by figure or table name.
 
     Raises:
-        InputError: a figure without a caption.
+        InputError: a figure without a caption, or without a place in the template.
     """
     missing = [name for name in figures if name not in captions]
     if missing:
         raise InputError(f"no caption for {', '.join(missing)}: each figure needs <name>.rst.")
+    if unplaced := [name for name in figures if f'figure("{name}")' not in template]:
+        raise InputError(
+            f"no place for {', '.join(unplaced)}: the report's template shows each figure by "
+            '{{ figure("<name>") }}.'
+        )
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

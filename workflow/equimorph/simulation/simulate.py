@@ -39,7 +39,8 @@ def simulate(
         size: pixels on a side of the 67.1 arcsec field, at least 33.
         seed: any integer >= 0.
         progress: wraps the iterable of galaxies, for a progress bar.
-        rounded: from a galaxy's row and pixel values, (size, size, 3) float32, to integers.
+        rounded: function of a galaxy's row and its pixel values, (size, size, 3) float32, that
+            rounds them to integers.
 
     Raises:
         InputError: an argument is out of range.

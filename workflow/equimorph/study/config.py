@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
 
 from equimorph.errors import InputError
 from equimorph.study.cross_checks import check_specification, check_world_size, cross_check
@@ -27,6 +28,21 @@ from equimorph.study.search_space import (
     with_value,
 )
 from equimorph.study.yaml_files import read_yaml
+
+
+def _is_integer(_: Any, value: Any) -> bool:
+    """Say whether a script takes the value for an integer: 3.0 is one to JSON, not to Python."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_finite(_: Any, value: Any) -> bool:
+    return _is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+_TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
+    {"integer": _is_integer, "number": _is_finite}
+)
+_Validator = extend(Draft202012Validator, type_checker=_TYPES)
 
 
 def check_config(
@@ -65,7 +81,7 @@ def _check_scaled(config: Mapping[str, Any]) -> None:
 
 def _check_schema(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     errors = sorted(
-        Draft202012Validator(schema).iter_errors(config), key=lambda e: (len(e.path), str(e.path))
+        _Validator(schema).iter_errors(config), key=lambda e: (len(e.path), str(e.path))
     )
     if errors:
         raise InputError(_describe(errors[0]))
@@ -89,16 +105,20 @@ def _describe(error: ValidationError) -> str:
         "pattern": lambda: f"a text of the form {rule['pattern']}",
     }.get(str(error.validator), lambda: f"a value with {error.validator} {error.validator_value}")()
     hint = ""
-    if isinstance(given, str) and error.validator == "type" and _is_number(given):
-        hint = f" YAML reads {given} as a text: write {float(given)!r} instead."
+    if error.validator == "type" and _is_number(given):
+        number = float(given)
+        whole = "integer" in rule["type"] and number.is_integer()
+        reason = f"YAML reads {given} as a text: write" if isinstance(given, str) else "Write"
+        hint = f" {reason} {int(number) if whole else number!r} instead."
     meaning = f" ({rule['description'].rstrip('.')})" if "description" in rule else ""
     return f"config: {key}: {given!r} is not allowed; it must be {allowed}{meaning}.{hint}"
 
 
-def _is_number(text: str) -> bool:
+def _is_number(value: Any) -> bool:
+    """Say whether the value, or the text, is a number that may have been meant."""
     try:
-        return math.isfinite(float(text))
-    except ValueError:
+        return not isinstance(value, bool) and math.isfinite(float(value))
+    except (TypeError, ValueError, OverflowError):
         return False
 
 

@@ -1,17 +1,20 @@
-"""Check what a schema cannot say of a study's config: keys that must fit one another."""
+"""Checks that a schema cannot make: keys of a study's config that must fit one another."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
+from equimorph.data.classes import GALAXY10_CLASSES
 from equimorph.errors import InputError
 from equimorph.groups.names import is_group_name, parse_group
-from equimorph.models.matching import base_trunk, matched_in_macs
-from equimorph.models.trunk import exact_sizes
+from equimorph.models.matching import matched_in_macs
+from equimorph.models.trunk import base_trunk, exact_sizes
 from equimorph.study.conditions import check_spec
 from equimorph.study.models import resolve
 from equimorph.study.recipes import NOT_OF_RECIPE, recipe_settings
 from equimorph.study.scale import scaled
+
+MOST_SIMULATED = 2**33  # bytes
 
 
 def cross_check(config: Mapping[str, Any]) -> None:
@@ -20,6 +23,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     Raises:
         InputError: the first thing that is wrong, by key, with what is allowed.
     """
+    _check_simulated(config["data"]["simulated"])
     _check_split(config["data"]["split"])
     _check_conditions(config["conditions"], config["evaluate"]["conditions"])
     _check_models(config)
@@ -29,6 +33,17 @@ def cross_check(config: Mapping[str, Any]) -> None:
         raise InputError(
             f"config: train.patience: {config['train']['patience']} is not allowed; it must be at "
             f"most train.epochs ({config['train']['epochs']}), which means no early stopping."
+        )
+
+
+def _check_simulated(simulated: Mapping[str, Any]) -> None:
+    """Check that the simulated images, which are held in memory, are few and small enough."""
+    total = len(GALAXY10_CLASSES) * simulated["per_class"] * simulated["size"] ** 2 * 3
+    if total > MOST_SIMULATED:
+        raise InputError(
+            f"config: data.simulated: per_class {simulated['per_class']} and size "
+            f"{simulated['size']} make images of {total / 2**30:.1f} GiB; allowed are at most "
+            f"{MOST_SIMULATED // 2**30}."
         )
 
 
@@ -96,7 +111,7 @@ def _check_models(config: Mapping[str, Any]) -> None:
 
 
 def _check_overrides(train: Mapping[str, Any]) -> None:
-    """Check that what differs for one model is a part of the recipe, of a model that is trained."""
+    """Check that overrides are keys of the recipe, and of a model that is trained."""
     allowed = sorted(train.keys() - {*NOT_OF_RECIPE})
     for name, changes in train["overrides"].items():
         if name not in train["models"]:
@@ -113,7 +128,7 @@ def _check_overrides(train: Mapping[str, Any]) -> None:
 
 
 def check_world_size(config: Mapping[str, Any]) -> None:
-    """Check that processes can share each model's batches equally."""
+    """Check that the processes can share each model's batches equally."""
     if config["train"]["world_size"] == 1:
         return
     train = scaled(config)["train"]

@@ -16,8 +16,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
         key = loader.construct_object(key_node)
-        if key_node.tag != "tag:yaml.org,2002:merge" and key in seen:
+        if key in seen:
             mark = key_node.start_mark
             raise InputError(
                 f"{mark.name}, line {mark.line + 1}: the key {key!r} stands twice in one mapping; "

@@ -14,7 +14,7 @@ from equimorph.progress import progress
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Take the stars from each image as the command line says, image by image."""
+    """Read the images, replace the stars in each, write the copy."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True, help="images.npy of the data set")
     parser.add_argument("--catalogue", required=True, help="catalogue, for arcsec per pixel")

@@ -1,4 +1,4 @@
-"""Turn test images and measure how one trained model's logits and accuracy follow."""
+"""Measure how one model's logits and accuracy change when test images are rotated or reflected."""
 
 import argparse
 
@@ -12,7 +12,7 @@ from equimorph.errors import InputError
 from equimorph.evaluation.equivariance import measure_equivariance
 from equimorph.groups.names import symmetry
 from equimorph.io import run, write_json
-from equimorph.models.checkpoint import load_checkpoint
+from equimorph.models.trained import load_checkpoint
 from equimorph.provenance import stamp
 
 
@@ -25,6 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--step", type=float, default=15, help="degrees between two angles")
     parser.add_argument("--at-most", type=int, default=100, help="test images to use")
     parser.add_argument("--seed", type=int, default=0, help="seed of their choice")
+    parser.add_argument("--stars-removed", type=int, help="seed, if their field stars are removed")
     parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--output", required=True, help="error and accuracy against angle, JSON")
@@ -44,7 +45,9 @@ def main(argv: list[str] | None = None) -> None:
     chosen.sort()
     checkpoint = load_checkpoint(arguments.model)
     checkpoint.network.to(device)
-    images, *beside = checkpoint.prepare(open_images(arguments.images)[index[chosen]])
+    images, *beside = checkpoint.prepare(
+        open_images(arguments.images)[index[chosen]], stars_removed=arguments.stars_removed
+    )
     angles = np.arange(0, 360, arguments.step).tolist()
     measured = measure_equivariance(
         checkpoint.network, images.to(device), torch.tensor(label[chosen]), angles, beside

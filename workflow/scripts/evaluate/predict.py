@@ -11,18 +11,19 @@ from equimorph.device import DEVICES, open_device
 from equimorph.errors import InputError
 from equimorph.evaluation.predictions import write_predictions
 from equimorph.io import run
-from equimorph.models.checkpoint import load_checkpoint
 from equimorph.models.prediction import predict_logits
+from equimorph.models.trained import load_checkpoint
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Predict as the command line says."""
+    """Read a network and the test images; write the logits of each condition."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="weights (.safetensors)")
     parser.add_argument("--split", required=True, help="subset, index, label of each galaxy")
     parser.add_argument(
         "--conditions", required=True, nargs="+", help="test images (.npy), one per condition"
     )
+    parser.add_argument("--stars-removed", type=int, help="seed, if their field stars are removed")
     parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--output", required=True, help="logits under every condition (.npz)")
@@ -39,7 +40,8 @@ def main(argv: list[str] | None = None) -> None:
         images = open_images(path)
         if len(images) != len(index):
             raise InputError(f"{path}: holds {len(images)} images; the test set has {len(index)}.")
-        predicted = predict_logits(checkpoint.network, *checkpoint.prepare(images))
+        inputs = checkpoint.prepare(images, stars_removed=arguments.stars_removed)
+        predicted = predict_logits(checkpoint.network, *inputs)
         logits[path.stem] = predicted.cpu().numpy()
     write_predictions(arguments.output, index, label, logits)
 

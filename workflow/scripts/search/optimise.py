@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equimorph.device import DEVICES
-from equimorph.io import read_json, run, write_json, write_text
+from equimorph.io import read_json, run, sha256_of, write_json, write_text
 from equimorph.progress import progress
 from equimorph.provenance import digest, stamp
 from equimorph.search import trial
@@ -46,6 +46,7 @@ def describe_job(arguments: argparse.Namespace, part: dict, settings: dict) -> d
         **{key: settings[key] for key in ("seeds", "seed", "sampler", "pruner", "space")},
         "split_sha256": read_json(arguments.split_json)["sha256"],
         "data_sha256": read_json(arguments.verified_json)["sha256"],
+        "images_sha256": sha256_of(arguments.images),
         "classes": arguments.class_names,
         "device": arguments.device,
         "threads": arguments.per_trial,
@@ -54,7 +55,7 @@ def describe_job(arguments: argparse.Namespace, part: dict, settings: dict) -> d
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Search as the command line says."""
+    """Run the trials that are missing; write the table of all and the study."""
     # Here, so that a missing Optuna ends in one sentence, and workers, which read this file again,
     # do without it.
     from equimorph.search.study import Search, describe_values, locked

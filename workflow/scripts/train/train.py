@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from equimorph.data.tensors import network_input
 from equimorph.device import DEVICES, open_device, peak_memory, within_memory
 from equimorph.errors import InputError
 from equimorph.groups.names import symmetry
-from equimorph.io import read_json, run, write_json, write_text
+from equimorph.io import read_json, run, sha256_of, write_json, write_text
 from equimorph.models.checkpoint import save_checkpoint
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.initialisation import initialise
 from equimorph.models.inputs import measured
+from equimorph.models.preparation import Preparation, common_scale
 from equimorph.models.registry import build
 from equimorph.progress import progress
 from equimorph.provenance import digest, stamp
@@ -42,6 +44,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True, help="memory-mapped images (.npy)")
+    parser.add_argument("--catalogue", required=True, help="arcsec per pixel of each galaxy")
+    parser.add_argument("--stars-removed", type=int, help="seed, if their field stars are removed")
     parser.add_argument("--verified-json", required=True, help="the raw file's digest")
     parser.add_argument("--split", required=True, help="subset, index, label of each galaxy")
     parser.add_argument("--split-json", required=True, help="the split's hash and protocol")
@@ -69,7 +73,7 @@ def load_subset(
     crop: float,
     device: torch.device,
 ) -> Labelled:
-    """Read one subset, the test set never, as the network takes it, and put it on the device."""
+    """Read the training or validation set as the network takes it, and put it on the device."""
     rows = read_split(arguments.split)[subset]
     labels = read_split(arguments.split, column="label")[subset]
     images = open_images(arguments.images)[rows]
@@ -80,9 +84,20 @@ def load_subset(
     )
 
 
+def preparation(arguments: argparse.Namespace, specification: dict[str, Any]) -> Preparation:
+    """Return how images are prepared before the network sees them."""
+    return Preparation(
+        side=open_images(arguments.images).shape[1],
+        pixel_scale=common_scale(pd.read_csv(arguments.catalogue)["pxscale"].to_numpy()),
+        stars_removed=arguments.stars_removed,
+        crop=specification["crop"],
+        input_size=specification["input_size"],
+    )
+
+
 @contextmanager
 def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """Yield what shows an epoch's row in a progress bar; without a title, nowhere."""
+    """Yield a function that shows an epoch's row in a progress bar; without a title, no bar."""
     if title is None:
         yield lambda row: None
         return
@@ -97,7 +112,7 @@ def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[Mapping[str,
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train as the command line says."""
+    """Join the other processes, if there are any, and train."""
     arguments = parse_arguments(argv)
     torch.set_num_threads(arguments.threads)
     device = open_device(arguments.device)
@@ -118,10 +133,12 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
     root = Path(__file__).resolve().parents[2]
     job = {
         "specification": specification,
+        "preparation": asdict(preparation(arguments, specification)),
         "recipe": settings,
         "seed": arguments.seed,
         "split_sha256": read_json(arguments.split_json)["sha256"],
         "data_sha256": read_json(arguments.verified_json)["sha256"],
+        "images_sha256": sha256_of(arguments.images),  # whatever has made them of the data
         "classes": classes,
         "device": str(device),
         "threads": arguments.threads,

@@ -1,1 +1,10 @@
-"""One module per architecture: a network, and `build`, which makes it from a specification."""
+"""Architectures, one module each, found by name: a training depends on its own alone.
+
+A module has `build(arguments, classes)`, which returns its network, the weights not yet drawn; the
+arguments are those of its row in `study.models.ARCHITECTURES`. The network
+
+- maps pixel values (B, 3, size, size), 0 to 255, to logits (B, classes);
+- has a `CircularMask` called `mask` and applies it to what `Normalise` returns: `registry.build`
+  puts the study's mask in its place;
+- may have `initialise(generator)`, where its weights are not drawn as all others'.
+"""

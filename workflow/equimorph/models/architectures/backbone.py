@@ -33,7 +33,7 @@ HIDDEN_HEADS = {"vgg16": ((4096, 4096), 0.2), "vgg19": ((4096,), 0.5)}
 PROBE_DROPOUT = {"resnet26": 0.2, "resnet50": 0.2}
 
 SMALLEST_SIZE = 32  # every backbone halves the map five times
-# Of the images that the published weights were trained on, in pixel values.
+# Mean and standard deviation of the images that the published weights were trained on.
 IMAGENET_MEAN = tuple(255 * mean for mean in (0.485, 0.456, 0.406))
 IMAGENET_SCALE = tuple(255 * deviation for deviation in (0.229, 0.224, 0.225))
 
@@ -47,7 +47,7 @@ def build(arguments: dict[str, Any], classes: int) -> nn.Module:
 
 
 class Backbone(nn.Module):
-    """A network of torchvision or timm up to its last pooling, and a head of one's own.
+    """A network of torchvision or timm up to its last pooling, with a new head.
 
     Pretrained backbones see the ImageNet statistics that they were trained with. A frozen backbone
     stays in evaluation mode, so that its batch norms keep the published statistics.
@@ -79,7 +79,7 @@ class Backbone(nn.Module):
         self.name, self.weights, self.frozen = name, weights, trainable == "head"
         statistics = (IMAGENET_MEAN, IMAGENET_SCALE) if weights else ()
         self.normalise, self.mask = Normalise(*statistics), CircularMask(input_size)
-        # The constructors draw weights that `initialise` replaces: not at the global state's cost.
+        # The constructors draw weights, which `initialise` replaces, from the global random state.
         with torch.random.fork_rng(devices=[]):
             self.trunk, features = _trunk(name)
             self.head = _head(name, features, classes, probe=self.frozen)
@@ -89,7 +89,7 @@ class Backbone(nn.Module):
         """Load the published weights or draw them, and draw the head.
 
         Raises:
-            InputError: the published weights cannot be had or do not fit.
+            InputError: the published weights cannot be fetched or do not fit.
         """
         if self.weights is None:
             _draw_trunk(self.trunk, generator)
@@ -124,9 +124,9 @@ def load_published(trunk: nn.Module, name: str, weights: Mapping[str, torch.Tens
     """Copy published weights into the trunk; those of the published head are left out.
 
     Args:
-        trunk: of the backbone called `name`.
+        trunk: trunk of the backbone called `name`.
         name: a key of `LAST_LAYER`.
-        weights: as the published file holds them.
+        weights: tensors by name, as the published file holds them.
 
     Raises:
         InputError: names or shapes differ.

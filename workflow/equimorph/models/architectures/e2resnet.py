@@ -35,7 +35,7 @@ class Residual(nn.Module):
 
         Args:
             branch: convolutions and norms.
-            shortcut: from the same fields to the same fields as `branch`.
+            shortcut: a map between the same fields as `branch`.
         """
         super().__init__()
         self.branch = branch
@@ -72,8 +72,8 @@ class E2ResNet(nn.Module):
                 two 3x3.
             base_width: regular fields, of |G| channels each, in the stem and inside the blocks of
                 the first stage; every later stage doubles them. S1's ResNet50s have 64, its
-                ResNet18s 54 and, for C1, 80; what its C4 and D4 ask for, 40 and 28, is ignored.
-                About 80 / sqrt(|G|) keeps the parameters of the C1 network.
+                ResNet18s 54 and, for C1, 80; the 40 and 28 that it sets for C4 and D4 have no
+                effect. About 80 / sqrt(|G|) keeps the parameters of the C1 network.
             input_size: side of the images in px.
             classes: number of logits.
 

@@ -20,7 +20,7 @@ from equimorph.steerable.convolution import SteerableConv, plane
 
 STEM_WIDTH = 16
 STEM_KERNEL = 5
-# On a ring of radius r a filter may turn up to 3 r times; escnn's own limit is tighter.
+# On a ring of radius r the highest angular frequency is 3 r; escnn's own limit is tighter.
 FREQUENCIES_PER_RADIUS = 3.0
 NORM_MOMENTUM = 0.1  # share of the newest batch in the running statistics: torch's default
 
@@ -53,7 +53,7 @@ class WideBlock(nn.Module):
                 else 3.
             inner_type: fields between the convolutions.
             out_type: fields that it writes.
-            stride: of the second convolution and of the shortcut.
+            stride: stride of the second convolution and of the shortcut.
             dropout: probability of an entry between the convolutions.
         """
         super().__init__()
@@ -81,7 +81,8 @@ class E2WideResNet(nn.Module):
     Each stage is equivariant under its own group. The groups shrink, so the logits do not change
     under the elements of the last group alone, as far as the pixel grid allows them: D8, D4, D4 is
     invariant under rotations by 90 degrees and reflections; D8, D4, D1 only under the reflection of
-    D1, which swaps left and right; C8, C4, C1 under nothing, although its first filters turn.
+    D1, which swaps left and right; C8, C4, C1 under nothing, although its first stage is
+    equivariant under C8.
     """
 
     def __init__(

@@ -15,8 +15,7 @@ from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import CONTINUOUS_GROUPS
 from equimorph.models.fields import trivial_fields
 from equimorph.models.head import CircularMask, Normalise, classifier
-from equimorph.models.matching import base_trunk
-from equimorph.models.trunk import Trunk, exact_sizes
+from equimorph.models.trunk import Trunk, base_trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import SteerableConv
 
@@ -86,9 +85,9 @@ def _on_invariant_entry(values: torch.Tensor, size: int) -> torch.Tensor:
 class HarmonicGCNN(nn.Module):
     """Steerable blocks on band-limited fields, invariant map, pooling over space, classifier.
 
-    The convolutions know every rotation, as far as a pixel grid can show them; the nonlinearity
-    keeps the rotations by multiples of 360 / `samples` degrees. The logits do not change under the
-    rotations by 90 degrees and, for O2, the reflections, which both keep exactly.
+    The convolutions are equivariant under every rotation, as far as a pixel grid allows; the
+    nonlinearity under rotations by multiples of 360 / `samples` degrees. The logits do not change
+    under rotations by 90 degrees and, for O2, reflections, under which both are exact.
     """
 
     def __init__(
@@ -140,7 +139,7 @@ class HarmonicGCNN(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         features = trunk.fields[-1]
         invariant_type = trivial_fields(space, features)
-        # Without a nonlinearity of its own the map would be one with the classifier's first layer.
+        # Without a nonlinearity after it, it would merge with the classifier's first linear layer.
         self.invariant_map = nn.Sequential(
             SteerableConv(field_type, invariant_type, 1, 1, 0),
             enn.InnerBatchNorm(invariant_type),

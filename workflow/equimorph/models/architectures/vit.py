@@ -20,9 +20,9 @@ class VisionTransformer(nn.Module):
     """Linear tokens from square patches, pre-norm encoder, classifier on the class token.
 
     The positions are learned and added to the patches alone; the class token has none, as in S4.
-    Dropout acts on the attention weights and in the feed-forward part alone: not on the positions,
-    nor on what attention gives out.
-    5,238,538 parameters at 200 px, patch 25, dim 256, 8 heads, MLP 1024, 6 layers, ten classes.
+    Dropout acts on the attention weights and in the feed-forward part, but neither on the positions
+    nor on the output of the attention. There are 5,238,538 parameters at 200 px, patch 25, dim 256,
+    8 heads, MLP 1024, 6 layers and ten classes.
     """
 
     def __init__(

@@ -1,0 +1,168 @@
+"""A trained network, read from its checkpoint, and the preparation of images for it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load
+from torch import nn
+
+from equimorph.data.stars import remove_stars
+from equimorph.data.tensors import network_input
+from equimorph.errors import InputError
+from equimorph.models.checkpoint import FORMAT, PACKED, load_learned_state, unpack
+from equimorph.models.inputs import measured
+from equimorph.models.preparation import TOLERANCE, Preparation
+from equimorph.models.registry import build
+from equimorph.progress import progress
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network in evaluation form and what was stored with it.
+
+    Attributes:
+        network: takes what `prepare` returns, gives logits.
+        preparation: how the images that it was trained on were prepared.
+        metadata: `model` (name), `specification`, `classes`, `seed`, `split_sha256`, ...
+    """
+
+    network: nn.Module
+    preparation: Preparation
+    metadata: dict[str, Any]
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the logits."""
+        return self.metadata["classes"]
+
+    def is_like(self, other: "Checkpoint") -> bool:
+        """Tell whether another checkpoint has the same network, classes and preparation."""
+        keys = ("specification", "classes", "preparation")
+        return all(self.metadata[key] == other.metadata[key] for key in keys)
+
+    def prepare(
+        self,
+        images: np.ndarray,
+        pixel_scale: float | None = None,
+        stars_removed: int | None = None,
+    ) -> tuple[torch.Tensor, ...]:
+        """Prepare images as the training images were, and return the network's inputs.
+
+        A larger field is cut to that of the training images; field stars are removed where they
+        were there, with noise that depends on the image alone; the image is cropped and resized.
+
+        Args:
+            images: (N, W, W, 3) uint8 as they come, may be memory-mapped.
+            pixel_scale: arcsec per px of these images; None where they show the field that the
+                training images show.
+            stars_removed: the seed, where their field stars are removed already, as a study's data
+                stage does.
+
+        Returns:
+            (N, 3, size, size) uint8 and, where the network takes it, what is measured on them.
+
+        Raises:
+            InputError: the images are no such array, their field is smaller than that of the
+                training images or cannot be compared with it, or their stars were removed
+                otherwise.
+        """
+        square = images.ndim == 4 and images.shape[1] == images.shape[2] and images.shape[3] == 3
+        if images.dtype != np.uint8 or not square:
+            raise InputError(
+                f"images of type {images.dtype} and shape {images.shape}: allowed is uint8 "
+                "(N, W, W, 3)."
+            )
+        images = self._in_the_training_field(images, pixel_scale)
+        images = self._without_stars(images, pixel_scale, stars_removed)
+        own = self.preparation
+        pixels = network_input(images, own.input_size, own.crop)
+        return (pixels, *measured(self.network, images))
+
+    def _in_the_training_field(self, images: np.ndarray, pixel_scale: float | None) -> np.ndarray:
+        if pixel_scale is None:
+            return images
+        if not 0 < pixel_scale < np.inf:
+            raise InputError(f"pixel scale {pixel_scale}: allowed are numbers above 0, in arcsec.")
+        field, side = self.preparation.field, images.shape[1]
+        if field is None:
+            raise InputError(
+                f"pixel scale {pixel_scale:g}: that of the training images is not known, so the "
+                "fields cannot be compared; leave it out where both show the same field."
+            )
+        if side * pixel_scale < (1 - TOLERANCE) * field:
+            raise InputError(
+                f"images of {side * pixel_scale:.1f} arcsec ({side} px of {pixel_scale:g}): the "
+                f"network was trained on {field:.1f} arcsec; allowed are images of as much or more."
+            )
+        # An even margin on both sides keeps the centre where it is.
+        margin = max(0, round((side - field / pixel_scale) / 2))
+        return images[:, margin : side - margin, margin : side - margin]
+
+    def _without_stars(
+        self, images: np.ndarray, pixel_scale: float | None, removed: int | None
+    ) -> np.ndarray:
+        seed = self.preparation.stars_removed
+        if removed == seed:
+            return images
+        if removed is not None or seed is None:
+            trained = "with their stars" if seed is None else f"with the seed {seed}"
+            raise InputError(
+                f"images without field stars (seed {removed}): the network was trained on images "
+                f"{trained}; allowed are the same, or images as they come."
+            )
+        field = self.preparation.field
+        scale = pixel_scale or (field and field / images.shape[1])
+        if not scale:
+            raise InputError(
+                "the network was trained on images without field stars, and to find them the pixel "
+                "scale is needed; give that of the images."
+            )
+        cleaned = np.empty_like(images)
+        with progress(len(images), "remove stars", "images") as bar:
+            for number, image in enumerate(images):
+                content = hashlib.sha256(image.tobytes()).digest()
+                draw = np.random.default_rng([seed, int.from_bytes(content)])
+                cleaned[number] = remove_stars(np.asarray(image), scale, draw)
+                bar.update()
+        return cleaned
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint and build its network in evaluation mode.
+
+    Raises:
+        InputError: the file is missing, damaged or not one of equimorph's.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            packed = file.get_tensor(PACKED) if FORMAT in header else None
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error}).") from error
+    if packed is None:
+        earlier = [name for name in header if name.startswith("equimorph-")]
+        if earlier:
+            raise InputError(
+                f"{path}: a model of an earlier version ({earlier[0]}), which does not say how its "
+                f"images were prepared; allowed is {FORMAT}: train it again."
+            )
+        raise InputError(f"{path}: not a model of equimorph (format {FORMAT} is expected).")
+    try:
+        state = load(unpack(packed.view(torch.uint8).numpy().tobytes()))
+    except (RuntimeError, SafetensorError, ValueError) as error:
+        raise InputError(f"{path}: its weights are damaged ({error}).") from error
+    try:
+        metadata = json.loads(header[FORMAT])
+        specification, classes = metadata["specification"], len(metadata["classes"])
+        preparation = Preparation(**metadata["preparation"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: its header is damaged ({error!r}).") from error
+    network = build(specification, classes)
+    load_learned_state(network, state)
+    return Checkpoint(network.eval(), preparation, metadata)
