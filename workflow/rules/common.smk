@@ -7,7 +7,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
@@ -21,12 +20,12 @@ from equimorph.provenance import digest
 from equimorph.study.scale import scaled
 from equimorph.sources import ARCHITECTURES, DEGRADATIONS, LOSSES, local_modules
 from equimorph.study.recipes import recipe_settings
+from equimorph.study.yaml_files import read_yaml
 
 
 def check_study():
     """Stop before any job, also under -n, if the config is wrong."""
-    with open("workflow/schemas/config.schema.yaml", encoding="utf-8") as file:
-        schema = yaml.safe_load(file)
+    schema = read_yaml("workflow/schemas/config.schema.yaml")
     try:
         check_config(config, schema, workflow.configfiles)
     except InputError as error:
