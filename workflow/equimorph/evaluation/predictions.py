@@ -32,46 +32,24 @@ def write_predictions(
 ) -> None:
     """Write what `read_predictions` reads, atomically.
 
-    Logits are rounded to multiples of a power of two, 2**-11 where the largest is between 4 and
-    8. That halves the file, changes no answer, and is a thousandth of what two trainings differ by.
-
     Args:
         path: .npz file to write.
         index: row of each image in the data set, shape (n,).
         label: true class, shape (n,).
         logits: logits under each condition, by its name, of shape (n, C).
-
-    Raises:
-        InputError: a logit is not finite.
     """
-    for condition, values in logits.items():
-        if not np.isfinite(values).all():
-            raise InputError(f"{path}: condition {condition}: a logit is not a finite number.")
-    steps, step = _rounded(np.stack(list(logits.values())))
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(
             file,
             index=index,
             label=label,
             conditions=np.array(list(logits)),
-            logits=steps,
-            step=step,
+            logits=np.stack(list(logits.values())),
         )
 
 
-def _rounded(logits: NDArray) -> tuple[NDArray[np.int16], float]:
-    """Return logits in steps, and the step; the largest logit of an image stays the largest."""
-    exponent = int(np.frexp(np.abs(logits).max())[1])
-    step = 2.0 ** (exponent - 14)  # 2**14 steps at most, and one to break a tie: they fit
-    steps = np.rint(logits / step).astype(np.int16)
-    answer = logits.argmax(axis=-1)[..., None]
-    tied = steps.argmax(axis=-1)[..., None] != answer
-    np.put_along_axis(steps, answer, np.take_along_axis(steps, answer, -1) + tied, -1)
-    return steps, step
-
-
 def read_predictions(path: str | Path) -> dict[str, Predictions]:
-    """Read one file with the keys index, label, conditions, logits (conditions, n, C) and step.
+    """Read one file with the keys index, label, conditions and logits (conditions, n, C).
 
     Returns:
         The predictions by condition.
@@ -81,8 +59,7 @@ def read_predictions(path: str | Path) -> dict[str, Predictions]:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            index, label = file["index"], file["label"]
-            logits = file["logits"] * np.float32(file["step"])
+            index, label, logits = file["index"], file["label"], file["logits"]
             return {
                 str(name): Predictions(index, label, values)
                 for name, values in zip(file["conditions"], logits, strict=True)
@@ -92,7 +69,7 @@ def read_predictions(path: str | Path) -> dict[str, Predictions]:
     except Exception as error:  # damaged archives raise many kinds
         raise InputError(
             f"{path}: not a file of predictions; it must be an npz with the keys index, label, "
-            f"conditions, logits and step ({error})."
+            f"conditions and logits ({error})."
         ) from error
 
 

@@ -1,8 +1,6 @@
 """One look for every figure: colours, sizes, and files whose bytes depend on the data alone."""
 
-import base64
 import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,18 +138,5 @@ def _compact(svg: str) -> str:
     options.remove_metadata = options.strip_comments = options.strip_xml_prolog = True
     options.strip_ids = options.shorten_ids = options.enable_viewboxing = True
     options.indent_type, options.newlines = "none", False
-    svg = svg.replace("'DejaVu Sans'", _FONTS)
-    svg = re.sub(r"(?<=data:image/png;base64,)[^\"]+", _with_palette, svg)
-    # What scour leaves: the decimals of x and y, and turns by nothing.
-    svg = re.sub(r"(?<=\.\d\d)\d+(?=\")", "", svg)
-    svg = re.sub(r' transform="rotate\(-?0 [^"]*"', "", svg)
-    small = scour.scourString(svg, options)
+    small = scour.scourString(svg.replace("'DejaVu Sans'", _FONTS), options)
     return small[small.index("<svg") :]  # without its DOCTYPE a drawing can stand in a page
-
-
-def _with_palette(png: re.Match[str]) -> str:
-    """Return an embedded image with 256 colours at most, half the bytes; marks have few."""
-    packed = io.BytesIO()
-    image = Image.open(io.BytesIO(base64.b64decode(png[0])))
-    image.quantize(method=Image.Quantize.FASTOCTREE).save(packed, "PNG", optimize=True)
-    return base64.b64encode(packed.getvalue()).decode()
