@@ -44,6 +44,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/search.smk"
+include: "workflow/rules/ledger.smk"
 
 
 localrules:
@@ -72,17 +73,3 @@ rule images:
     input:
         IMAGES,
         CONDITION_IMAGES,
-
-
-onstart:
-    LEDGER.open()
-
-
-onsuccess:
-    close_ledger()
-    for line in announced(workflow.dag):
-        print(line)
-
-
-onerror:
-    close_ledger()

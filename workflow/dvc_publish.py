@@ -1,7 +1,7 @@
 """Refresh the published results: `python workflow/dvc_publish.py`, or `make publish`.
 
-Runs what has changed, pushes it to the store inside the repository and removes from the store what
-dvc.lock no longer names: a clone takes every file of it, and git keeps every version.
+Runs what has changed, pushes the outputs to the store inside the repository, and removes from the
+store what dvc.lock no longer names: a clone downloads the whole store, and git keeps every version.
 """
 
 import json

@@ -2,7 +2,7 @@
 
 DVC keeps what a stage has written (`persist`), so Snakemake decides what to run. It can do so only
 with its own records, which travel with the results (equimorph/lineage/ledger.py). Results without
-records, or other files than the records tell of, would pass as up to date whatever has changed
+records, or files that the records do not describe, would count as up to date whatever has changed
 since; they are refused here.
 """
 
@@ -22,7 +22,7 @@ from run_study import release_left_lock, run_study
 
 # Outputs of jobs that were killed; Snakemake knows them.
 INCOMPLETE = Path(".snakemake/incomplete")
-# May be put there by hand: its digest, which verify checks, tells what it is.
+# May be put there by hand; the rule verify checks its digest.
 PUBLISHED = Path("data/galaxy10/raw.h5")
 
 
@@ -41,13 +41,13 @@ def unrecorded(project: Project, folder: Path) -> list[Path]:
 
 
 def altered(project: Project, ledger: Ledger, folder: Path) -> list[Path]:
-    """Return the files under `folder` that are not those that the ledger tells of."""
+    """Return the files under `folder` whose content differs from what the ledger says."""
     records = {path: value for path, _, value in read_raw_records(project.folder)}
     return [
         Path(path)
         for path, entry in ledger.read().items()
         if Path(path).is_relative_to(folder)
-        and entry.is_of(records.get(path, {}))  # else made anew since
+        and entry.is_of(records.get(path, {}))  # else it was made again since
         and project.sha256(path) not in (None, entry.sha256)
         and not _of_a_killed_job(Path(path))
     ]
@@ -101,7 +101,7 @@ def main() -> None:
     conda = ["--sdm", "conda"] if shutil.which("conda") else []
     if sys.argv[1] == "results":
         status = run_study(conda)
-        ledger.close(source)  # also where a killed run had left nothing to be done
+        ledger.close(source)  # also if there is nothing to do after a killed run
     else:
         command = [sys.executable, "-m", "snakemake", "data", "--cores", "all", *conda]
         status = subprocess.run(command).returncode

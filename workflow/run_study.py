@@ -1,7 +1,7 @@
-"""Run a study from what is here: `python workflow/run_study.py [OPTION…]`, or `make results`.
+"""Run a study: `python workflow/run_study.py [OPTION…]`, or `make results`.
 
-The options are Snakemake's. Two calls of it: the images by themselves (docs/sharing.md says why),
-then everything. A lock that a killed run has left is released first, if no run is alive.
+The options are Snakemake's. Snakemake is called twice: for the images alone (docs/sharing.md says
+why), then for everything. A lock that a killed run has left is released first, if no run is alive.
 """
 
 import argparse

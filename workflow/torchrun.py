@@ -1,6 +1,6 @@
 """Share each batch between processes: `python workflow/torchrun.py N SCRIPT ARGUMENT…`.
 
-torchrun, but for the traceback with which it follows the one sentence of the process that failed.
+This is torchrun without the traceback that it adds to a failed process's one sentence.
 """
 
 import logging

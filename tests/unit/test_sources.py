@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from equimorph.sources import local_modules
+from equimorph.sources import ARCHITECTURES, OBSERVERS, local_modules
 
 SCRIPTS = sorted((Path(__file__).resolve().parents[2] / "workflow/scripts").rglob("*.py"))
 
@@ -14,7 +14,7 @@ SCRIPTS = sorted((Path(__file__).resolve().parents[2] / "workflow/scripts").rglo
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_local_modules_agree_with_modulefinder(script, root):
     library = root / "workflow"
-    finder = modulefinder.ModuleFinder(path=[str(library)])
+    finder = modulefinder.ModuleFinder(path=[str(library)], excludes=list(OBSERVERS))
     finder.run_script(str(script))
     expected = {
         str(Path(module.__file__))
@@ -22,6 +22,16 @@ def test_local_modules_agree_with_modulefinder(script, root):
         if module.__file__ and Path(module.__file__).is_relative_to(library / "equimorph")
     }
     assert set(local_modules(script, library)) == expected
+
+
+def test_what_is_found_by_name_counts_with_what_it_imports(root):
+    script, library = root / "workflow/scripts/train/train.py", root / "workflow"
+    cnn, d4 = (
+        {Path(p).stem for p in local_modules(script, library, [f"{ARCHITECTURES}.{name}"])}
+        for name in ("cnn", "gcnn")
+    )
+    assert "cnn" in cnn and not cnn & {"gcnn", "vit", "irrep_conv", "published_models", "mlflow"}
+    assert {"gcnn", "irrep_conv"} <= d4 and "cnn" not in d4
 
 
 def test_only_the_standard_library_is_needed(root):

@@ -38,7 +38,7 @@ def within_memory(advice: str) -> Iterator[None]:
     """Turn running out of memory inside the block, the GPU's or the machine's, into one sentence.
 
     Args:
-        advice: what asks for less memory.
+        advice: a sentence that says how to need less memory.
 
     Raises:
         InputError: there was not enough; the message ends with the advice.

@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read."""
+"""Exceptions whose messages are written for the user."""
 
 
 class InputError(ValueError):

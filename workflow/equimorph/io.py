@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, digests, and a script's way to end."""
+"""Files that are whole or absent: atomic writes, digests, and how a script ends."""
 
 import errno
 import glob
@@ -16,7 +16,7 @@ from typing import Any
 
 from equimorph.errors import InputError, TrainingError
 
-INTERRUPTED = 128 + signal.SIGINT  # what a shell reports of a command that Ctrl-C ended
+INTERRUPTED = 128 + signal.SIGINT  # a shell's exit status for a command that Ctrl-C ended
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -28,9 +28,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     once. A full disk is reported as such, whatever the library that writes makes of it.
 
     Raises:
-        InputError: there is no space; the message names the file, the reason and the free space.
+        InputError: there is no space, and the message names the file, the reason and the free
+            space; or the path is a folder's or a device's, which nothing may replace.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no file; allowed is a name for one, or a file to replace.")
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -73,7 +76,7 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, value: Any, compact: bool = False) -> None:
     """Write `value` as JSON, atomically; NaN and infinities are refused.
 
-    Indented for the eye, or compact, less than half as long: long tables of numbers.
+    Indented, or compact, which takes less than half the bytes for long tables of numbers.
     """
     style: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
     write_text(path, json.dumps(value, allow_nan=False, **style) + "\n")
@@ -100,7 +103,7 @@ def sha256_of(path: str | Path) -> str:
 def run(main: Callable[[], None]) -> None:
     """Run a script's `main`; turn the errors meant for the user into one sentence and exit 1.
 
-    Ctrl-C ends in one line too, and in the exit status of a shell's command that it ended.
+    Ctrl-C, too, ends the script with one line, and with the exit status that shells give.
     """
     try:
         main()

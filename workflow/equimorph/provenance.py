@@ -12,7 +12,7 @@ from typing import Any
 
 from equimorph.io import sha256_of
 
-# What `stamp` returns.
+# Keys of what `stamp` returns.
 STAMP = ("commit", "dirty", "versions", "hardware")
 DVC_LOCK = "dvc.lock"
 PACKAGES = ("torch", "escnn", "numpy", "scipy", "h5py", "scikit-learn", "snakemake")
@@ -21,9 +21,8 @@ PACKAGES = ("torch", "escnn", "numpy", "scipy", "h5py", "scikit-learn", "snakema
 def commit() -> dict[str, Any]:
     """Return the git commit and whether tracked files differ from it; None outside a checkout.
 
-    The checkout is the folder that the job runs in: a copy of the project that lies somewhere in
-    another repository is none. dvc.lock does not count:
-    `dvc repro` writes what it has made into it after each stage.
+    The checkout must be the folder that the job runs in, not another repository around it. dvc.lock
+    does not count, since `dvc repro` changes it after each stage.
     """
     others = (":/", f":(top,exclude){DVC_LOCK}")
     try:
@@ -71,7 +70,7 @@ def hardware(device: str, threads: int) -> dict[str, Any]:
 
 
 def stamp(device: str, threads: int) -> dict[str, Any]:
-    """Return what a result says of its making: commit, dirty, versions, hardware."""
+    """Return how a result was made: commit, dirty, versions, hardware."""
     return {**commit(), "versions": versions(), "hardware": hardware(device, threads)}
 
 

@@ -4,17 +4,17 @@ Standard library alone: the Snakefile calls this while it is parsed.
 """
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 PACKAGE = "equimorph"
-# Rooms whose modules are found by the name that a config gives, at run time: one file per name. An
-# import statement would tie every job to all of them.
+# Packages whose modules are found by the name that a config gives, at run time: one file per name.
+# An import statement would tie every job to all of them.
 ARCHITECTURES = f"{PACKAGE}.models.architectures"
 LOSSES = f"{PACKAGE}.training.losses"
 DEGRADATIONS = f"{PACKAGE}.robustness.degradations"
-# What shows how a job gets on, and changes no result.
+# These show the progress of a job and change no result.
 OBSERVERS = (f"{PACKAGE}.tracking", f"{PACKAGE}.progress")
 
 
@@ -51,7 +51,7 @@ def _imports(path: Path) -> list[str]:
 @cache  # a study of 27 trainings asks for 109 scripts, which import the same 80 modules
 def _imports_of(source: str, path: str) -> list[str]:
     names = []
-    for node in ast.walk(ast.parse(source, filename=path)):
+    for node in _statements(ast.parse(source, filename=path)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -60,10 +60,19 @@ def _imports_of(source: str, path: str) -> list[str]:
     return [name for name in names if name.split(".")[0] == PACKAGE and not _observes(name)]
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and all statements within: expressions, most of a tree, hold no import."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield from _statements(child)
+
+
 def _observes(name: str) -> bool:
     return any(name == room or name.startswith(f"{room}.") for room in OBSERVERS)
 
 
+@cache
 def _files(name: str, root: Path) -> list[Path]:
     parts = name.split(".")
     packages = [root.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)]

@@ -7,7 +7,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
@@ -16,18 +15,17 @@ from equimorph.study.config import check_config
 from equimorph.data.classes import GALAXY10_COUNTS
 from equimorph.data.manifest import folder_digest, image_folder, read_manifest
 from equimorph.errors import InputError
-from equimorph.lineage.ledger import Ledger
 from equimorph.study.models import resolve
 from equimorph.provenance import digest
 from equimorph.study.scale import scaled
 from equimorph.sources import ARCHITECTURES, DEGRADATIONS, LOSSES, local_modules
 from equimorph.study.recipes import recipe_settings
+from equimorph.study.yaml_files import read_yaml
 
 
 def check_study():
     """Stop before any job, also under -n, if the config is wrong."""
-    with open("workflow/schemas/config.schema.yaml", encoding="utf-8") as file:
-        schema = yaml.safe_load(file)
+    schema = read_yaml("workflow/schemas/config.schema.yaml")
     try:
         check_config(config, schema, workflow.configfiles)
     except InputError as error:
@@ -113,29 +111,6 @@ def advise_images_first():
                 "makes the images alone; without it, an edit may plan trainings that it does not "
                 "need."
             )
-
-
-LEDGER = Ledger(Path(), STUDY)
-
-
-def give_back_records():
-    """Give Snakemake the records that came with the results, in a clone or from another branch."""
-    if workflow.is_main_process:
-        try:
-            LEDGER.give_back()
-        except InputError as error:
-            raise WorkflowError(str(error)) from None
-
-
-def close_ledger():
-    """Write the records of this run down where they travel with the results."""
-    try:
-        LEDGER.close(SOURCE)
-    except InputError as error:
-        logger.warning(f"{LEDGER.path} is not written: {error}")
-
-
-give_back_records()
 
 
 def split_name():
@@ -279,17 +254,6 @@ def search_figures():
     """
     paths = [f"{RESULTS}/figures/search_{name}.svg" for name in ("history", "slices")]
     return [path for path in paths if Path(path).is_file()]
-
-
-def announced(dag):
-    """What a run has made that one opens next, a line each; nothing that lay there before."""
-    made = {str(path) for job in dag.finished_jobs for path in job.output}
-    landmarks = {
-        SPLIT_CSV: f"Data: {DATA}",
-        f"{RESULTS}/search/best.yaml": f"Search: {RESULTS}/search",
-        f"{RESULTS}/report.html": f"Report: {RESULTS}/report.html",
-    }
-    return [line for path, line in landmarks.items() if path in made]
 
 
 # The captions serve Snakemake's report and ours.

@@ -60,7 +60,7 @@ rule equivariance:
         device=config["train"]["device"],
         stars_removed=STARS_REMOVED,
     message:
-        "Turn test images and see how {wildcards.model}, seed {wildcards.seed}, follows."
+        "Rotate test images and see how {wildcards.model}, seed {wildcards.seed}, responds."
     shell:
         "python {input.script} --model {input.model} --images {input.images} --split {input.split}"
         " --step {params.step} --at-most {params.images} --seed {params.seed} {params.stars_removed}"

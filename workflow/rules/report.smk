@@ -43,7 +43,7 @@ rule plot_equivariance:
     conda:
         "../../envs/report.yaml"
     message:
-        "Plot how the networks follow when images turn."
+        "Plot how the networks respond when images are rotated."
     shell:
         "python {input.script} --equivariance {input.equivariance} --output {output.figure} 2>&1 | tee {log}"
 

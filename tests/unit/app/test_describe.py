@@ -16,12 +16,13 @@ def described(capsys, *arguments):
 
 
 @pytest.mark.parametrize(
-    ("name", "turned", "mirrored"), [("D4", True, True), ("C4", True, False), ("CNN", False, False)]
+    ("name", "rotated", "reflected"),
+    [("D4", True, True), ("C4", True, False), ("CNN", False, False)],
 )
-def test_errors_tell_the_symmetry(name, turned, mirrored, network_defaults):
+def test_errors_tell_the_symmetry(name, rotated, reflected, network_defaults):
     said = describe(resolve(name, {}, network_defaults), 10)
-    assert (said["error_90"] <= 1e-4) == turned
-    assert (said["error_reflection"] <= 1e-4) == mirrored
+    assert (said["error_90"] <= 1e-4) == rotated
+    assert (said["error_reflection"] <= 1e-4) == reflected
     assert said["error_45"] > 1e-2
     assert said["group_order"] == {"D4": 8, "C4": 4, "CNN": 1}[name]
     assert said["macs"] > said["parameters"] > 0
@@ -80,7 +81,7 @@ def test_no_name_lists_all(capsys):
     ("arguments", "message"),
     [
         (["Foo"], "model 'Foo': allowed are a group's name, such as C4"),
-        (["C4", "--preset", "foo"], "--preset foo: allowed are cbfocal-ecnn, cnn-vs-vit"),
+        (["C4", "--preset", "foo"], "--preset 'foo': allowed are cbfocal-ecnn, cnn-vs-vit"),
         (["C4", "--size", "64"], "input size 64: not exact"),
         (["ViT", "--size", "65"], "patch 25: must divide input_size 65"),
     ],

@@ -102,8 +102,8 @@ def test_copies_and_blank_images_are_counted_and_named():
     assert report["blank"] == [4, 5]
     assert "2 images are blank: rows 4, 5." in report["warnings"]
     assert (
-        "2 pairs are one image, also where it is turned, mirrored or recompressed; 1 of them carry "
-        "two different labels." in report["warnings"]
+        "2 pairs are one image, also where it is rotated, reflected or recompressed; 1 of them "
+        "carry two different labels." in report["warnings"]
     )
 
 

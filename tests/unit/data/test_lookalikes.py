@@ -50,7 +50,7 @@ COPIES = {
     "turned by 90 degrees": lambda image: np.rot90(image),
     "turned by 180 degrees": lambda image: np.rot90(image, 2),
     "turned by 270 degrees": lambda image: np.rot90(image, 3),
-    "mirrored": lambda image: image[:, ::-1],
+    "reflected": lambda image: image[:, ::-1],
     "transposed": lambda image: image.swapaxes(0, 1),
     "JPEG": lambda image: jpeg(image, 80),
     "turned, as JPEG": lambda image: jpeg(np.rot90(image[::-1]), 80),

@@ -12,7 +12,7 @@ from equimorph.errors import InputError
 from equimorph.evaluation.equivariance import (
     measure_equivariance,
     relative_error,
-    rotated,
+    rotate,
 )
 from equimorph.io import read_json
 from equimorph.models.checkpoint import learned_state, save_checkpoint
@@ -40,7 +40,7 @@ def galaxies(size, count=6, seed=5):
 
 
 def blob(size, angle):
-    """A round spot 12 px to the right of the centre, turned anticlockwise about it."""
+    """A round spot 12 px to the right of the centre, rotated anticlockwise about it."""
     axis = torch.arange(size) - (size - 1) / 2
     turn = torch.deg2rad(torch.tensor(float(angle)))
     x, y = 12 * torch.cos(turn), -12 * torch.sin(turn)
@@ -63,23 +63,23 @@ def network(name, defaults):
 @pytest.mark.parametrize("turns", [-1, 0, 1, 2, 3, 4])
 def test_quarter_turns_only_move_pixels(turns):
     images = galaxies(17).to(torch.uint8)
-    turned = rotated(images, 90.0 * turns)
-    assert turned.dtype == torch.uint8
-    assert torch.equal(turned, images.rot90(turns, (2, 3)))
+    rotated = rotate(images, 90.0 * turns)
+    assert rotated.dtype == torch.uint8
+    assert torch.equal(rotated, images.rot90(turns, (2, 3)))
 
 
 @pytest.mark.parametrize("angle", [15, 45, 100, 217.5, 350, -30])
 def test_a_spot_goes_where_it_should(angle):
     inside = circular_mask(65) > 0
-    error = (rotated(blob(65, 0), angle) - blob(65, angle))[..., inside].abs().max()
+    error = (rotate(blob(65, 0), angle) - blob(65, angle))[..., inside].abs().max()
     assert error < 0.1  # of 200 pixel values
 
 
 def test_rotation_stays_within_the_pixel_values():
     edges = torch.zeros(1, 3, 33, 33)
     edges[..., 12:20, 12:20] = 255
-    turned = rotated(edges, 30)
-    assert turned.min() == 0 and turned.max() == 255
+    rotated = rotate(edges, 30)
+    assert rotated.min() == 0 and rotated.max() == 255
 
 
 @pytest.mark.parametrize(("name", "reflects"), [("D4", True), ("C4", False)])
@@ -101,15 +101,15 @@ def test_the_plain_network_errs_everywhere(network_defaults):
 
 def test_error_is_measured_in_units_of_the_spread():
     generator = torch.Generator().manual_seed(0)
-    still = torch.randn(8, 10, generator=generator, dtype=torch.float64)
-    means = still.mean(0).expand(8, 10)
-    moved = torch.stack([still, means, 2 * still - means])
+    original = torch.randn(8, 10, generator=generator, dtype=torch.float64)
+    means = original.mean(0).expand(8, 10)
+    changed = torch.stack([original, means, 2 * original - means])
     torch.testing.assert_close(
-        relative_error(moved, still), torch.tensor([0, 1, 1], dtype=torch.float64)
+        relative_error(changed, original), torch.tensor([0, 1, 1], dtype=torch.float64)
     )
-    noisy = still + torch.randn(1, 8, 10, generator=generator, dtype=torch.float64)
-    error = relative_error(noisy, still)
-    torch.testing.assert_close(relative_error(5 * noisy + 3, 5 * still + 3), error)
+    noisy = original + torch.randn(1, 8, 10, generator=generator, dtype=torch.float64)
+    error = relative_error(noisy, original)
+    torch.testing.assert_close(relative_error(5 * noisy + 3, 5 * original + 3), error)
     unrelated = torch.randn(2, 4000, 10, generator=generator, dtype=torch.float64)
     assert relative_error(unrelated[:1], unrelated[1]).item() == pytest.approx(2**0.5, rel=0.02)
 

@@ -44,7 +44,7 @@ DAMAGED = [
         "describes a network of at least .* weights .* the file ha",
     ),
     (("specification", "fields"), 65 * [1], "specification.fields: .* a shorter list"),
-    (("specification", "fields"), [], "does not describe a network"),
+    (("specification", "fields"), [], "pool_after .*: allowed are the blocks 1 to 0"),
     (("specification", "width"), 1e5, "describes a network of at least"),
     (("specification", "width"), math.nan, "specification.width: nan is not allowed"),
     (("specification", "input_size"), 10**5, "specification.input_size: 100000 .* 1 to 2048"),

@@ -34,18 +34,18 @@ def wrapped(group, size=SIZE):
     return network.eval()
 
 
-def largest_change(network, images, moved):
+def largest_change(network, images, transformed):
     with torch.no_grad():
-        return (network(images) - network(moved)).abs().max().item()
+        return (network(images) - network(transformed)).abs().max().item()
 
 
 @pytest.mark.parametrize("group", ["C4", "D4", "C8", "D8"])
 def test_rotations_by_90_degrees_change_nothing(group):
     network, images = wrapped(group), galaxies()
     for turns in (1, 2, 3):
-        moved = images.rot90(turns, (2, 3))
-        assert largest_change(network, images, moved) <= 1e-5
-        assert largest_change(network.network, images, moved) > 1e-2
+        transformed = images.rot90(turns, (2, 3))
+        assert largest_change(network, images, transformed) <= 1e-5
+        assert largest_change(network.network, images, transformed) > 1e-2
 
 
 @pytest.mark.parametrize("group", ["D1", "D2", "D4", "D8"])
@@ -64,7 +64,8 @@ def test_even_sizes_are_invariant_too():
 def test_no_larger_group_is_covered(group, larger):
     network, images = wrapped(group), galaxies()
     changes = [
-        largest_change(network, images, moved) for moved in orbit(images, parse_group(larger))
+        largest_change(network, images, transformed)
+        for transformed in orbit(images, parse_group(larger))
     ]
     assert max(changes) > 1e-3
 
@@ -72,9 +73,9 @@ def test_no_larger_group_is_covered(group, larger):
 def test_angles_between_are_nearly_covered():
     """45 degrees belong to C8, but resampling is not exact: C8 changes less than C4 does."""
     images = galaxies(size=65)
-    moved = rotate(images, 45)
-    assert largest_change(wrapped("C8", 65), images, moved) < 0.5 * largest_change(
-        wrapped("C4", 65), images, moved
+    transformed = rotate(images, 45)
+    assert largest_change(wrapped("C8", 65), images, transformed) < 0.5 * largest_change(
+        wrapped("C4", 65), images, transformed
     )
 
 
@@ -91,9 +92,9 @@ def test_an_orbit_has_as_many_different_images_as_the_group_elements(group, orde
 
 def test_exact_elements_only_move_pixels():
     image = galaxies(1).to(torch.uint8)
-    for moved in orbit(image, parse_group("D4")):
-        assert moved.dtype == torch.uint8
-        assert torch.equal(moved.flatten().sort().values, image.flatten().sort().values)
+    for transformed in orbit(image, parse_group("D4")):
+        assert transformed.dtype == torch.uint8
+        assert torch.equal(transformed.flatten().sort().values, image.flatten().sort().values)
 
 
 @pytest.mark.parametrize("size", [32, 33])

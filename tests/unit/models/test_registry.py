@@ -23,11 +23,12 @@ from equimorph.models.checkpoint import (
 from equimorph.models.counting import count_macs, count_parameters
 from equimorph.models.head import circular_mask, escnn_mask
 from equimorph.models.initialisation import initialise
-from equimorph.models.matching import base_trunk, gcnn_trunk
+from equimorph.models.matching import gcnn_trunk
 from equimorph.models.registry import build
 from equimorph.models.trained import load_checkpoint
 from equimorph.models.trunk import (
     Trunk,
+    base_trunk,
     exact_sizes,
     head_parameters,
     plain_sizes,

@@ -1,5 +1,6 @@
 """A bad config stops with one message that names the key and what is allowed."""
 
+import math
 import re
 
 import pytest
@@ -24,6 +25,28 @@ def test_the_default_config_is_good(config, schema):
 BAD = [
     ("train.lr", 0.1, r"train: unknown key lr; allowed are augmentation, batch_size, crop, device"),
     ("study", "a b", r"study: 'a b' is not allowed; it must be a text of the form"),
+    ("data.images.pixel_scale", math.nan, r"pixel_scale: nan is not allowed; it must be of type n"),
+    ("data.split.radius_arcsec", math.inf, r"radius_arcsec: inf is not allowed"),
+    ("data.split.radius_arcsec", 1e6, r"radius_arcsec: 1000000.0 .* maximum 648000"),
+    ("data.split.test", math.nan, r"data.split.test: nan is not allowed"),
+    ("data.split.similarity", 0.2, r"similarity: 0.2 .* minimum 0.5"),
+    ("data.split.folds", 10**9, r"data.split.folds: 1000000000 .* maximum 1000"),
+    ("data.split.seed", 2**64, r"data.split.seed: 18446744073709551616 .* maximum 922337203685477"),
+    ("data.simulated.per_class", 12.0, r"per_class: 12.0 .* of type integer .* Write 12 instead"),
+    ("data.simulated.per_class", "12", r"per_class: '12' .* as a text: write 12 instead"),
+    ("data.simulated.per_class", True, r"per_class: True .* of type integer"),
+    ("data.simulated.per_class", 10**40, r"per_class: 10+ is not allowed"),
+    ("data.simulated.per_class", 10**5, r"per_class 100000 and size 65 make images of 11.8 GiB"),
+    ("data.stars.seed", 3.0, r"data.stars.seed: 3.0 is not allowed; it must be of type integer"),
+    ("data.classes", ["-a", "b"], r"data.classes.0: '-a' is not allowed; .* no hyphen in front"),
+    ("data.classes", ["a{x}", "b"], r"data.classes.0: 'a{x}' is not allowed"),
+    ("data.classes", ["a\nb", "b"], r"data.classes.0: 'a\\nb' is not allowed"),
+    ("data.classes", ["a\n", "b"], r"data.classes.0: 'a\\n' is not allowed"),
+    ("data.classes", ["a" * 61, "b"], r"data.classes.0: 'a+' .* maxLength 60"),
+    ("data.images.folder", "", r"data.images.folder: '' is not allowed"),
+    ("data.images.folder", "a\0b", r"data.images.folder: 'a\\x00b' is not allowed"),
+    ("data.galaxy10.mirrors", ["https://a b"], r"mirrors.0: 'https://a b' is not allowed"),
+    ("data.galaxy10.mirrors", ["https://a/{x}"], r"mirrors.0: 'https://a/{x}' is not allowed"),
     ("train.models", ["CNN", "D3"], r"train.models: group 'D3': allowed are C1, C2, C4"),
     ("train.models", ["CNN", "foo"], r"model 'foo': allowed are a group's name"),
     ("train.models", ["CNN", "D4", "D4"], r"train.models: D4 stands twice"),
@@ -78,6 +101,12 @@ def test_missing_keys_are_named(config, schema):
     del config["train"]["epochs"]
     with pytest.raises(InputError, match="train: 'epochs' is a required property; needed are"):
         check_config(config, schema)
+
+
+@pytest.mark.parametrize("folder", ["-x", "my galaxies", "{a}", "a\nb", "~/galaxies", "'\"$(x)"])
+def test_any_folder_may_hold_images(config, schema, folder):
+    config["data"]["images"]["folder"] = folder
+    check_config(config, schema)
 
 
 def test_every_key_of_the_schema_is_described(schema):

@@ -18,6 +18,12 @@ def test_yaml_that_is_none(tmp_path):
         read_yaml(tmp_path / "bad.yaml")
 
 
+def test_a_merge_key_is_no_key_of_its_own(tmp_path):
+    text = "a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\n"
+    (tmp_path / "merge.yaml").write_text(text)
+    assert read_yaml(tmp_path / "merge.yaml")["b"] == {"x": 1, "y": 3}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -14,9 +14,9 @@ from equimorph.errors import InputError
 from equimorph.io import run, write_json
 from equimorph.lineage import text
 from equimorph.lineage.trace import trace
+from equimorph.models.limits import check
 from equimorph.models.trunk import S1_FIELDS, S1_POOL_AFTER
 from equimorph.study.config import check_config
-from equimorph.study.cross_checks import check_specification
 from equimorph.study.models import SMALLEST_SIZE, resolve
 from equimorph.study.published_models import PUBLISHED, published_size
 from equimorph.study.yaml_files import merged, read_yaml
@@ -69,7 +69,7 @@ def _describe(arguments: argparse.Namespace) -> None:
     if not arguments.names:
         print("\n".join([*config["models"], *GROUPS, *PUBLISHED]))
         return
-    specifications = {}
+    specifications, classes = {}, len(config["data"]["classes"])
     for name in arguments.names:
         network = dict(config["network"])
         if arguments.size or arguments.preset is None:
@@ -77,12 +77,11 @@ def _describe(arguments: argparse.Namespace) -> None:
         specification = resolve(name, config["models"], network)
         if arguments.size:
             specification["input_size"] = arguments.size
-        check_specification(specification)
+        check(specification, classes)
         specifications[name] = specification
-    # torch and escnn take seconds to import; wrong names are told without.
+    # torch and escnn take seconds to import; what cannot be built is told without.
     from equimorph.app.describe import as_table, describe
 
-    classes = len(config["data"]["classes"])
     described = {name: describe(s, classes) for name, s in specifications.items()}
     print(json.dumps(described, indent=2) if arguments.json else as_table(described))
 

@@ -90,7 +90,7 @@ def _convolutions(network: nn.Module, size: int) -> dict[str, dict[str, str]]:
 
 
 def _without_numbers(network: nn.Module) -> nn.Module:
-    """Return a copy whose floats have shapes but no values, so that what it does costs nothing."""
+    """Return a copy whose floats have shapes but no values, so that running it costs nothing."""
     return copy.deepcopy(network)._apply(
         lambda tensor: tensor.to("meta") if tensor.is_floating_point() else tensor
     )
@@ -125,10 +125,10 @@ def settle(network: nn.Module, *inputs: torch.Tensor) -> None:
 def _errors(network: nn.Module, images: torch.Tensor) -> dict[str, float | None]:
     beside = measured(network, images.permute(0, 2, 3, 1).numpy())
     settle(network, images, *beside)
-    still, *turned = logits_against_angle(network, images, [0, 90, 45], measured=beside)
-    mirrored = logits_against_angle(network, images, [0], reflect=True, measured=beside)
+    original, *rotated = logits_against_angle(network, images, [0, 90, 45], measured=beside)
+    reflected = logits_against_angle(network, images, [0], reflect=True, measured=beside)
     try:
-        errors = relative_error(torch.stack([*turned, *mirrored]), still).tolist()
+        errors = relative_error(torch.stack([*rotated, *reflected]), original).tolist()
     except InputError:
         errors = [None] * 3
     return dict(zip(("error_90", "error_45", "error_reflection"), errors, strict=True))
@@ -152,7 +152,7 @@ def as_table(descriptions: Mapping[str, Mapping[str, Any]]) -> str:
             f"{d['memory_training'] / 2**20:,.1f}",
             _sparse(d["convolutions"]),
             f"{d['build_seconds']:.2f}",
-            *(_short(d[f"error_{move}"]) for move in ("90", "45", "reflection")),
+            *(_short(d[f"error_{under}"]) for under in ("90", "45", "reflection")),
         )
         for name, d in descriptions.items()
     ]

@@ -79,8 +79,8 @@ def score(
         files: weights by seed, all of one model.
         folder: holds the images and manifest.csv, labelled with the model's classes.
         draws: bootstrap resamples of the images and seeds.
-        seed: of the resampling.
-        pixel_scale: of the images in arcsec per px; None where they show the field that the
+        seed: seed of the resampling.
+        pixel_scale: arcsec per pixel of the images; None where they show the field that the
             training images show.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How an HDF5 array is stored, checked before HDF5, which trusts what files say, unpacks it."""
+"""Checks of an HDF5 array's storage before HDF5, which trusts what the file says, unpacks it."""
 
 import math
 import zlib
@@ -14,7 +14,7 @@ CHECKSUM_BYTES = 4
 
 
 def check_storage(array: h5py.Dataset) -> None:
-    """Check what can be known without reading values: that all are there, packed as is allowed.
+    """Check, without reading values, that all chunks are there and packed by allowed filters.
 
     Raises:
         InputError: large chunks, other filters, or values that were never written, in whose place
@@ -44,7 +44,7 @@ def check_storage(array: h5py.Dataset) -> None:
 def check_unpacking(array: h5py.Dataset) -> None:
     """Unpack each chunk and check that its length is that of its shape; memory stays bounded.
 
-    HDF5 itself unpacks until the packed data end, a thousandfold if they say so.
+    HDF5 itself unpacks until the packed data end, even at a thousand times the chunk's length.
 
     Raises:
         InputError: a chunk cannot be unpacked, or holds more or less than its shape.

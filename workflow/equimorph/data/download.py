@@ -31,7 +31,7 @@ class FileFormat:
     """How a file of the wanted kind begins, to tell it from an error page at the first bytes.
 
     Attributes:
-        name: for messages.
+        name: what messages call the format.
         signatures: the file begins with one of these.
     """
 
@@ -68,10 +68,10 @@ def download(
 
     Args:
         mirrors: URLs of the same file, tried in this order.
-        destination: where the file goes.
+        destination: path of the file.
         sha256: hexadecimal digest of the file, in either case, or its first digits (at least 8).
-        size: bytes of the file, if known; else a server's word is taken, up to LARGEST_BYTES and
-            what the disk holds, and half of that where it gives none.
+        size: bytes of the file. None takes the length that the server gives, up to LARGEST_BYTES
+            and the free disk; where it gives none, the file may fill half of the free disk.
         file_format: what the file must begin with.
         retries: further attempts per mirror after a broken connection or a server's hiccup.
         backoff: seconds before the first retry, doubled for each further one.
@@ -82,6 +82,8 @@ def download(
             message says what went wrong with each mirror and how to put the file in place by hand.
     """
     destination = Path(destination)
+    if not destination.name or destination.is_dir():
+        raise InputError(f"{destination}: is a folder; needed is the name of a file.")
     part = destination.with_name(f"{destination.name}.part")
     sha256 = sha256.lower()
     if not re.fullmatch(f"[0-9a-f]{{{SHORTEST_DIGEST},64}}", sha256):

@@ -25,9 +25,9 @@ def import_images(
 ) -> RawArrays:
     """Read the images of a folder into arrays; they are held in memory.
 
-    Greyscale, palette and CMYK images become RGB; transparent ones are laid over black. Those that
-    EXIF says to turn are turned, as every viewer shows them. What a manifest's columns are not used
-    for is said in a warning.
+    Greyscale, palette and CMYK images become RGB; transparent ones are laid over black. An
+    orientation in the EXIF data is applied, as every viewer does. A warning names the columns of
+    the manifest that are not used.
 
     Args:
         folder: folder of the images and their `manifest.csv` (see `read_manifest`).

@@ -1,10 +1,11 @@
 """Equal and near-equal images in one data set, whatever their names and positions; blank images.
 
 An image is told by its noise and detail on a coarse grid, as by a fingerprint, which survives being
-turned, mirrored, recompressed or resampled. Measured on 17,571 real galaxies of 48 px: the 58 pairs
-that are one image have a similarity of 0.999 and more, the other 154 million at most 0.78 (thin
-edge-on discs). Copies of real 256 px images keep at least 0.89 after JPEG of quality 50, turned or
-not, and 0.98 at half the resolution; of 48 px images, 0.85 after JPEG of quality 75 and turned.
+rotated, reflected, recompressed or resampled. Measured on 17,571 real galaxies of 48 px: the 58
+pairs that are one image have a similarity of 0.999 and more, the other 154 million at most 0.78
+(thin edge-on discs). Copies of real 256 px images keep at least 0.89 after JPEG of quality 50,
+rotated or not, and 0.98 at half the resolution; of 48 px images, 0.85 after JPEG of quality 75 and
+a rotation.
 """
 
 from collections.abc import Iterator
@@ -34,8 +35,8 @@ def is_blank(images: np.ndarray) -> np.ndarray:
 def shrink(images: np.ndarray, grid: int = GRID) -> np.ndarray:
     """Return the mean light of (N, H, H, 3) images in grid x grid cells, float32.
 
-    Cells are of equal width, cut across pixels, so that shrinking commutes with turns by 90 degrees
-    and reflections. Images of fewer pixels keep their own.
+    Cells are of equal width, cut across pixels, so that shrinking commutes with rotations by 90
+    degrees and reflections. Images of fewer pixels keep their own.
     """
     side = images.shape[1]
     grid = min(grid, side)
@@ -60,28 +61,28 @@ def fingerprints(cells: np.ndarray) -> np.ndarray:
     detail = cells - ndimage.gaussian_filter(cells, (0, 1, 1))
     spread = 1.4826 * np.median(np.abs(detail), axis=(1, 2), keepdims=True)
     detail = np.clip(detail / np.maximum(spread, LEAST_NOISE), -CLIP, CLIP)
-    mean = _over_turns(detail.mean(axis=0))
-    variance = _over_turns(np.square(detail).mean(axis=0)) - np.square(mean)
+    mean = _over_orientations(detail.mean(axis=0))
+    variance = _over_orientations(np.square(detail).mean(axis=0)) - np.square(mean)
     detail = (detail - mean) / np.sqrt(np.maximum(variance, 1e-6))
     norm = np.sqrt(np.square(detail).sum(axis=(1, 2), keepdims=True))
     return (detail / np.maximum(norm, 1e-6)).astype(np.float32)
 
 
-def _turns(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield (N, G, G) images turned by multiples of 90 degrees, and mirrored, in all eight ways."""
+def _orientations(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield (N, G, G) images in the eight orientations that quarter turns and a reflection give."""
     for seen in (images, images.swapaxes(1, 2)):
         for quarter in range(4):
             yield np.rot90(seen, quarter, (1, 2))
 
 
-def _over_turns(image: np.ndarray) -> np.ndarray:
-    return np.mean(list(_turns(image[None])), axis=0)[0]
+def _over_orientations(image: np.ndarray) -> np.ndarray:
+    return np.mean(list(_orientations(image[None])), axis=0)[0]
 
 
 def find_lookalikes(prints: np.ndarray, similarity: float) -> tuple[np.ndarray, np.ndarray]:
     """Compare all images with all, in every orientation.
 
-    The cost goes with the square of N: 40 s for 17,736 images on two cores.
+    The cost goes with the square of N: 40 s of a processor's time for 17,571 images.
 
     Args:
         prints: (N, G, G) from `fingerprints`.
@@ -96,7 +97,7 @@ def find_lookalikes(prints: np.ndarray, similarity: float) -> tuple[np.ndarray, 
     for start in range(0, len(prints), BLOCK):
         block, others = prints[start : start + BLOCK], flat[start:].T
         best = np.full((len(block), others.shape[1]), -1, np.float32)
-        for seen in _turns(block):
+        for seen in _orientations(block):
             np.maximum(best, seen.reshape(len(block), -1) @ others, out=best)
         row, other = np.nonzero(np.triu(best >= similarity - 1e-4, 1))
         pairs.append(np.stack([row, other], axis=1) + start)

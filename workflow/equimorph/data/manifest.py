@@ -70,10 +70,10 @@ class Manifest:
     """A manifest as it was read.
 
     Attributes:
-        path: of the manifest itself.
+        path: path of the manifest itself.
         rows: the images that can be used, in order.
-        problems: why the others cannot.
-        notes: sentences on what was left out of account.
+        problems: why the other rows cannot be used.
+        notes: sentences on what was ignored.
     """
 
     path: Path

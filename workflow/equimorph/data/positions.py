@@ -1,4 +1,4 @@
-"""Positions on the sky as tables give them: in degrees, or said to be unknown."""
+"""Positions on the sky as tables give them: in degrees, or unknown."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from equimorph.errors import InputError
 
 SKY_LIMITS = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0)}
 SEXAGESIMAL = r"[+-]?\d+ *[h:d° ] *\d+.*"
-# What one object may be listed as before its position must stand for something else.
+# Entries that one object may have; a position with more of them must be a placeholder.
 MOST_AT_ONE_POSITION = 4
 # Fewer positions than this fill no range, whatever their unit.
 FEWEST = 20
@@ -55,7 +55,7 @@ def _degrees(name: str, cell: str) -> float:
 def check_positions(
     ra: Sequence[float], dec: Sequence[float], labels: Sequence[int], in_degrees: bool = False
 ) -> None:
-    """Refuse positions that as a whole cannot be what they are taken for.
+    """Refuse positions that, taken together, cannot be true or cannot be in degrees.
 
     Args:
         ra: (N,) right ascension, degrees within their limits, NaN where unknown.

@@ -60,7 +60,7 @@ def write_raw(
         pxscale: (N,) arcsec per pixel.
     """
     # In memory first: on a full disk HDF5 ends in a segmentation fault when it closes a file.
-    with h5py.File(str(path), "w", driver="core", backing_store=False, track_order=False) as file:
+    with h5py.File("raw", "w", driver="core", backing_store=False, track_order=False) as file:
         # One colour of a few images per chunk: photon noise packs a little, 4 % better than with
         # the colours of a pixel side by side. No shuffle filter: a uint8 has one byte.
         file.create_dataset(
@@ -103,7 +103,7 @@ def open_raw(path: str | Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def about(path: str | Path, key: str) -> Iterator[None]:
-    """Let errors of the block, of whatever kind, be InputErrors that name the file and the key."""
+    """Turn any error of the block into an InputError that names the file and the key."""
     try:
         yield
     except InputError as error:

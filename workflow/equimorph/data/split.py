@@ -37,14 +37,15 @@ def make_split(
     """Split a catalogue by one of the protocols.
 
     Args:
-        catalogue: from `read_catalogue`; label, ra, dec are used.
+        catalogue: the table that `read_catalogue` returns; label, ra and dec are used.
         protocol: `clean` or `legacy_leaky`.
-        fractions: of `train`, `validation` and `test`, adding up to 1; `legacy_leaky` has its own.
-        seed: of the random choice.
+        fractions: shares of `train`, `validation` and `test`, which add up to 1; `legacy_leaky`
+            has its own.
+        seed: seed of the random choice.
         radius_arcsec: galaxies this close, also in a chain, stay on one side (`clean`).
         folds: k, for a test set that is one of k folds, which together hold every galaxy once
             (`clean`); train and validation share the rest as their fractions do.
-        fold: which of the folds, 0 … k - 1.
+        fold: number of the fold that is the test set, 0 … k - 1.
         lookalikes: (P, 2) row numbers of pairs that are one image, as if at one position (`clean`).
         blank: (B,) row numbers of images that show nothing, to quarantine (`clean`).
 
@@ -54,6 +55,8 @@ def make_split(
     Raises:
         InputError: an argument is not allowed, a class is too small, or most would be quarantined.
     """
+    if seed < 0:
+        raise InputError(f"seed {seed}: allowed are the integers from 0.")
     _check_arguments(protocol, fractions, folds, fold)
     if protocol == "legacy_leaky":
         return _legacy_split(catalogue["label"].to_numpy(), seed)
@@ -191,7 +194,7 @@ def largest_remainder(total: int, shares: Sequence[float] | np.ndarray) -> np.nd
     """Share `total` things out in whole numbers by the largest-remainder method.
 
     Args:
-        total: how many.
+        total: number of things.
         shares: (K,) adding up to 1; of equal remainders the earlier gets more.
 
     Returns:
@@ -299,8 +302,8 @@ def check_no_leak(
 
     Args:
         split: row numbers of `train`, `validation` and `test`.
-        catalogue: from `read_catalogue`; ra, dec are used.
-        radius_arcsec: how close a neighbour is.
+        catalogue: the table that `read_catalogue` returns; ra and dec are used.
+        radius_arcsec: largest separation of two neighbours.
         lookalikes: (P, 2) row numbers of pairs that are one image.
 
     Raises:

@@ -29,7 +29,8 @@ SATURATED = 250
 # Least diameter of a bright star's saturated core over that at half of its peak; 0.5 to 0.7 in
 # Galaxy10, while round galaxies that saturate have less than 0.37.
 PLATEAU = 0.4
-STAR_SHARE = 0.7  # of the light of sources in contact that must be stars', or all of them stay
+# Least share of stars in the light of touching sources; below it, all of them stay.
+STAR_SHARE = 0.7
 WINGS = 0.02  # of a star's peak, further out than its outline
 ROUNDING_NOISE = 12**-0.5
 

@@ -1,4 +1,4 @@
-"""What one set of predictions is worth: accuracy, F1, confusion, calibration."""
+"""Metrics of one set of predictions: accuracy, F1, confusion matrix, calibration."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

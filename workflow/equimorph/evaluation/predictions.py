@@ -36,7 +36,7 @@ def write_predictions(
         path: .npz file to write.
         index: row of each image in the data set, shape (n,).
         label: true class, shape (n,).
-        logits: by condition, each of shape (n, C).
+        logits: logits under each condition, by its name, of shape (n, C).
     """
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(

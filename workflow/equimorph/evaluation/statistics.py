@@ -1,4 +1,4 @@
-"""How sure a measure is: spread over seeds, bootstrap over images and seeds, paired tests.
+"""How certain a metric is: spread over seeds, bootstrap over images and seeds, paired tests.
 
 The standard deviation over seeds says how much trainings differ. The bootstrap interval says how
 much the mean over seeds would change with other test images and other trainings, both at once.
@@ -95,8 +95,8 @@ def paired_difference(
 ) -> dict[str, Any]:
     """Return the difference in mean accuracy, a minus b, with its paired bootstrap interval.
 
-    Each resample holds the same images for both models, and seeds of each by itself, which are
-    trainings of their own.
+    A resample has the same images for both models. Seeds are drawn for each model separately, since
+    they are different trainings.
 
     Args:
         correct_a: whether model a is right, booleans of shape (seeds of a, n).

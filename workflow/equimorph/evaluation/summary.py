@@ -102,7 +102,7 @@ def is_equivariant(model: dict[str, Any]) -> bool:
 def best_equivariant(models: dict[str, dict[str, Any]]) -> str | None:
     """Return the equivariant model with the lowest mean validation loss; None without any.
 
-    The test set has no part in the choice. It is the measure that chooses the epoch, too, and on a
+    The test set has no part in the choice. The validation loss chooses the epoch, too, and on a
     small validation set it is less noisy than the accuracy. Ties go to fewer multiply-adds.
     """
     names = [name for name, model in models.items() if is_equivariant(model)]
@@ -132,7 +132,7 @@ def compare_with(
 
     Args:
         reference: the name of model b of each comparison.
-        predictions: per model and seed, on the same images.
+        predictions: predictions of each model and seed, on the same images.
         draws: bootstrap resamples.
         seed: seed of the resamples; each comparison uses the same ones.
 
@@ -167,7 +167,7 @@ def study_metrics(
 
     Args:
         measures: per model, in the order in which to show them, what the rule `measure` wrote.
-        predictions: per model, condition and seed.
+        predictions: predictions of each model, condition and seed.
         split: description of the study's split.
         verified: facts about the raw file.
         reference: the model that all others are compared with; None for no comparisons.

@@ -15,12 +15,17 @@ class Commits:
         self._sha256: dict[str, str] = {}  # by the object's name in git
 
     def of(self, sources: dict[str, str]) -> dict[str, Any]:
-        """Return the newest commit up to HEAD that changed one of the files and has them all so.
+        """Find the newest commit, HEAD or before, with exactly these contents of the files.
 
-        No commit and `dirty` where the files were edited; None for both where nobody can tell.
+        Args:
+            sources: SHA-256 of each file, by path.
+
+        Returns:
+            `commit`, and `dirty`: True where no commit has these contents, since the files were
+            edited. Both are None outside of a checkout with git.
         """
         try:
-            # A folder inside another project's checkout is none of its own.
+            # A folder inside another project's checkout is not a checkout itself.
             top = self._git("rev-parse", "--show-toplevel")
             if not sources or Path(top) != self._folder.resolve():
                 return {"commit": None, "dirty": None}

@@ -1,7 +1,7 @@
 """A study's ledger: Snakemake's records of its files, and the files' digests.
 
-Snakemake keeps its records in .snakemake, those of all studies together. Results are worth little
-without their own, which say what has to be made anew after an edit; so these travel with the
+Snakemake keeps its records in .snakemake, those of all studies together. Without them nobody knows
+which results have to be made again after an edit, so the records of a study travel with its
 results, in one packed file. In a clone, or after a change of branch, they are given back to
 Snakemake.
 """
@@ -20,7 +20,7 @@ from equimorph.lineage.records import Record, parse_record, read_raw_records, re
 NAME = "records.json.xz"
 _LOCKS = ".snakemake/locks"
 _MARKS = ".snakemake/ledgers"
-# What differs between two runs of one job.
+# Keys of a record that differ between two runs of one job.
 _TIMES = ("starttime", "endtime", "job_hash", "external_jobid")
 _MAX_BYTES = 2**28  # of a ledger, unpacked; a study of 1,000 trainings has 2**24
 
@@ -30,15 +30,15 @@ class Entry:
     """What a ledger says of one file.
 
     Attributes:
-        sha256: of the file, in lower-case hexadecimal; None if it was not here.
-        record: Snakemake's.
+        sha256: the file's SHA-256, in lower-case hexadecimal; None if it was not here.
+        record: Snakemake's record of it.
     """
 
     sha256: str | None
     record: dict[str, Any]
 
     def is_of(self, other: Mapping[str, Any]) -> bool:
-        """Return whether another record tells of the same job, run at whatever time."""
+        """Return whether another record is of the same job, at whatever time it ran."""
         return _untimed(self.record) == _untimed(other)
 
 
@@ -56,12 +56,12 @@ class Ledger:
 
     @property
     def path(self) -> Path:
-        """Where the ledger lies."""
+        """The ledger's file."""
         return self.project / "results" / self.study / NAME
 
     @property
     def _mark(self) -> Path:
-        """Holds the digest of the ledger that Snakemake's records agree with."""
+        """The file with the digest of the ledger that Snakemake's records agree with."""
         return self.project / _MARKS / self.study
 
     def read(self) -> dict[str, Entry]:
@@ -90,8 +90,8 @@ class Ledger:
     def give_back(self) -> None:
         """Give the records to Snakemake, unless it has them already.
 
-        A file that is another one than the ledger's keeps the record that it has: it was made
-        since, by a run that was killed, or lies under work/ and is of another branch.
+        A file whose content differs from the ledger's keeps the record that it has: it was made
+        later, by a run that was killed, or lies under work/ and belongs to another branch.
 
         Raises:
             InputError: the ledger is damaged.
@@ -119,8 +119,8 @@ class Ledger:
         """Write the ledger of a run that has ended.
 
         It holds the records of the study's results, of its data, and of whatever these were made
-        from. What was not made since keeps its entry, and so does a file that was made again to the
-        same bytes by the same job: equal runs give equal ledgers.
+        from. A file that was not made since keeps its entry, and so does one that the same job made
+        again with the same bytes: equal runs give equal ledgers.
 
         Args:
             source: data source of the study, whose folder is under data/.

@@ -1,4 +1,4 @@
-"""Snakemake's records: of each file that a job made the command, the settings and the inputs."""
+"""Snakemake's records: command, settings and inputs of each file that a job made."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ class Record:
         digests: SHA-256 of the inputs, in lower-case hexadecimal, by path.
         settings: the rule's params.
         command: the shell command.
-        started: when the job began.
-        ended: when the file was last written.
+        started: time at which the job began.
+        ended: time at which the file was last written.
     """
 
     path: str
@@ -44,8 +44,8 @@ class Project:
     """A checkout with its records.
 
     Attributes:
-        folder: where the records' paths start.
-        records: by path.
+        folder: the folder that the records' paths are relative to.
+        records: the records by the path of their file.
     """
 
     folder: Path
@@ -80,7 +80,7 @@ def read_records(folder: str | Path) -> dict[str, Record]:
 
 
 def read_raw_records(folder: str | Path) -> Iterator[tuple[str, Path, Any]]:
-    """Yield Snakemake's records of a project: whose it is, the record's file and its content.
+    """Yield each record of a project: path of the recorded file, the record's file and its content.
 
     Raises:
         InputError: a record is damaged.
@@ -102,7 +102,7 @@ def parse_record(path: str, value: Any, place: str) -> Record:
     Args:
         path: the file that the record is about.
         value: the record's content.
-        place: where the record is, for messages.
+        place: path of the record, for messages.
 
     Raises:
         InputError: it is damaged, or names a file outside the project.
@@ -133,7 +133,7 @@ def _record(path: str, value: dict[str, Any]) -> Record:
 
 
 def record_name(path: str) -> str:
-    """Return the name that Snakemake gives to what it keeps of a file; long ones it cuts."""
+    """Return the name under which Snakemake keeps the record of a file; long names are cut."""
     return urlsafe_b64encode(path.encode()).decode()
 
 

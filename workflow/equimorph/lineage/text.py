@@ -53,7 +53,7 @@ def _files(
 
 
 def _stamp_lines(stamps: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield where the files that say so were made, the same places together."""
+    """Yield where files were made, as far as they say, one line per place."""
     places: dict[str, list[str]] = defaultdict(list)
     for stamp in stamps:
         versions = ", ".join(f"{name} {version}" for name, version in stamp["versions"].items())

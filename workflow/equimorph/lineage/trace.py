@@ -1,9 +1,9 @@
-"""Where a result comes from: the jobs from the raw file to it, and whether its files still hold.
+"""Trace a result back to the raw file: the jobs in between, and whether any file has changed since.
 
 Snakemake records for every file that a job made the command, its settings and the SHA-256 of every
 input: data, script, modules, environment. The records travel with the results, in the study's
-ledger, which also holds the digests of files that no later job has read. Trainings name the commit,
-the versions and the hardware themselves, in run.json.
+    ledger, which also holds the digests of files that no later job has read. Trainings write
+    commit, versions and hardware into their run.json.
 """
 
 import json
@@ -110,12 +110,12 @@ def _back_to_raw(project: Project, targets: Iterable[str]) -> list[str]:
 
 
 def _check(project: Project, targets: list[str], order: list[str]) -> tuple[int, list[str]]:
-    """Compare every recorded digest with the file; absent files are no fault, nobody reads them."""
+    """Compare every recorded digest with the file; absent files are not a problem."""
     recorded: dict[str, dict[str, str]] = defaultdict(dict)  # digest and who names it, by path
     for name in order:
         for path, sha256 in project.records[name].digests.items():
             recorded[path].setdefault(sha256, name)
-    # What later jobs read of a target, unless the target has been made anew since.
+    # What later jobs read of a target, unless the target was made again since.
     wanted = set(targets)
     for reader in project.records.values():
         for path in wanted & reader.digests.keys():
@@ -150,7 +150,7 @@ def _listed(project: Project) -> dict[str, str]:
 
 
 def _known_digest(project: Project, order: list[str], path: str) -> str | None:
-    """Return the SHA-256 with which a file entered the chain; else the one that it has."""
+    """Return the SHA-256 of a file as the first job read it; else its present one."""
     readers = (project.records[name].digests.get(path) for name in order)
     return next(filter(None, readers), project.sha256(path))
 

@@ -30,7 +30,7 @@ def published_asymmetry(images: np.ndarray) -> torch.Tensor:
     return _in_blocks(published_index, images)
 
 
-# By the argument `asymmetry` of the networks.
+# The function for each value of the networks' argument `asymmetry`.
 MEASURES: dict[bool | str, Callable[[np.ndarray], torch.Tensor] | None] = {
     False: None,
     True: asymmetry,
@@ -53,11 +53,12 @@ def checked(indices: torch.Tensor | None) -> torch.Tensor:
 
 
 def asymmetry_index(images: torch.Tensor, background: bool = True) -> torch.Tensor:
-    """Return the root of A^2 = sum (I - R)^2 / (2 sum I^2) per channel, R being I turned by 180°.
+    """Return the asymmetry A, with A^2 = sum (I - R)^2 / (2 sum I^2) in each channel.
 
-    The sums run over the disc that the networks see. The turn is about (size - 1) / 2, an exact
-    reversal of both axes, so rotations by 90 degrees and reflections of the image leave the index
-    as it is. It lies between 0 and sqrt(2); an image without light has index 0.
+    R is I rotated by 180 degrees about (size - 1) / 2. That is an exact reversal of both axes, so
+    rotations by 90 degrees and reflections of the image leave the index as it is. The sums run over
+    the disc that the networks see. The index lies between 0 and sqrt(2); an image without light has
+    index 0.
 
     With the background term, I is counted from the sky level, and what the sky's noise adds to the
     sum of squared differences is subtracted. Both come from the rim of the disc, which in a cut-out
@@ -91,12 +92,12 @@ def asymmetry_index(images: torch.Tensor, background: bool = True) -> torch.Tens
 def published_index(images: torch.Tensor) -> torch.Tensor:
     """Return S2's index of (B, C, size, size) uint8 images, (B,) float32.
 
-    Differences and squares wrap around modulo 256, the whole square counts, and the image is turned
-    about size // 2: in even sizes a pixel besides the centre, the edge being mirrored.
+    Differences and squares wrap around modulo 256, the whole square counts, and the image is
+    rotated about size // 2: in even sizes a pixel beside the centre, reflected at its edge.
     """
     size = images.shape[-1]
-    turned = (2 * (size // 2) - torch.arange(size)).clamp_max(size - 1)
-    difference = images - images[:, :, turned][..., turned]
+    rotated = (2 * (size // 2) - torch.arange(size)).clamp_max(size - 1)
+    difference = images - images[:, :, rotated][..., rotated]
     asymmetric, light = (
         (each * each).sum(dim=(2, 3), dtype=torch.float64) for each in (difference, images)
     )
@@ -113,7 +114,7 @@ def _in_blocks(index: Callable[[torch.Tensor], torch.Tensor], images: np.ndarray
 
 
 def _total(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Sum over the disc in double precision: the root of a small difference is taken of it."""
+    """Sum over the disc in double precision, since the index is the root of a small difference."""
     return (maps * mask).sum(dim=(2, 3), dtype=torch.float64)
 
 

@@ -16,11 +16,11 @@ from torch import nn
 from equimorph.errors import InputError
 from equimorph.io import atomic_path
 
-# 2: kernel bases have signs of their own; escnn's depend on the CPU, so 1 computes something else.
-# 3: the weights are packed. 4: it says how images are prepared.
+# 2: kernel bases have signs of their own, as escnn's depend on the CPU. 3: the weights are packed.
+# 4: it says how images are prepared.
 FORMAT = "equimorph-4"
 PACKED = "packed"
-# Weights pack by 1.2; a file that claims more than this holds nothing of the kind.
+# Weights pack by a factor of 1.2; a file that claims more than this holds no weights.
 _MAX_PACKING = 100
 _RUNNING = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -76,8 +76,8 @@ def save_checkpoint(
 def pack(content: bytes) -> bytes:
     """Pack a safetensors file: the first bytes of all float32 together, the second ones, and so on.
 
-    What a network has learned fills most bits of its weights, but not of their exponents: a sixth
-    of the bytes goes, half as much without the order.
+    Most bits of learned weights look random, but not those of their exponents: packing saves a
+    sixth of the bytes, and half as much if the bytes keep their order.
     """
     whole = len(content) // 4 * 4
     planes = np.frombuffer(content[:whole], np.uint8).reshape(-1, 4).T.tobytes()
@@ -88,7 +88,7 @@ def unpack(packed: bytes) -> bytes:
     """Return what `pack` was given.
 
     Raises:
-        ValueError: it was given nothing.
+        ValueError: these are no packed weights.
     """
     unpacker = zlib.decompressobj()
     try:

@@ -17,7 +17,7 @@ from equimorph.steerable.context import expanded_only, scratch
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Number of trainable parameters."""
+    """Return the number of trainable parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
@@ -80,7 +80,7 @@ def peak_activation_memory(
 
 
 class _LiveBytes(TorchDispatchMode):
-    """Follow the bytes of all tensors made inside the block."""
+    """Counts the bytes of all tensors made inside the block."""
 
     def __init__(self, given: list[torch.Tensor]):
         super().__init__()

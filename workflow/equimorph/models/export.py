@@ -1,6 +1,6 @@
 """Turn a trained network into plain torch modules, which run without escnn.
 
-escnn itself is imported where a network is exported: what comes out can be loaded without it.
+escnn is imported only while a network is exported; the exported network can be loaded without it.
 """
 
 import copy
@@ -16,9 +16,9 @@ from equimorph.models.orbit import OrbitAverage
 def export(network: nn.Module) -> nn.Module:
     """Return a network of plain torch modules with the same logits, for evaluation.
 
-    The way of the images through the network is recorded. Each module of escnn on it gives way to
-    the plain module that it exports, under the same name; modules without escnn, such as the
-    classifier, are copied.
+    A forward pass is recorded step by step. In the record, each module of escnn is replaced by the
+    plain module that it exports, under the same name; other modules, such as the classifier, are
+    copied.
 
     Args:
         network: any network of this project; it stays as it is and shares no weights with the
@@ -87,7 +87,7 @@ class SampledELU(nn.Module):
 
 
 class _Recorder(fx.Tracer):
-    """Records how tensors pass through a network; fields count as tensors, their types are lost."""
+    """Records a forward pass; escnn's fields count as plain tensors."""
 
     def __init__(self) -> None:
         from equimorph.groups.escnn import enn
@@ -98,7 +98,7 @@ class _Recorder(fx.Tracer):
         self.steerable = enn.EquivariantModule
         self.field_tensor, self.field_type = enn.GeometricTensor, enn.FieldType
         self.sequence = enn.SequentialModule
-        # What escnn exports not at all, or to a class of its own.
+        # Modules that escnn cannot export, or exports to a class of its own.
         self.plain_forms = {
             enn.PointwiseAvgPoolAntialiased: _blur,
             BlurredPool: _blur,
@@ -183,7 +183,7 @@ class _Recorder(fx.Tracer):
 
 
 def _blur(pool: Any) -> nn.Conv2d:
-    """Return escnn's blurred pooling as a convolution of each channel for itself."""
+    """Return escnn's blurred pooling as a depthwise convolution."""
     channels = len(pool.filter)
     conv = nn.Conv2d(
         channels, channels, pool.kernel_size, pool.stride, pool.padding, groups=channels, bias=False

@@ -1,4 +1,4 @@
-"""The first layers that all networks share, and the head of S1's."""
+"""The first layers that all networks share, and the head of S1's networks."""
 
 from collections.abc import Sequence
 
@@ -100,7 +100,7 @@ class CircularMask(nn.Module):
 def _per_channel(value: float | Sequence[float]) -> float | nn.Buffer:
     """Return what broadcasts over (B, C, H, W).
 
-    A single number stays one: a GPU divides by a tensor with another last bit.
+    A single number stays a number: on a GPU, division by a tensor differs in the last bit.
     """
     if isinstance(value, Sequence):
         return nn.Buffer(torch.tensor(value)[:, None, None], persistent=False)

@@ -12,8 +12,10 @@ from typing import Any
 
 from equimorph.errors import InputError
 from equimorph.groups.names import CONTINUOUS_GROUPS, parse_group
-from equimorph.models.matching import base_trunk, gcnn_trunk
+from equimorph.models.limits import check
+from equimorph.models.matching import gcnn_trunk
 from equimorph.models.preparation import Preparation
+from equimorph.models.trunk import base_trunk
 from equimorph.sources import ARCHITECTURES
 
 LARGEST_SIDE = 65_536  # px
@@ -56,8 +58,9 @@ def check_header(metadata: Any, weights: int, tensors: int) -> Preparation:
             f"that of the specification ({specification[key]})",
         )
     try:
+        check(specification, len(metadata["classes"]))
         least_weights, least_tensors = _least(specification, len(metadata["classes"]))
-    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"specification: does not describe a network ({error!r}).") from error

@@ -1,4 +1,4 @@
-"""What networks take beside an image: numbers that are measured on it once, before any change."""
+"""Inputs beside the image: numbers that are measured once on the image as it is stored."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ def measured(network: nn.Module, images: np.ndarray) -> tuple[torch.Tensor, ...]
     augmentation, nor the crop, nor the input size of the network changes them.
 
     Args:
-        network: is called as `network(images, *measured)`.
+        network: a network, called as `network(images, *measured)`.
         images: (N, W, W, 3) uint8, may be memory-mapped.
     """
     measure = getattr(network, "measure", None)

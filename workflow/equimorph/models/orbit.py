@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.functional import affine_grid, grid_sample
 
 from equimorph.groups.names import Group
+from equimorph.models.initialisation import initialise
 
 
 class OrbitAverage(nn.Module):
@@ -35,9 +36,6 @@ class OrbitAverage(nn.Module):
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw every weight of the wrapped network."""
-        # The registry builds this class, so it cannot be imported at the top.
-        from equimorph.models.initialisation import initialise
-
         initialise(self.network, generator)
 
     @property
@@ -53,15 +51,15 @@ class OrbitAverage(nn.Module):
         if self.training:
             return self.network(images, *measured)
         copies = orbit(images, self.group)
-        return sum(self.network(moved, *measured) for moved in copies) / self.group.order
+        return sum(self.network(copy, *measured) for copy in copies) / self.group.order
 
 
 def orbit(images: torch.Tensor, group: Group) -> Iterator[torch.Tensor]:
-    """Yield the images moved by each element of the group.
+    """Yield the images transformed by each element of the group.
 
-    Multiples of 90 degrees and reflections only move pixels. Other angles are resampled once, to
-    below 90 degrees, and then turned, so that the orbits of an image and of its turned copy agree
-    to rounding.
+    Multiples of 90 degrees and reflections only move pixels. For other angles images are resampled
+    once, at the angle less its multiple of 90 degrees, so that the orbits of an image and of its
+    rotated copy agree to rounding.
 
     Args:
         images: (B, C, S, S), of any type.
@@ -69,13 +67,13 @@ def orbit(images: torch.Tensor, group: Group) -> Iterator[torch.Tensor]:
     """
     for element in range(group.rotations):
         quarters, remainder = divmod(4 * element, group.rotations)
-        turned = images
+        rotated = images
         if remainder:
-            turned = rotate(images, 90 * remainder / group.rotations)
-        turned = turned.rot90(quarters, (2, 3))
-        yield turned
+            rotated = rotate(images, 90 * remainder / group.rotations)
+        rotated = rotated.rot90(quarters, (2, 3))
+        yield rotated
         if group.reflections:
-            yield turned.flip(3)
+            yield rotated.flip(3)
 
 
 def rotate(images: torch.Tensor, angle: float) -> torch.Tensor:
@@ -83,7 +81,7 @@ def rotate(images: torch.Tensor, angle: float) -> torch.Tensor:
 
     Args:
         images: (B, C, S, S), of any type.
-        angle: in degrees, anticlockwise as displayed with row 0 on top, like `rot90`.
+        angle: angle in degrees, anticlockwise as displayed with row 0 on top, like `rot90`.
 
     Returns:
         (B, C, S, S) floats; what the frame does not cover, all outside the inscribed circle, is
@@ -91,8 +89,8 @@ def rotate(images: torch.Tensor, angle: float) -> torch.Tensor:
     """
     cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     images = images if images.is_floating_point() else images.float()
-    turn = images.new_tensor([[cosine, -sine, 0], [sine, cosine, 0]])
-    grid = affine_grid(turn.expand(len(images), 2, 3), list(images.shape), align_corners=False)
+    matrix = images.new_tensor([[cosine, -sine, 0], [sine, cosine, 0]])
+    grid = affine_grid(matrix.expand(len(images), 2, 3), list(images.shape), align_corners=False)
     return grid_sample(
         images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
     )

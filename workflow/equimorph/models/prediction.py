@@ -1,4 +1,4 @@
-"""The logits of many images. Apart from training, whose parts take a second more to import."""
+"""The logits of many images, in batches."""
 
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ def predict_logits(
     The inputs may be elsewhere than the network; the logits are where the network is.
 
     Args:
-        network: in any mode; left in evaluation mode.
+        network: a network in any mode; it is left in evaluation mode.
         inputs: (N, 3, S, S) images and, where the network takes it, what is measured on them.
         batch_size: images at a time.
     """

@@ -1,10 +1,10 @@
-"""What was done to the images that a network was trained on, before it saw them."""
+"""How the images that a network was trained on were prepared."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-# Scales and fields further apart than this are different ones; a cut-out is whole pixels wide.
+# Largest relative difference of equal scales or fields; a cut-out is whole pixels wide.
 TOLERANCE = 0.02
 
 
@@ -16,7 +16,8 @@ class Preparation:
 
     Attributes:
         side: side of the images as they were stored, in px.
-        pixel_scale: theirs in arcsec per px, None where it is unknown or not the same for all.
+        pixel_scale: arcsec per px of the stored images, None where it is unknown or not the same
+            for all.
         stars_removed: seed of the noise in the place of the removed field stars; None for images
             with their stars.
         crop: central part of the image that the network sees, as a fraction of the side.

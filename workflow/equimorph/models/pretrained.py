@@ -15,7 +15,7 @@ from equimorph.data.download import FileFormat, download, has_digest
 from equimorph.errors import InputError
 from equimorph.steerable.cache_folder import FOLDER_VARIABLE, cache_folder
 
-# A zip archive, or the form before torch 1.6, which some of torchvision's files still have.
+# First bytes of a zip archive, and of torch's format before 1.6, in which torchvision has files.
 TORCH_FILE = FileFormat("a file of torch weights", (b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9"))
 RETRIES = 2  # a machine without a network should say so within seconds
 
@@ -68,7 +68,7 @@ def load_weights(url: str) -> dict[str, torch.Tensor]:
     Nothing in the file is executed.
 
     Raises:
-        InputError: the file cannot be had, or is no mapping from names to tensors.
+        InputError: the file cannot be fetched, or is no mapping from names to tensors.
     """
     path = fetch_weights(url)
     try:

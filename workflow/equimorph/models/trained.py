@@ -29,7 +29,7 @@ class Checkpoint:
 
     Attributes:
         network: takes what `prepare` returns, gives logits.
-        preparation: what was done to the images that it was trained on.
+        preparation: how the images that it was trained on were prepared.
         metadata: `model` (name), `specification`, `classes`, `seed`, `split_sha256`, ...
     """
 
@@ -43,7 +43,7 @@ class Checkpoint:
         return self.metadata["classes"]
 
     def is_like(self, other: "Checkpoint") -> bool:
-        """Tell whether another checkpoint is of the same network and classes, prepared alike."""
+        """Tell whether another checkpoint has the same network, classes and preparation."""
         keys = ("specification", "classes", "preparation")
         return all(self.metadata[key] == other.metadata[key] for key in keys)
 
@@ -53,15 +53,15 @@ class Checkpoint:
         pixel_scale: float | None = None,
         stars_removed: int | None = None,
     ) -> tuple[torch.Tensor, ...]:
-        """Return what the network takes of images, prepared as those that it was trained on.
+        """Prepare images as the training images were, and return the network's inputs.
 
         A larger field is cut to that of the training images; field stars are removed where they
         were there, with noise that depends on the image alone; the image is cropped and resized.
 
         Args:
             images: (N, W, W, 3) uint8 as they come, may be memory-mapped.
-            pixel_scale: theirs in arcsec per px; None where they show the field that the training
-                images show.
+            pixel_scale: arcsec per px of these images; None where they show the field that the
+                training images show.
             stars_removed: the seed, where their field stars are removed already, as a study's data
                 stage does.
 

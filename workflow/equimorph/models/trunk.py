@@ -4,8 +4,9 @@ S1 is Pandya et al. 2023, E(2) Equivariant Neural Networks for Robust Galaxy Mor
 Classification, arXiv:2311.01500.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from equimorph.errors import InputError
 
@@ -40,11 +41,23 @@ class Trunk:
         """Return the trunk with every width multiplied by `factor`.
 
         Args:
-            factor: on all widths; each is at least one.
+            factor: factor on all widths; each stays at least 1.
             features: least width of the last block.
         """
         *inner, last = (max(1, round(width * factor)) for width in self.fields)
         return replace(self, fields=(*inner, max(last, features)))
+
+
+def base_trunk(specification: Mapping[str, Any]) -> Trunk:
+    """Return the trunk of a specification as the plain network has it."""
+    trunk = Trunk(
+        tuple(specification["fields"]),
+        tuple(specification["pool_after"]),
+        specification["kernel_size"],
+        specification["stem_stride"],
+        specification["stem_kernel_size"],
+    )
+    return trunk.scaled(specification["width"])
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,7 @@ def plain_sizes(trunk: Trunk, input_size: int) -> tuple[int, ...]:
 
 
 def trunk_macs(trunk: Trunk, convolved: Sequence[int], channels_per_field: int) -> int:
-    """Multiply-adds of the convolutions for one image, kernels counted as dense.
+    """Return the multiply-adds of the convolutions for one image, with dense kernels.
 
     Args:
         trunk: the shape of the network.
@@ -142,7 +155,7 @@ def trunk_macs(trunk: Trunk, convolved: Sequence[int], channels_per_field: int) 
 
 
 def trunk_parameters(trunk: Trunk, stem: int, inner: int) -> int:
-    """Trainable parameters of the blocks, batch norm included.
+    """Return the number of trainable parameters of the blocks, batch norm included.
 
     Args:
         trunk: the shape of the network.
@@ -154,7 +167,7 @@ def trunk_parameters(trunk: Trunk, stem: int, inner: int) -> int:
 
 
 def head_parameters(features: int, classes: int) -> int:
-    """Parameters of the classifier: two hidden layers with batch norm, then the logits."""
+    """Count the classifier's parameters: two hidden layers with batch norm, then the logits."""
     widths = [features, *HEAD_WIDTHS]
     hidden = sum(a * b + 3 * b for a, b in zip(widths, widths[1:], strict=False))
     return hidden + widths[-1] * classes + classes

@@ -1,4 +1,4 @@
-"""What the numbers allow to be said: the report's sentences, warnings and caveats."""
+"""What may be said of the numbers: the report's sentences, warnings and caveats."""
 
 import math
 from typing import Any

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from scipy.ndimage import affine_transform
 
 
 def rotate_planes(planes: np.ndarray, angle_degrees: float) -> np.ndarray:
@@ -19,6 +18,9 @@ def rotate_planes(planes: np.ndarray, angle_degrees: float) -> np.ndarray:
     Returns:
         (N, H, H) of the same type; splines ring, so values may leave the range of the input.
     """
+    # Not above: the workflow reads of every degradation what a config may say of it.
+    from scipy.ndimage import affine_transform
+
     matrix = _matrix(angle_degrees)
     half = (planes.shape[-1] - 1) / 2
     offset = half - matrix @ [half, half]

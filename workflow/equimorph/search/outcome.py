@@ -1,4 +1,4 @@
-"""What a search has found: the table of its trials and the best one as a study of its own."""
+"""The outcome of a search: the table of its trials, and the best trial as a study of its own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ def best_of(results: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return the completed trial with the lowest validation loss, the first of equals.
 
     Args:
-        results: from `Search.results`.
+        results: what `Search.results` returns.
 
     Raises:
         InputError: none was completed.
@@ -67,9 +67,9 @@ def best_study(
     """Return the overlay for the study that trains the model as the best trial did.
 
     Args:
-        single: from `space.single_study`.
-        outcome: the search's study.json.
-        base: what the overlay is merged into, the content of config.yaml.
+        single: the study that `search_space.single_study` returns.
+        outcome: the content of the search's study.json.
+        base: the content of config.yaml, which the overlay is merged into.
 
     Raises:
         InputError: `base` holds overrides, which no overlay takes away.
@@ -80,7 +80,7 @@ def best_study(
         "study": f"{single['study']}-best",
         "notes": [*single["notes"], _note(outcome)],
     }
-    # Named even where they are what config.yaml says today.
+    # Written out even where config.yaml has the same values today.
     explicit = {"train": {key: target["train"][key] for key in ("models", "epochs", "patience")}}
     overlay = merged(difference(base, target), with_values(explicit, best["values"]))
     if merged(base, overlay)["train"] != target["train"]:

@@ -1,9 +1,9 @@
-"""A search as an Optuna study in an SQLite file: what is tried, what is stopped, what is kept.
+"""A search as an Optuna study in an SQLite file.
 
 One process at a time opens the file. Each of N trials has a number from 1 to N, and its random
-draws depend on the seed, that number and the trials that ended before it alone. A trial that was
-cut off is repeated with the same draws, so a killed search with one worker ends like one that was
-not.
+draws depend only on the seed, on that number and on the trials that ended before it. A trial that
+was cut off is repeated with the same draws, so a killed search with one worker ends like one that
+was not.
 """
 
 import os
@@ -45,9 +45,9 @@ class Trial:
     """A trial under way.
 
     Attributes:
-        number: from 1 to the number of trials.
-        values: of the searched keys.
-        handle: Optuna's own.
+        number: the trial's number, counted from 1.
+        values: value of each searched key.
+        handle: Optuna's object for the trial.
     """
 
     number: int
@@ -68,7 +68,7 @@ def describe_values(values: Mapping[str, Any]) -> str:
 
 @contextmanager
 def locked(path: str | Path) -> Iterator[None]:
-    """Hold the search's file for this process alone; the lock goes with the process.
+    """Lock the search's file for this process; the lock ends with the process.
 
     Raises:
         InputError: another process, which the message names, holds it.
@@ -89,7 +89,7 @@ def locked(path: str | Path) -> Iterator[None]:
 
 
 class Search:
-    """Hands out trials until all of them have ended."""
+    """A search, which hands out trials until all of them have ended."""
 
     def __init__(
         self,
@@ -103,13 +103,13 @@ class Search:
         """Open the search, or begin it; the file must be `locked`.
 
         Trials that were under way when an earlier run was killed are marked as failed, and their
-        numbers are free again. A study with another digest is left as it is.
+        numbers are handed out again. A study with another digest is left as it is.
 
         Args:
             path: SQLite file.
-            name: of the study.
-            job: what the losses depend on, for the log and for later comparison.
-            digest: of the job; only trials with the same digest are continued.
+            name: name of the study.
+            job: all that the losses depend on; it says later what has changed.
+            digest: digest of the job; only trials with the same one are continued.
             space: range of each searched key.
             settings: `trials`, `seed`, `sampler` and `pruner` of the config's `search`.
 
@@ -126,7 +126,7 @@ class Search:
                 f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": _PATIENCE}}
             )
             self.study = self._open(storage, name, job, digest)
-        except Exception as error:  # a damaged file raises whatever SQLite, SQLAlchemy or Optuna do
+        except Exception as error:  # a damaged file raises errors of SQLite, SQLAlchemy or Optuna
             raise InputError(
                 f"{path}: not a search that can be read ({str(error).splitlines()[0]}); move it "
                 "away to search anew."
@@ -183,12 +183,12 @@ class Search:
         return Trial(number, {key: handle.params[key] for key in self.distributions}, handle)
 
     def go_on(self, trial: Trial, epoch: int, loss: float) -> bool:
-        """Note the lowest validation loss up to an epoch; return whether to train on."""
+        """Store the lowest validation loss up to an epoch; return whether to train on."""
         trial.handle.report(loss, epoch)
         return not trial.handle.should_prune()
 
     def tell(self, trial: Trial, result: TrialResult) -> None:
-        """Note how a trial has ended."""
+        """Store the result of a trial."""
         for key in ("state", "losses", "best_epochs", "epochs", "reason", "seconds"):
             trial.handle.set_user_attr(key, getattr(result, key))
         if result.state == "completed":
@@ -197,11 +197,11 @@ class Search:
             self.study.tell(trial.handle, state=TrialState.PRUNED)
 
     def give_up(self, trial: Trial) -> None:
-        """Note that a trial was cut off; its number is free again."""
+        """Store that a trial was cut off; its number is handed out again."""
         self.study.tell(trial.handle, state=TrialState.FAIL, skip_if_finished=True)
 
     def results(self) -> list[dict[str, Any]]:
-        """Return what every ended trial has reached, by its number.
+        """Return the results of all trials that have ended, by their numbers.
 
         Each has `trial`, `state`, `validation_loss` (the mean over seeds; of a trial that was
         stopped, the lowest so far, or None), `best_epochs`, `epochs`, `seconds`, `reason`,
@@ -254,7 +254,7 @@ SAMPLERS: dict[str, Callable[[Mapping[str, Any], int], optuna.samplers.BaseSampl
     "random": lambda settings, seed: optuna.samplers.RandomSampler(seed=seed),
 }
 PRUNERS: dict[str, Callable[[Mapping[str, Any]], optuna.pruners.BasePruner]] = {
-    # One trial alone is no median: at least one must have ended.
+    # A median needs at least one trial that has ended.
     "median": lambda settings: optuna.pruners.MedianPruner(
         n_startup_trials=max(1, settings["startup"]), n_warmup_steps=settings["warmup"]
     ),

@@ -25,7 +25,7 @@ from equimorph.training.recipe import Recipe, read_recipe
 
 
 class Pruned(Exception):
-    """The trial is not worth going on with."""
+    """Raised to stop a trial that is not worth going on with."""
 
 
 @dataclass
@@ -35,10 +35,10 @@ class TrialResult:
     Attributes:
         state: `completed`, `pruned`, or `untrainable` where no loss can be had.
         losses: lowest validation loss of each seed that was trained to its end.
-        best_epochs: when.
-        epochs: that the first seed was trained for.
-        reason: why a trial is untrainable.
-        seconds: spent on it.
+        best_epochs: the epoch of each of these losses.
+        epochs: number of epochs that the first seed was trained for.
+        reason: the message that says why a trial is untrainable.
+        seconds: time that the trial took.
     """
 
     state: str = "completed"
@@ -50,7 +50,7 @@ class TrialResult:
 
     @property
     def described(self) -> str:
-        """The end as a text."""
+        """The result as a text."""
         losses = ", ".join(f"{loss:.4f}" for loss in self.losses)
         reached = f"validation loss {losses}" if self.state == "completed" else self.reason
         return f"{self.state} after epoch {self.epochs}{reached and ', '}{reached}"
@@ -68,15 +68,15 @@ class Trainer:
         classes: int,
         device: str = "cpu",
     ):
-        """Note what all trials share.
+        """Store what all trials share.
 
         Args:
             images: memory-mapped images (.npy).
             split: subset, index, label of each galaxy (.csv); the test set is not touched.
-            part: what trainings depend on, from `space.training_part`.
+            part: all that trainings depend on, from `search_space.training_part`.
             seeds: one training each; their losses are averaged.
             classes: number of classes.
-            device: where to compute.
+            device: name of the device.
         """
         self.images, self.split, self.part = images, split, part
         self.seeds, self.classes, self.device = seeds, classes, open_device(device)
@@ -86,7 +86,7 @@ class Trainer:
         """Train once per seed.
 
         Args:
-            values: of the searched keys.
+            values: value of each searched key.
             go_on: called after each epoch of the first seed with the epoch and the lowest
                 validation loss so far; False stops the trial.
 

@@ -1,7 +1,7 @@
 """Processes that train trials, and the loop that hands them out.
 
-The workers know nothing of the database: one process asks for trials and writes down what comes
-back, so that no two ever wait for each other's lock.
+The workers know nothing of the database. One process asks it for trials and stores the results, so
+that no two processes ever wait for each other's lock.
 """
 
 import multiprocessing
@@ -32,7 +32,7 @@ def run_trials(
     material: Mapping[str, Any],
     announce: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Run all trials that a search still wants, `workers` at a time.
+    """Run the remaining trials of a search, `workers` at a time.
 
     Args:
         search: hands out trials and takes what they reach.
@@ -89,14 +89,14 @@ def _hire(
     connection, other = processes.Pipe()
     process = processes.Process(target=work, args=(other, threads, dict(material)), daemon=True)
     process.start()
-    other.close()  # so that the worker's end is the only one, and its death is noticed
+    other.close()  # so that the worker holds the only other end, and its death is noticed
     team[connection] = process
     return connection
 
 
 @contextmanager
 def _alive(process: BaseProcess, trial: "Trial") -> Iterator[None]:
-    """Say so where the process at the other end of a connection has died."""
+    """Turn the death of the process at the other end of a connection into an InputError."""
     try:
         yield
     except (EOFError, ConnectionError):
@@ -115,12 +115,12 @@ def work(connection: Connection, threads: int, material: Mapping[str, Any]) -> N
     """Train the trials that come through a connection, until it closes.
 
     Args:
-        connection: values come in; after each epoch (epoch, lowest loss) goes out and the answer,
-            whether to go on, comes in; at the end a TrialResult goes out, or an InputError.
+        connection: the worker receives a trial's values. After each epoch it sends (epoch, lowest
+            loss) and receives whether to go on. At the end it sends a TrialResult or an InputError.
         threads: CPU threads.
         material: arguments of `Trainer`.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that handed out
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
 
@@ -140,7 +140,7 @@ def work(connection: Connection, threads: int, material: Mapping[str, Any]) -> N
 
 
 def _end_with_parent() -> None:
-    """Wait for the parent to die, by whatever signal, and end: nobody wants the result."""
+    """End this process when its parent has died, by whatever signal."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,10 +1,10 @@
 """Draw the images of simulated galaxies, the same to the last bit on another kind of processor.
 
 Processors differ in the last digits of their functions; a pixel value that lies just between two
-integers is then rounded the other way. Measured on 1,100 galaxies of 65 x 65 pixels, between an
-x86 processor with AVX-512, the same with AVX2 alone and with neither: values differ by up to 0.003,
-and 115 to 165 of 14 million pixels by 1. A checksum of each image settles them: of the pixels on
-the edge a few are rounded the other way until it fits.
+integers is then rounded the other way. Measured on 1,100 galaxies of 65 x 65 pixels, between an x86
+processor with AVX-512, the same with AVX2 alone and with neither: values differ by up to 0.003, and
+115 to 165 of 14 million pixels by 1. A checksum of each image settles them: a few pixels close to
+the edge are rounded the other way until it fits.
 """
 
 import hashlib
@@ -22,21 +22,21 @@ from equimorph.errors import InputError
 from equimorph.io import atomic_path
 from equimorph.simulation.simulate import simulate
 
-# At most so many pixels are rounded the other way, of so many that are nearest to the edge.
+# Most pixels that are rounded the other way, and of how many that are closest to the edge.
 _TRIED = {1: 300, 2: 60, 3: 20}
 
 
 class Galaxies(NamedTuple):
-    """All but the images of a simulation, and what tells whether images are the same.
+    """A simulation without its images, but with their checksums.
 
     Attributes:
         per_class: galaxies per class, as in `simulate`.
         size: pixels on a side.
-        seed: of the simulation.
+        seed: seed of the simulation.
         ra: right ascension in degrees, (N,).
         dec: declination in degrees, (N,).
         redshift: (N,), NaN where unknown.
-        checksum: of each image, (N,) uint64.
+        checksum: checksum of each image, (N,) uint64.
     """
 
     per_class: int
@@ -49,7 +49,7 @@ class Galaxies(NamedTuple):
 
 
 def without_images(raw: RawArrays, per_class: int, size: int, seed: int) -> Galaxies:
-    """Return what `draw` makes the images from that `simulate` returned for these arguments."""
+    """Return what `draw` needs to make the images that `simulate` returned for these arguments."""
     checksums = np.array([checksum(image) for image in raw.images], dtype=np.uint64)
     return Galaxies(per_class, size, seed, raw.ra, raw.dec, raw.redshift, checksums)
 
@@ -58,11 +58,11 @@ def draw(galaxies: Galaxies, progress: Callable[[Iterable], Iterable] = iter) ->
     """Draw the images of galaxies that were simulated here or elsewhere.
 
     Args:
-        galaxies: what the simulation has given elsewhere.
+        galaxies: the simulation's result, from here or another machine.
         progress: wraps the iterable of galaxies, for a progress bar.
 
     Raises:
-        InputError: the images cannot be had here, since the simulation, not the processor, differs.
+        InputError: the images do not fit their checksums, since the simulation has changed.
     """
 
     def settled(row: int, values: NDArray) -> NDArray:
@@ -80,14 +80,14 @@ def draw(galaxies: Galaxies, progress: Callable[[Iterable], Iterable] = iter) ->
 
 
 def round_to(values: NDArray, wanted: int) -> NDArray[np.uint8] | None:
-    """Round pixel values so that the checksum is the one wanted; None if no such way is found."""
+    """Round pixel values so that the checksum is the one wanted; None if there is no way to."""
     image = np.rint(values).astype(np.uint8)
     if checksum(image) == wanted:
         return image
     floor = np.floor(values)
     from_edge = np.abs(values - floor - 0.5).ravel()
     nearest = np.argsort(from_edge, kind="stable")
-    # Of the two integers beside the value the other one.
+    # The other one of the two integers beside the value.
     other = np.clip(2 * floor + 1 - image, 0, 255).astype(np.uint8)
     for number, among in _TRIED.items():
         for pixels in combinations(nearest[:among].tolist(), number):

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2, rfftfreq
 
-from equimorph.simulation.profiles import elliptical_radius, rotated, sersic
+from equimorph.simulation.profiles import axis_coordinates, elliptical_radius, sersic
 
 FIELD = 67.1  # arcsec on a side, as 256 pixels of 0.262 arcsec
 NATIVE_PIXEL = 0.262
@@ -94,7 +94,7 @@ class Exposure:
         self, angle: float, x0: float = 0.0, y0: float = 0.0
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return coordinates along and across an axis at `angle` (radians) through (x0, y0)."""
-        return rotated(self.grid.x, self.grid.y, angle, x0, y0)
+        return axis_coordinates(self.grid.x, self.grid.y, angle, x0, y0)
 
     def add(
         self, profile: np.ndarray, mag: float, g_r: float, dust: np.ndarray | None = None
@@ -127,7 +127,7 @@ class Exposure:
                     np.add.at(band, (i[ok], j[ok]), light)
 
     def add_field(self) -> None:
-        """Add what lies there by chance: stars, and galaxies near and far."""
+        """Add foreground and background: stars, and galaxies near and far."""
         rng, half = self.rng, FIELD / 2 + 3
         stars = rng.poisson(math.exp(rng.normal(1.4, 0.7)))
         mag = power_law(rng, 15.5, 23.5, 0.20, stars)
@@ -147,7 +147,7 @@ class Exposure:
         for mag in power_law(rng, 18.0, 21.3, 0.38, rng.poisson(3.0)).tolist():
             x0, y0 = rng.uniform(-half, half, 2).tolist()
             if math.hypot(x0, y0) < 7:
-                continue  # a blend at the centre would make another class of it
+                continue  # a blend at the centre would change the galaxy's class
             radius = elliptical_radius(
                 *self.frame(rng.uniform(0, math.pi), x0, y0), rng.uniform(0.3, 1.0)
             )

@@ -97,15 +97,15 @@ def spiral(
     """Add a spiral: bulge, disc, arms, HII knots and, with `bar_share` > 0, a bar.
 
     Args:
-        sky: where to.
-        galaxy: its global properties.
+        sky: the exposure that takes the light.
+        galaxy: the galaxy's magnitude, size, colour and orientation.
         rng: source of randomness.
         q: apparent axis ratio of the disc.
         bulge: share of the light in the bulge.
         arms: number of arms.
         pitch: pitch angle in degrees.
         arm_share: share of the disc's light in the arms.
-        patchy: how uneven the arms are, 0 to 1.
+        patchy: unevenness of the arms, 0 to 1.
         bar_share: share of the light in the bar.
     """
     h = galaxy.size / 1.6

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import k1
 
 
-def rotated(
+def axis_coordinates(
     x: np.ndarray, y: np.ndarray, angle: float, x0: float = 0.0, y0: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return coordinates along and across an axis at `angle` (radians) through (x0, y0)."""

@@ -26,7 +26,7 @@ from equimorph.groups.escnn import enn, gspaces
 from equimorph.steerable.cache_folder import cache_folder
 
 FORMAT = 1
-# What the last bits of a basis depend on.
+# The last bits of a basis depend on these.
 _PACKAGES = ("escnn", "numpy", "scipy", "torch")
 # Of an element's entries, the first above this share of the largest decides the sign. In no basis
 # up to D16 and 5 x 5 px is an entry closer to it than 0.4 %: rounding cannot change which that is.
@@ -110,7 +110,7 @@ def compute_basis(
     kernel_size: int,
     frequencies_cutoff: float | None = None,
 ) -> KernelBasis:
-    """Return what `kernel_basis` does, without any cache of ours: escnn's basis up to signs."""
+    """Return what `kernel_basis` does, without our cache: escnn's basis up to signs."""
     band_limit, rings, sigma, frequency = _planar.compute_basis_params(
         kernel_size, frequencies_cutoff
     )
@@ -141,7 +141,7 @@ def compute_basis(
 
 
 def _with_canonical_signs(samples: torch.Tensor) -> torch.Tensor:
-    """Turn each element so that its canonical sign is positive."""
+    """Flip signs so that each element's canonical sign is positive."""
     # In one layout, computed or read from a file: the order of sums depends on it.
     return (samples * canonical_signs(samples)[:, None, None, None]).contiguous()
 

@@ -1,4 +1,4 @@
-"""The folder of files that can be had again: bases of kernels, published weights."""
+"""The cache folder of kernel bases and published weights, all of which can be made again."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""In what context steerable convolutions compute: precision, allowed forms, memory that is kept."""
+"""Precision, allowed forms and reused memory of steerable convolutions."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ EXPANDED_ONLY = ContextVar("expanded only", default=False)
 
 @contextmanager
 def expanded_only() -> Iterator[None]:
-    """Let convolutions inside the block that are free to choose run as the dense ones."""
+    """Make convolutions of method `auto` run densely inside the block."""
     token = EXPANDED_ONLY.set(True)
     try:
         yield
@@ -29,13 +29,13 @@ def computing_dtype(tensor: torch.Tensor) -> torch.dtype:
 
 
 class Scratch(threading.local):
-    """Memory used again and again: fresh pages cost more than the arithmetic on them."""
+    """Buffers that are reused: fresh memory pages cost more than the arithmetic on them."""
 
     def __init__(self) -> None:
         self.buffers: dict[tuple, torch.Tensor] = {}
 
     def take(self, name: object, shape: Sequence[int], like: torch.Tensor) -> torch.Tensor:
-        """Return a tensor with any content, overwritten by the next one of that name."""
+        """Return an uninitialised tensor; the next call with the same name reuses its memory."""
         count = torch.Size(shape).numel()
         key = name, like.dtype, like.device
         if key not in self.buffers or self.buffers[key].numel() < count:

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -54,7 +53,7 @@ class Expansion(basismanager.BlocksBasisExpansion):
     The constructor does what escnn's does, with bases that are there already.
     """
 
-    # escnn compares expansions by value, and torch would then pass over all but one of equal ones.
+    # escnn compares expansions by value, so torch would list only one of several equal ones.
     __eq__, __hash__ = object.__eq__, object.__hash__
 
     def __init__(
@@ -111,7 +110,7 @@ class SteerableConv(IrrepConv):
     """A planar steerable convolution without bias, its weights left at zero, quick to build.
 
     The basis comes from `basis_cache`. The filter, which takes gigabytes in S1's D16 network, is
-    there in evaluation mode alone, and only where something asks for it.
+    expanded in evaluation mode only, and only when it is asked for.
     """
 
     def __init__(
@@ -154,26 +153,8 @@ class SteerableConv(IrrepConv):
         initialise_steerable(self, generator)
 
 
-@cache
-def weights_per_pair(group: Group, kernel_size: int, trivial_input: bool) -> int:
-    """Number of weights between one input field and one regular field.
-
-    For 3 x 3 kernels this is 6 |G| between regular fields (ring 0: frequency 0; ring 1: up to 2).
-    """
-    space = plane(group)
-    source = space.trivial_repr if trivial_input else space.regular_repr
-    conv = SteerableConv(
-        enn.FieldType(space, [source]),
-        enn.FieldType(space, [space.regular_repr]),
-        kernel_size,
-        stride=1,
-        padding=0,
-    )
-    return conv.weights.numel()
-
-
 def he_standard_deviations(conv: enn.R2Conv) -> torch.Tensor:
-    """Standard deviation of each weight, as in escnn's `generalized_he_init`.
+    """Return the standard deviation of each weight, as in escnn's `generalized_he_init`.
 
     escnn walks over every weight in Python, 97 % of the time that a C16 network takes to build.
     All pairs of fields with the same two representations share one basis, so one pass over each

@@ -1,8 +1,8 @@
-"""Carry weights over between escnn's convolutions and ours, which differ in the signs of bases.
+"""Convert weights between escnn's convolutions and ours, whose bases differ in signs.
 
-escnn's basis of a steerable kernel is ours up to the sign of each element, so a weight that belongs
-to a turned element changes its sign, and nothing else differs. escnn's signs depend on the type of
-the CPU (see `basis_cache`), but its state dicts hold the bases that their weights belong to.
+escnn's basis of a steerable kernel is ours up to the sign of each element, so a weight changes its
+sign where its element does, and nothing else differs. escnn's signs depend on the type of the CPU
+(see `basis_cache`), but its state dicts hold the bases that their weights belong to.
 
     network.load_state_dict(from_escnn(escnns.state_dict(), network))
     escnns.load_state_dict(to_escnn(network.state_dict(), escnns.train()))
@@ -21,14 +21,14 @@ _EXPANDED = ("filter", "expanded_bias")  # follow from the weights
 
 
 def from_escnn(state: State, network: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the state dict of a network of ours with the weights of one of escnn.
+    """Return the state dict of our network with the weights of escnn's.
 
     Args:
         state: the whole state dict of escnn's network, with its bases.
-        network: ours, whose modules have the same names; it stays as it is.
+        network: our network, whose modules have the same names; it is not changed.
 
     Returns:
-        what `network.load_state_dict` takes.
+        What `network.load_state_dict` takes.
 
     Raises:
         ValueError: `state` lacks something that the network has, or has it in another shape.
@@ -40,20 +40,20 @@ def from_escnn(state: State, network: nn.Module) -> dict[str, torch.Tensor]:
             pair: _taken(state, f"{name}._basisexpansion.{_block(conv, pair)}.sampled_basis", None)
             for pair in conv.basisexpansion._weights_ranges
         }
-        result[f"{name}.weights"] = _turned(result[f"{name}.weights"], conv, bases)
+        result[f"{name}.weights"] = _with_flipped_signs(result[f"{name}.weights"], conv, bases)
     return result
 
 
 def to_escnn(state: State, network: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the state dict of a network of escnn with the weights of one of ours.
+    """Return the state dict of escnn's network with the weights of ours.
 
     Args:
-        state: of our network: its state dict, or what training learned.
-        network: escnn's, whose modules have the same names, in training mode: in evaluation mode it
-            would keep the filters of its old weights.
+        state: the state dict of our network, or its learned state.
+        network: escnn's network, whose modules have the same names, in training mode: in evaluation
+            mode it would keep the filters of its old weights.
 
     Returns:
-        what `network.load_state_dict` takes.
+        What `network.load_state_dict` takes.
 
     Raises:
         ValueError: the network is in evaluation mode, or `state` lacks a parameter of it or has it
@@ -72,14 +72,14 @@ def to_escnn(state: State, network: nn.Module) -> dict[str, torch.Tensor]:
             pair: getattr(expansion, _block(conv, pair)).sampled_basis
             for pair in expansion._weights_ranges
         }
-        result[f"{name}.weights"] = _turned(result[f"{name}.weights"], conv, bases)
+        result[f"{name}.weights"] = _with_flipped_signs(result[f"{name}.weights"], conv, bases)
     return result
 
 
-def _turned(
+def _with_flipped_signs(
     weights: torch.Tensor, conv: enn.R2Conv, bases: Mapping[tuple[str, str], torch.Tensor]
 ) -> torch.Tensor:
-    """Return weights with the sign that escnn's element has against ours; twice is none."""
+    """Return weights whose sign is flipped where escnn's element and ours have opposite signs."""
     result = weights.clone()
     for pair, (start, stop) in conv.basisexpansion._weights_ranges.items():
         signs = canonical_signs(bases[pair]).to(weights)

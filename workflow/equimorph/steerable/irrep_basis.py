@@ -28,8 +28,8 @@ class Component:
 
     Attributes:
         irrep: type of the irrep, as escnn names it.
-        copy: which of the equal irreps of the representation.
-        row: row inside the irrep.
+        copy: number of the irrep among equal ones of the representation.
+        row: number of the row inside the irrep.
     """
 
     irrep: tuple
@@ -68,9 +68,10 @@ class Mixing:
     """The matrix W of one irrep of the output: it mixes features into all copies of that irrep.
 
     Attributes:
-        features: first of its rows of the feature tensor; there are repeats * columns.
-        outputs: first of its rows of the output in the irrep basis; there are repeats * rows.
-        repeats: how often the same matrix is applied: the dimension of a real-type irrep, else 1.
+        features: its first row in the feature tensor, of repeats * columns.
+        outputs: its first row in the output in the irrep basis, of repeats * rows.
+        repeats: number of times that the matrix is applied: the dimension of a real-type irrep,
+            else 1.
         weight: (rows, columns) the basis kernel whose weight stands in that entry.
         scale: (rows, columns) the factor on that weight; 0 where the entry is 0.
     """
@@ -176,7 +177,7 @@ def _read(kernels: torch.Tensor) -> tuple[torch.Tensor, list[Entries], list[floa
         for (output, component), entry in zip(where, entries, strict=True):
             match = _match(entry, stencils)
             if match is None:
-                # Exactly 1 at the largest entry, if no rounding hinders: one factor less to apply.
+                # Mostly exactly 1 at the largest entry, which saves a multiplication.
                 size = entry.abs().max().item()
                 unit = size if abs(size / scale - 1) < NOISE else scale
                 match = len(stencils), unit

@@ -24,12 +24,12 @@ _FOUND: dict[bytes, tuple[SparseConvolution, SparseConvolution] | None] = {}
 class IrrepConv(enn.R2Conv):
     """escnn's R2Conv, computed in the irrep basis where that is faster.
 
-    Arguments, parameters, initialisation and state dict are R2Conv's. A layer that the sparse form
-    does not cover (fields of several kinds, groups, dilation) runs escnn's own code. In evaluation
-    mode nothing is expanded before it is needed.
+    Arguments, parameters, initialisation and state dict are those of R2Conv. A layer that the
+    sparse form does not cover (fields of several kinds, groups, dilation) runs escnn's own code. In
+    evaluation mode nothing is expanded before it is needed.
 
     Attributes:
-        method: `auto` asks a cost model at every call; `sparse` and `dense` (escnn's code) force.
+        method: `auto` asks a cost model at every call; `sparse` and `dense` (escnn's code) fix it.
         sparse: the convolution and its adjoint in sparse form, None where there is none.
     """
 
@@ -97,7 +97,7 @@ class IrrepConv(enn.R2Conv):
             self.__dict__.pop(name, None)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what can be computed again: a copy's parameters have a history of their own."""
+        """Leave out what can be computed again: a copy has parameters of its own."""
         return {**self.__dict__, "_kept": {}}
 
     def __getattr__(self, name: str) -> Any:
@@ -107,7 +107,7 @@ class IrrepConv(enn.R2Conv):
         return super().__getattr__(name)
 
     def _keep(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return what `make` returned for the present parameters."""
+        """Return the result of `make` for the present parameters, computed once."""
         parameters = [p.detach() for p in self.parameters(recurse=False)]
         if any(map(_has_no_history, parameters)):
             return make()
@@ -116,7 +116,7 @@ class IrrepConv(enn.R2Conv):
         if kept is None or kept[0] != state:
             # A tensor made in inference mode could not take part in a later backward pass.
             with torch.inference_mode(False), torch.no_grad():
-                # With the parameters, so that no others come to lie at their addresses.
+                # The parameters are stored with it, so that no others can take their addresses.
                 kept = self._kept[name] = state, parameters, make()
         return kept[-1]
 
@@ -141,7 +141,7 @@ class IrrepConv(enn.R2Conv):
 
         Args:
             shape: (B, C, H, W) of the input.
-            dtype: in which to compute.
+            dtype: type in which to compute.
             device: type of the device; on others than the CPU the dense form runs.
             gradients: whether a backward pass follows.
         """
@@ -195,7 +195,7 @@ class IrrepConv(enn.R2Conv):
         return enn.GeometricTensor(output, self.out_type, coords=None)
 
     def _convolve_densely(self, input: enn.GeometricTensor) -> enn.GeometricTensor:
-        """Do what R2Conv does; the weights get their gradients in evaluation mode too."""
+        """Convolve as R2Conv does, with gradients of the weights in evaluation mode, too."""
         parameters = self.parameters(recurse=False)
         learns = torch.is_grad_enabled() and any(p.requires_grad for p in parameters)
         if self.training or not learns:
@@ -209,14 +209,14 @@ class IrrepConv(enn.R2Conv):
         return enn.GeometricTensor(output, self.out_type, coords=None)
 
     def _is_too_small(self, tensor: torch.Tensor) -> bool:
-        """Tell whether not one pixel comes out, of which escnn's code complains."""
+        """Tell whether the output would have no pixel, which escnn's code refuses."""
         width = self.padding
         both = (width, width) if isinstance(width, int) else width
         sides = (n + 2 * p for n, p in zip(tensor.shape[2:], both, strict=True))
         return min(sides) < self.kernel_size
 
     def _pad(self, tensor: torch.Tensor) -> tuple[torch.Tensor, int]:
-        """Pad as the sparse convolution cannot; return the padding that is left to it."""
+        """Pad as far as the sparse convolution cannot; return the rest of the padding."""
         width = self.padding
         if self.padding_mode == "zeros" and isinstance(width, int) and width < self.kernel_size:
             return tensor, width
@@ -239,12 +239,12 @@ def _digest(kernels: torch.Tensor, source: Any, target: Any) -> bytes:
 
 
 def _is_transformed(tensor: torch.Tensor) -> bool:
-    """Tell whether torch.func follows a tensor, through what only escnn's code goes with it."""
+    """Tell whether a tensor is inside a torch.func transform, which only escnn's code supports."""
     return torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 def _has_no_history(tensor: torch.Tensor) -> bool:
-    """Tell whether one cannot know if a tensor has changed."""
+    """Tell whether torch does not count the changes of a tensor."""
     return tensor.is_inference() or _is_transformed(tensor)
 
 
@@ -265,8 +265,8 @@ def chosen_methods(
     """Tell how each IrrepConv of a network computes on the CPU, `sparse` or `dense`, by its name.
 
     Args:
-        network: any.
-        inputs: what it takes, on its device; how many images they are does not matter.
+        network: a network with or without steerable convolutions.
+        inputs: its inputs, of any number of images, on its device.
         batch: images at a time.
         gradients: whether a backward pass follows.
     """

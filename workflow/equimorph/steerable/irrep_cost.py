@@ -11,14 +11,14 @@ from equimorph.steerable.irrep_product import SparseConvolution
 
 @dataclass(frozen=True)
 class Rates:
-    """What one core takes, in nanoseconds.
+    """Nanoseconds that one core takes for each kind of work.
 
     Attributes:
-        matrix: for a multiply-add of a matrix product.
-        convolution: for a multiply-add of a dense convolution.
-        element: for one number in an elementwise operation.
-        copy: for one number that changes its place.
-        call: for a tensor operation, however small.
+        matrix: a multiply-add of a matrix product.
+        convolution: a multiply-add of a dense convolution.
+        element: a number in an elementwise operation.
+        copy: a number that is copied to another place.
+        call: a tensor operation, however small.
     """
 
     matrix: float
@@ -33,18 +33,19 @@ CPU_RATES = {
     torch.bfloat16: Rates(0.0095, 0.0105, 0.33, 0.8, 2500.0),
 }
 
-# So much faster must the sparse form look. The rates are those of one thread; on two, its many
-# small operations gain less than one large convolution does: networks of C2, C4 and D2, predicted
-# at 1 to 3 times escnn's speed, measured 0.6 to 1.0 (tests/benchmarks/steerable_conv.py).
+# The sparse form must be predicted to be this many times as fast. The rates are those of one
+# thread; on two, its many small operations gain less than one large convolution does: networks of
+# C2, C4 and D2, predicted at 1 to 3 times escnn's speed, measured 0.6 to 1.0
+# (tests/benchmarks/steerable_conv.py).
 MARGIN = 3.0
 
 
 def rates(dtype: torch.dtype, device: str) -> Rates | None:
-    """Return what is known about computing in `dtype`, None where the dense form is to run.
+    """Return the rates of computing in `dtype`, None where the dense form is to run.
 
     Args:
-        dtype: in which to compute.
-        device: its type; `meta`, where tensors are shapes alone, counts as the CPU.
+        dtype: type in which to compute.
+        device: type of the device; `meta`, where tensors are shapes alone, counts as the CPU.
     """
     known = device in ("cpu", "meta") and not EXPANDED_ONLY.get()
     return CPU_RATES.get(dtype) if known else None
@@ -59,8 +60,8 @@ class Call:
         sizes: channels per input and output field.
         kernel_size: side of the kernel.
         weights: number of basis kernels per pair of fields.
-        input_pixels: over the batch.
-        stride: of the convolution.
+        input_pixels: number of pixels of the input, over the batch.
+        stride: stride of the convolution.
         gradients: whether a backward pass follows.
         expanded: whether the dense filter is at hand.
     """
@@ -76,7 +77,7 @@ class Call:
 
     @property
     def pairs(self) -> int:
-        """Pairs of fields."""
+        """Number of pairs of fields."""
         return self.fields[0] * self.fields[1]
 
 

@@ -54,8 +54,8 @@ class Tile:
     """Some images, or some rows of one.
 
     Attributes:
-        images: which images.
-        rows: which rows of the output.
+        images: numbers of the images.
+        rows: numbers of the rows of the output.
         depth: rows of memory per image.
         length: positions of the flat axis that hold the output.
     """
@@ -103,7 +103,7 @@ class Layout:
         """Cut the output into tiles of about `length` positions, whole images if these are small.
 
         Args:
-            length: how much memory there is.
+            length: positions that the memory has room for.
             stride: tiles begin at rows that it divides.
         """
         images = min(length // (self.depth * self.pitch), self.batch)
@@ -392,7 +392,7 @@ class SparseConvolution:
         Args:
             fields: the input.
             matrices: what `matrices` returns, in the precision of the input.
-            padding: at most the kernel size - 1.
+            padding: zeros on each side, at most kernel size - 1.
             stride: step between output pixels; those between are computed and left out.
         """
         batch, channels, _, *extents = fields.shape
@@ -433,7 +433,8 @@ class SparseConvolution:
             weights: (C_out, C_in, number of basis kernels).
             padding: the convolution's padding.
             stride: the convolution's stride.
-            needs: which of the two gradients are asked for; None replaces the other.
+            needs: whether the gradient of the fields and that of the weights are asked for; None is
+                returned in place of one that is not.
         """
         batch, channels, _, height, width = fields.shape
         opposite = self.kernel_size - 1 - padding

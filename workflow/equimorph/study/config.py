@@ -16,7 +16,8 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from equimorph.errors import InputError
-from equimorph.study.cross_checks import check_specification, check_world_size, cross_check
+from equimorph.models.limits import check
+from equimorph.study.cross_checks import check_world_size, cross_check
 from equimorph.study.models import resolve
 from equimorph.study.recipes import SCHEDULE_KEYS
 from equimorph.study.renamed_keys import check_renamed_keys
@@ -133,7 +134,7 @@ def _check_scaled(config: Mapping[str, Any]) -> None:
     small = scaled(config)
     for name in small["train"]["models"]:
         try:
-            check_specification(resolve(name, small["models"], small["network"]))
+            check(resolve(name, small["models"], small["network"]), len(config["data"]["classes"]))
         except InputError as error:
             raise InputError(f"config: scale {config['scale']:g}: {name}: {error}") from error
 
@@ -200,9 +201,9 @@ def _is_number(value: Any) -> bool:
 
 def _check_search(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Check that the search's model can be built and each range holds allowed values alone."""
-    name = searched_model(config)
+    name, classes = searched_model(config), len(config["data"]["classes"])
     try:
-        check_specification(resolve(name, config["models"], config["network"]))
+        check(resolve(name, config["models"], config["network"]), classes)
     except InputError as error:
         raise InputError(f"config: search.model: {error}") from error
     single = single_study(config)
@@ -223,7 +224,7 @@ def _check_search(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
             if key.startswith("network."):
                 networks = [resolve(name, one["models"], one["network"]) for one in changed]
                 for network in networks:
-                    check_specification(network)
+                    check(network, classes)
                 if networks[0] == networks[1]:
                     raise InputError(
                         f"{name} does not depend on it: it is no argument of its architecture, or "

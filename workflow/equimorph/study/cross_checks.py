@@ -1,25 +1,13 @@
-"""Check what a schema cannot say of a study's config: keys that must fit one another."""
+"""Checks that a schema cannot make: keys of a study's config that must fit one another."""
 
 import math
-from collections.abc import Callable, Mapping
-from importlib.util import find_spec
+from collections.abc import Mapping
 from typing import Any
 
 from equimorph.data.classes import GALAXY10_CLASSES
 from equimorph.errors import InputError
-from equimorph.groups.names import is_group_name, parse_group
-from equimorph.models.arguments import (
-    blocks_per_stage,
-    cbfocal_padding,
-    check_chain,
-    check_continuous,
-    check_patches,
-    check_samples,
-    e2resnet_padding,
-    e2wrn_padding,
-)
-from equimorph.models.matching import base_trunk, matched_in_macs
-from equimorph.models.trunk import exact_sizes
+from equimorph.groups.names import is_group_name
+from equimorph.models.limits import check
 from equimorph.study.conditions import check_spec
 from equimorph.study.models import resolve
 from equimorph.study.recipes import NOT_OF_RECIPE, recipe_settings
@@ -110,7 +98,7 @@ def _check_models(config: Mapping[str, Any]) -> None:
             raise InputError(f"config: train.models: {name} stands twice; each is allowed once.")
         try:
             specification = resolve(name, models, config["network"])
-            check_specification(specification)
+            check(specification, len(config["data"]["classes"]))
         except InputError as error:
             raise InputError(f"config: train.models: {error}") from error
         recipe = recipe_settings(config["train"], name)
@@ -123,7 +111,7 @@ def _check_models(config: Mapping[str, Any]) -> None:
 
 
 def _check_overrides(train: Mapping[str, Any]) -> None:
-    """Check that what differs for one model is a part of the recipe, of a model that is trained."""
+    """Check that overrides are keys of the recipe, and of a model that is trained."""
     allowed = sorted(train.keys() - {*NOT_OF_RECIPE})
     for name, changes in train["overrides"].items():
         if name not in train["models"]:
@@ -140,20 +128,21 @@ def _check_overrides(train: Mapping[str, Any]) -> None:
 
 
 def _check_class_weights(config: Mapping[str, Any]) -> None:
-    """Check that weights given by hand are one per class."""
-    train, classes = config["train"], len(config["data"]["classes"])
+    """Check that there is one weight for each class where they are given one by one."""
+    train, classes = config["train"], config["data"]["classes"]
     for name in train["models"]:
         weights = recipe_settings(train, name)["loss"].get("class_weights")
-        if isinstance(weights, list) and len(weights) != classes:
+        if isinstance(weights, list) and len(weights) != len(classes):
             own = "loss" in train["overrides"].get(name, {})
+            place = f"train.overrides.{name}" if own else "train"
             raise InputError(
-                f"config: train.{f'overrides.{name}.' if own else ''}loss.class_weights: has "
-                f"{len(weights)} numbers; it must have one for each of the {classes} classes."
+                f"config: {place}.loss.class_weights: {len(weights)} numbers are not allowed; it "
+                f"must be one for each of the {len(classes)} data.classes."
             )
 
 
 def check_world_size(config: Mapping[str, Any]) -> None:
-    """Check that processes can share each model's batches equally."""
+    """Check that the processes can share each model's batches equally."""
     if config["train"]["world_size"] == 1:
         return
     train = scaled(config)["train"]
@@ -164,68 +153,3 @@ def check_world_size(config: Mapping[str, Any]) -> None:
                 f"config: train.world_size: {train['world_size']} is not allowed; it must divide "
                 f"the batch size of every model, which for {name} is {batch_size}."
             )
-
-
-def check_specification(specification: Mapping[str, Any]) -> None:
-    """Check what can be known of a model without building it.
-
-    Raises:
-        InputError: an unknown group, or arguments that do not fit one another.
-    """
-    for name in [*specification.get("groups", ()), specification.get("orbit")]:
-        if name is not None:
-            parse_group(name)
-    group, architecture = specification.get("group"), specification["architecture"]
-    if group is not None and architecture != "harmonic":
-        parse_group(group)
-    if "fields" in specification:
-        _check_trunk(specification)
-    if architecture in BUILDABLE:
-        BUILDABLE[architecture](specification)
-
-
-def _check_e2wrn(specification: Mapping[str, Any]) -> None:
-    check_chain([parse_group(name) for name in specification["groups"]])
-    blocks_per_stage(specification["depth"])
-    e2wrn_padding(specification["input_size"], specification["stem_stride"])
-
-
-def _check_harmonic(specification: Mapping[str, Any]) -> None:
-    check_continuous(specification["group"])
-    check_samples(specification["samples"], specification["band_limit"])
-
-
-def _check_vit(specification: Mapping[str, Any]) -> None:
-    check_patches(*(specification[key] for key in ("patch", "input_size", "dim", "heads")))
-
-
-def _check_cbfocal_ecnn(specification: Mapping[str, Any]) -> None:
-    if specification["exact"]:
-        cbfocal_padding(specification["input_size"])
-
-
-def _check_backbone(specification: Mapping[str, Any]) -> None:
-    if specification["backbone"] == "resnet26" and not find_spec("timm"):
-        raise InputError("resnet26 needs the optional package timm (pip install timm).")
-
-
-# What building would find, by architecture.
-BUILDABLE: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "e2resnet": lambda specification: e2resnet_padding(specification["input_size"]),
-    "e2wrn": _check_e2wrn,
-    "harmonic": _check_harmonic,
-    "vit": _check_vit,
-    "cbfocal_ecnn": _check_cbfocal_ecnn,
-    "backbone": _check_backbone,
-}
-
-
-def _check_trunk(specification: Mapping[str, Any]) -> None:
-    blocks = len(specification["fields"])
-    if any(block > blocks for block in specification["pool_after"]):
-        raise InputError(
-            f"pool_after {specification['pool_after']}: allowed are the blocks 1 to {blocks}."
-        )
-    exact_sizes(base_trunk(specification), specification["input_size"])
-    if specification.get("match") == "macs":
-        matched_in_macs(specification)

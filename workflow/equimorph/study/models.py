@@ -13,14 +13,14 @@ from equimorph.groups.names import is_group_name
 from equimorph.study.published_models import PUBLISHED
 
 REQUIRED = object()
-# What every model takes of the study's `network`, and the wrapper that any model may have.
+# Keys that every model takes from the study's `network`.
 EVERY = ("input_size", "crop", "mask")
 TRUNK = ("fields", "pool_after", "kernel_size", "stem_kernel_size", "stem_stride", "width")
 
 
 SMALLEST_SIZE = 33  # px, of the images of most architectures
 
-# From a full specification and a study's `scale`, the arguments that a quick look changes.
+# Function of a full specification and a study's `scale`; returns the arguments to change.
 Shrink = Callable[[Mapping[str, Any], float], dict[str, Any]]
 
 
@@ -40,7 +40,10 @@ def _without_weights(specification: Mapping[str, Any], scale: float) -> dict[str
 
 
 def _smaller_patches(specification: Mapping[str, Any], scale: float) -> dict[str, Any]:
-    """As many tokens and heads, smaller and narrower; images still have `SMALLEST_SIZE`."""
+    """Keep the numbers of tokens and heads; make patches smaller and layers narrower.
+
+    Images keep at least `SMALLEST_SIZE`.
+    """
     tokens = max(1, specification["input_size"] // specification["patch"])
     patch = max(shrunk(specification["patch"], scale), math.ceil(SMALLEST_SIZE / tokens))
     heads = specification["heads"]
@@ -58,9 +61,9 @@ class Architecture:
 
     Attributes:
         shared: keys of the study's `network` that it takes beside `EVERY`.
-        own: its own arguments and their defaults, which are the published ones.
+        own: arguments of its own, with their published values as defaults.
         smallest_size: smallest side of its images in px.
-        shrink: what a study's `scale` changes of its own arguments.
+        shrink: function that returns its own arguments at a smaller `scale`.
     """
 
     shared: tuple[str, ...] = ()
@@ -142,15 +145,15 @@ def entry_of(name: str, models: Mapping[str, Mapping[str, Any]]) -> Mapping[str,
 def resolve(
     name: str, models: Mapping[str, Mapping[str, Any]], defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the full specification of the model called `name`: just the keys that it depends on.
+    """Return the full specification of the model called `name`: only the keys that it depends on.
 
     A name under `models` takes its entry over the defaults; a published one's, or a group's
     alone, such as D8, needs no entry.
 
     Args:
-        name: of the model.
+        name: name of the model.
         models: the study's own entries.
-        defaults: what the study's models share, its `network`.
+        defaults: the study's `network`, which its models share.
 
     Raises:
         InputError: an unknown name, an unknown architecture, or arguments that do not belong to it.

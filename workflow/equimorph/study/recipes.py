@@ -1,4 +1,4 @@
-"""What of a config's `train` a training's result depends on; without torch, for the workflow."""
+"""The keys of a config's `train` that the result of a training depends on; needs no torch."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,8 +20,8 @@ SCHEDULE_KEYS = {
 def recipe_settings(train: Mapping[str, Any], model: str) -> dict[str, Any]:
     """Return the training parameters of a model: those that all share, and what differs for it.
 
-    A merged config may hold keys of other losses and schedules; they are left out, since no result
-    depends on them.
+    A merged config may hold keys of other losses and schedules. They are left out, since the result
+    does not depend on them.
 
     Args:
         train: the study's `train`.

@@ -1,4 +1,4 @@
-"""Keys of a config that had another name before: the message says what they are called now."""
+"""Old names of config keys, and the message that gives their new names."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ OF_A_CONDITION = {"electrons_per_level": "gain"}
 
 
 def check_renamed_keys(config: Mapping[str, Any]) -> None:
-    """Check that no key has a name of before; the config may be of any form otherwise.
+    """Check that a config has no old names of keys; otherwise it may have any form.
 
     Raises:
         InputError: each such key by its full path, with its new name.
@@ -53,7 +53,7 @@ def _of_train(path: str, train: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for old, new in OF_TRAIN.items():
         if old in given:
             yield f"{path}.{old}", new
-    # A `factor` beside `gamma` may be left of another preset's plateau.
+    # A `factor` beside `gamma` may come from another preset's plateau.
     if schedule.get("kind") == "multi_step" and "factor" in schedule and "gamma" not in schedule:
         yield f"{path}.schedule.factor", "schedule.gamma where the kind is multi_step"
 

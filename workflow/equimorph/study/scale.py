@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from equimorph.errors import InputError
-from equimorph.models.matching import base_trunk, matched_in_macs
-from equimorph.models.trunk import exact_sizes
+from equimorph.models.matching import matched_in_macs
+from equimorph.models.trunk import base_trunk, exact_sizes
 from equimorph.study.models import ARCHITECTURES, SMALLEST_SIZE, entry_of, resolve
 
 LEAST_PER_CLASS = 12
@@ -19,8 +19,8 @@ def scaled(config: Mapping[str, Any]) -> dict[str, Any]:
 
     Epochs, batches, simulated galaxies, resamples, widths and image sizes are multiplied by s, down
     to what still works. Published weights are left out, so that nothing is downloaded. A network
-    that becomes too narrow to be matched to the plain one's cost keeps its numbers of fields. What
-    such a study measures means nothing.
+    that becomes too narrow to be matched to the plain one's cost keeps its numbers of fields. The
+    results of such a study mean nothing.
 
     Args:
         config: a study whose config has been checked.
@@ -56,10 +56,10 @@ def _smaller(
     """Return a model's entry with smaller images and widths.
 
     Args:
-        entry: as written.
-        specification: what it is resolved to at full size.
-        network: of the study, shrunk.
-        scale: of the study.
+        entry: the model's entry in the study.
+        specification: the model's specification at full size.
+        network: the study's `network`, shrunk.
+        scale: the study's `scale`.
     """
     architecture = ARCHITECTURES[entry["architecture"]]
     smaller = {key: value for key, value in entry.items() if key != "input_size"}
@@ -74,7 +74,7 @@ def _smaller(
 
 
 def _matches(entry: Mapping[str, Any], network: Mapping[str, Any]) -> bool:
-    """Tell whether so narrow a network can still be matched: in multiply-adds, the stricter."""
+    """Tell whether so narrow a network can be matched in multiply-adds, the stricter criterion."""
     specification = resolve("", {"": {**entry, "match": "macs"}}, network)
     try:
         matched_in_macs(specification)

@@ -16,7 +16,7 @@ from equimorph.study.scale import scaled
 
 # The search itself decides the last two.
 DECIDED = (*NOT_OF_RECIPE, "epochs", "patience")
-# `scaled` shrinks these, too; no training depends on them.
+# `scaled` shrinks these, too, although no training depends on them.
 _UNUSED = {
     "data": {"simulated": {"per_class": 0, "size": 0}},
     "evaluate": {"angle_images": 0, "bootstrap": 0},
@@ -106,7 +106,7 @@ def tried(key: str, value: Any, space: Mapping[str, Range | Choices]) -> list[An
     Args:
         key: a key that holds a name, such as `loss.kind`.
         value: the study's own value of it.
-        space: from `read_space`.
+        space: what `read_space` returns.
     """
     return space[key].probes() if key in space else [value]
 
@@ -142,16 +142,16 @@ def with_value(config: Mapping[str, Any], key: str, value: Any) -> dict[str, Any
     """Return a config with one key of the search set.
 
     Args:
-        config: of a study.
+        config: config of a study.
         key: `network.KEY`, or a key of `train`, dotted where it lies deeper.
-        value: what it is set to.
+        value: the value that the key gets.
     """
     result = copy.deepcopy(dict(config))
     *parents, last = key.split(".") if key.startswith("network.") else ["train", *key.split(".")]
     place = result
     for parent in parents:
         if not isinstance(place.get(parent), dict):
-            place[parent] = {}  # the schema says what is wrong with it
+            place[parent] = {}  # the schema check names the error
         place = place[parent]
     place[last] = value
     return result
@@ -165,10 +165,10 @@ def with_values(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[st
 
 
 def training_part(single: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what trials depend on, of the study that trains one model: no edit elsewhere counts.
+    """Return the part of the single study that trials depend on; edits elsewhere do not count.
 
     Args:
-        single: from `single_study`.
+        single: what `single_study` returns.
     """
     apart = {*NOT_OF_RECIPE} - {"models", "overrides"}
     train = {key: value for key, value in single["train"].items() if key not in apart}
@@ -185,8 +185,8 @@ def named_modules(part: Mapping[str, Any], space: Mapping[str, Range | Choices])
     """Return the modules that trials find by name, with dots: an architecture, and losses.
 
     Args:
-        part: from `training_part`.
-        space: from `read_space`.
+        part: what `training_part` returns.
+        space: what `read_space` returns.
     """
     (name,) = part["train"]["models"]
     architecture = entry_of(name, part["models"])["architecture"]
@@ -200,8 +200,8 @@ def resolve_trial(
     """Return a trial's specification of the model, and its training parameters.
 
     Args:
-        part: from `training_part`.
-        values: of the searched keys.
+        part: what `training_part` returns.
+        values: value of each searched key.
     """
     shrunk = scaled({**_UNUSED, **with_values(part, values)})
     (name,) = shrunk["train"]["models"]

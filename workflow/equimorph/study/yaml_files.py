@@ -1,5 +1,6 @@
 """Read YAML files strictly, and merge them as Snakemake does."""
 
+import io
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,14 @@ import yaml
 from equimorph.errors import InputError
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+class _Named(io.StringIO):
+    """A text whose name stands in YAML's messages."""
+
+    name: str
+
+
+# In C: ten times as fast, and the schema alone takes 0.2 s in Python.
+class _UniqueKeyLoader(yaml.CSafeLoader):
     """A YAML loader that refuses a key given twice; PyYAML keeps the last one silently."""
 
 
@@ -31,7 +39,7 @@ def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[An
             )
         seen.add(key)
     loader.flatten_mapping(node)
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=True)
+    return yaml.constructor.SafeConstructor.construct_mapping(loader, node, deep=True)
 
 
 _UniqueKeyLoader.add_constructor("tag:yaml.org,2002:map", _unique_mapping)
@@ -44,10 +52,9 @@ def read_yaml(path: str | Path) -> Any:
         InputError: there is no such file, it is not YAML in UTF-8, or a key stands twice.
     """
     try:
-        content = Path(path).read_bytes().decode("utf-8-sig")
-        loader = _UniqueKeyLoader(content)
-        loader.name = str(path)
-        return loader.get_single_data()
+        stream = _Named(Path(path).read_bytes().decode("utf-8-sig"))
+        stream.name = str(path)
+        return yaml.load(stream, _UniqueKeyLoader)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:

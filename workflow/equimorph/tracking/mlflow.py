@@ -21,8 +21,8 @@ import equimorph
 from equimorph.tracking.tracker import FinishedTraining, Job, Row, flatten
 
 os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true")
-# Failures become one warning of the tracker. A server that does not answer is given up soon: its
-# training waits meanwhile.
+# Failures become one warning of the tracker. The time limit for a server's answer is short, because
+# the training waits for it.
 for _name, _value in {
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -66,8 +66,8 @@ class MlflowRecorder:
 
         Args:
             job: the training.
-            uri: of the store: sqlite:///FILE or the address of an MLflow server.
-            folder: of the lock, where the store is a server.
+            uri: address of the store: sqlite:///FILE or that of an MLflow server.
+            folder: folder of the lock file, where the store is a server.
         """
         self._job = job
         self._uri = uri
@@ -134,7 +134,7 @@ class MlflowRecorder:
         """Return the run of this job that is to be continued.
 
         A finished one is if the state of the training is still there: then the job was killed
-        between its last two steps. Otherwise it is trained once more, which is another run.
+        between its last two steps. Otherwise the job is trained again, as another run.
         """
         experiment = self._client.get_experiment_by_name(self._job.study)
         if experiment is None:
@@ -203,10 +203,10 @@ class MlflowRecorder:
 
 
 def is_better(new: Mapping[str, str], present: Mapping[str, str]) -> bool:
-    """Return whether a version's tags tell of a lower validation loss than those of another."""
+    """Return whether a version has a lower validation loss, by its tags, than another."""
     try:
         return float(new["validation_loss"]) < float(present["validation_loss"])
-    except (KeyError, ValueError):  # put there by hand: left to the hand
+    except (KeyError, ValueError):  # put there by hand, and left as it is
         return False
 
 
@@ -235,7 +235,7 @@ def save_model(
         ),
     )
     with warnings.catch_warnings():
-        # It wants an example of the input; the signature says all.
+        # MLflow warns that there is no example of the input; the signature is enough.
         warnings.simplefilter("ignore")
         mlflow.pyfunc.save_model(
             str(folder),

@@ -16,8 +16,8 @@ def open_tracker(
     """Return the records that the settings ask for; without any, a tracker that does nothing.
 
     Args:
-        settings: `tensorboard`, `mlflow` as in the config's section `track`; where one of them is
-            on, `study` and `folder`, the place of what is written on this machine.
+        settings: `tensorboard` and `mlflow` as in the config's section `track`; if one of them is
+            on, also `study` and `folder`, where records on this machine are written.
         model: name of the model.
         values: all that the training depends on.
         sha256: digest of the values and of the sources.

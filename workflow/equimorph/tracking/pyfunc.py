@@ -28,8 +28,8 @@ class Classifier(PythonModel):
     ) -> np.ndarray:
         """Return (N, classes) float32 logits, or with `output` probabilities, those.
 
-        The images are prepared as in training. `pixel_scale` is theirs in arcsec per px; 0 means
-        that they show the field that the training images show.
+        The images are prepared as in training. `pixel_scale` is in arcsec per px; 0 means that they
+        show the field that the training images show.
         """
         given = params or {}
         output = given.get("output", "logits")

@@ -26,7 +26,7 @@ class TensorBoardRecorder:
         self._anew = not job.resumed
 
     def start(self) -> None:
-        """Open the log; that of a training which begins anew hides what is in the folder."""
+        """Open the log; a training that begins anew hides what the folder holds."""
         self._release()
         anew, self._anew = self._anew and self._folder.exists(), False
         self._present = set() if anew else events_in(self._folder)
@@ -54,18 +54,18 @@ class TensorBoardRecorder:
         missing = {key: v for key, v in values.items() if (key, step) not in self._present}
         for key, value in missing.items():
             self._writer.add_scalar(key, value, step)
-        self._writer.flush()  # before the state of this epoch is saved: none is ever lacking
+        self._writer.flush()  # before the state of this epoch is saved, so that no epoch is missing
         self._present |= {(key, step) for key in missing}
 
     def _release(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
-            with suppress(OSError):  # all that matters has been flushed, or has failed before
+            with suppress(OSError):  # everything has been flushed, or has failed, before
                 writer.close()
 
 
 def events_in(folder: str | Path) -> set[tuple[str, int]]:
-    """Return which scalars and texts a folder of event files holds, as names and steps."""
+    """Return the names and steps of the scalars and texts in a folder of event files."""
     if not Path(folder).is_dir():
         return set()
     events = EventAccumulator(str(folder), size_guidance={SCALARS: 0, TENSORS: 0}).Reload()

@@ -1,7 +1,7 @@
 """Records of a training for those who watch it: none, TensorBoard, MLflow, or both.
 
-Training knows a `Tracker` alone, which never stops it: a record that fails is warned of once, and
-what it lacks is filled in at the end if it can be reached again. TensorBoard and MLflow take
+Training knows only the `Tracker`, which never stops it: a recorder that fails leads to one warning,
+and what its record lacks is filled in at the end if that works again. TensorBoard and MLflow take
 seconds to import, so the modules that need them are imported only where the config asks for them.
 """
 
@@ -18,7 +18,7 @@ from equimorph.io import read_json
 
 Row = Mapping[str, float]  # of the history: `epoch` and what was measured in it
 
-# Metrics in run.json of the training as a whole.
+# Metrics of the training as a whole, in run.json.
 TOTALS = (
     "best_epoch",
     "parameters",
@@ -59,7 +59,7 @@ class FinishedTraining:
 
     Attributes:
         history: one row per epoch.
-        metrics: of the best epoch, as `best_validation_loss`, and of the training as a whole.
+        metrics: metrics of the best epoch, named `best_validation_loss` and so on, and `TOTALS`.
         run: provenance and counts.
         model: the weights (.safetensors).
         files: the history and the provenance as files.
@@ -87,14 +87,14 @@ class Recorder(Protocol):
         """Record the result of the training."""
 
     def close(self, status: str) -> None:
-        """Let go of the record; `status` is FINISHED, FAILED or KILLED."""
+        """Close the record; `status` is FINISHED, FAILED or KILLED."""
 
 
 class Tracker:
     """All records of one training.
 
-    As a context it marks the records of a training that ends by an exception; `finish` marks those
-    of one that does not.
+    Used as a context, it closes the records of a training that ends by an exception; `finish`
+    closes those of one that succeeds.
     """
 
     def __init__(self, recorders: Sequence[Recorder]):
@@ -119,7 +119,7 @@ class Tracker:
                 self._try(recorder, partial(recorder.epoch, row))
 
     def finish(self, model: str | Path, history: str | Path, run: str | Path) -> None:
-        """Record the files of a finished training; a record that failed has one more chance.
+        """Record the files of a finished training; a recorder that failed is tried once more.
 
         Args:
             model: the weights (.safetensors).
@@ -142,7 +142,7 @@ class Tracker:
     def _try(self, recorder: Recorder, action: Callable[[], None]) -> None:
         try:
             action()
-        except Exception as error:  # whatever it is, the training is worth more than its record
+        except Exception as error:  # whatever it is: a training is worth more than its record
             if recorder.name not in self._failed:
                 reason = " ".join(str(error).split())[:300] or type(error).__name__
                 warnings.warn(
@@ -175,7 +175,7 @@ def read_training(model: str | Path, history: str | Path, run: str | Path) -> Fi
 
 
 def flatten(value: Any, name: str = "") -> dict[str, str]:
-    """Return a nested mapping as texts by dotted names; what is no text is written as JSON."""
+    """Flatten a nested mapping to dotted names and texts; other values are written as JSON."""
     if isinstance(value, Mapping) and value:
         parts = [flatten(v, f"{name}.{key}" if name else str(key)) for key, v in value.items()]
         return {key: text for part in parts for key, text in part.items()}

@@ -28,12 +28,12 @@ class Augmentation:
         shear: largest angle in degrees.
         crop_area: least and largest share of the area that is cut out and resized to the whole.
         crop_aspect: largest ratio a of the cut-out's sides; it is log-uniform in [1/a, a].
-        perspective: furthest way inwards of each corner, as a fraction of half the side, at most
-            0.4: beyond, the horizon may come into the image.
+        perspective: largest shift of each corner inwards, as a fraction of half the side, at most
+            0.4: beyond that, the horizon may come into the image.
         perspective_share: probability of a perspective.
         contrast: largest change c; pixel values move from their mean by a factor in [1 - c, 1 + c].
-        saturation: the same for colours from grey.
-        hue: largest turn of the colours about grey, as a fraction of a full turn.
+        saturation: the same for the distance of colours from grey.
+        hue: largest rotation of the colours about grey, as a fraction of a full turn.
     """
 
     rotation: float
@@ -59,7 +59,7 @@ def augment(
     Args:
         images: (B, 3, S, S) pixel values, of any type.
         augmentation: the ranges.
-        generator: on the CPU, so that a seed means the same draws on every device.
+        generator: source of the draws, on the CPU, so that a seed means the same on every device.
 
     Returns:
         (B, 3, S, S) float pixel values, bilinear; the edge is mirrored where the map reaches out.
@@ -67,7 +67,7 @@ def augment(
     draws = torch.rand(6, len(images), generator=generator)
     flux = 1 + augmentation.brightness * (2 * draws[5] - 1)
     maps = _similarities(draws, augmentation)
-    # Parts that are off draw nothing, so that adding a part changes no run that does without it.
+    # Parts that are off draw no numbers, so a new part changes no run in which it is off.
     if augmentation.shear:
         maps = maps @ _shears(torch.rand(len(images), generator=generator), augmentation)
     if tuple(augmentation.crop_area) != (1, 1) or augmentation.crop_aspect != 1:
@@ -88,10 +88,10 @@ def augment(
         chunk = torch.get_num_threads() * max(1, CPU_CHUNK // images[0, 0].numel())
     for start in range(0, len(images), chunk):
         part = slice(start, start + chunk)
-        moved = _resample(images[part].float(), maps[part], augmentation.perspective > 0)
+        mapped = _resample(images[part].float(), maps[part], augmentation.perspective > 0)
         if colours is not None:
-            moved = _recolour(moved, colours[part], contrast[part])
-        torch.mul(moved, flux[part], out=augmented[part]).clamp_(0, 255)
+            mapped = _recolour(mapped, colours[part], contrast[part])
+        torch.mul(mapped, flux[part], out=augmented[part]).clamp_(0, 255)
     return augmented
 
 
@@ -104,7 +104,7 @@ def mixup(
         batch: tensors with a row per image, all mixed in the same shares: images, what is measured
             on them, and targets as probabilities.
         alpha: the share is drawn from Beta(alpha, alpha), one per batch.
-        generator: on the CPU.
+        generator: source of the draws, on the CPU.
     """
     # torch's own Beta takes no generator.
     seed = int(torch.randint(2**62, (), generator=generator))
@@ -186,8 +186,8 @@ def _colours(draws: torch.Tensor, augmentation: Augmentation) -> torch.Tensor:
     to_grey = torch.tensor(LUMA).expand(3, 3)
     angle = (2 * torch.pi * augmentation.hue * draws[2])[:, None, None]
     axis = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
-    turned = torch.eye(3) + torch.sin(angle) * axis + (1 - torch.cos(angle)) * (axis @ axis)
-    return (saturation * torch.eye(3) + (1 - saturation) * to_grey) @ turned
+    rotation = torch.eye(3) + torch.sin(angle) * axis + (1 - torch.cos(angle)) * (axis @ axis)
+    return (saturation * torch.eye(3) + (1 - saturation) * to_grey) @ rotation
 
 
 def _recolour(images: torch.Tensor, matrices: torch.Tensor, contrast: torch.Tensor) -> torch.Tensor:

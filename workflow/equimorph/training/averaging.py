@@ -11,7 +11,7 @@ from equimorph.models.checkpoint import learned_state, load_learned_state
 
 
 class Average:
-    """The average over the steps of weights and running statistics; without a decay, the last.
+    """The moving average of weights and running statistics; without a decay, their latest values.
 
     The decay starts low, min(decay, (1 + t) / (10 + t)) at step t, so that the first weights,
     which are random, are soon forgotten.
@@ -21,7 +21,7 @@ class Average:
         """Start at the network's present state.
 
         Args:
-            network: what is averaged, in training mode or not.
+            network: network whose state is averaged, in either mode.
             decay: share of the average that a step keeps; None for no averaging.
         """
         self.network = network
@@ -31,7 +31,7 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the network's present state."""
+        """Add the network's present state to the average."""
         if self.decay is None:
             return
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
@@ -43,12 +43,12 @@ class Average:
                 values.append(value)
             else:  # batch norm's count of batches
                 self.tensors[name].copy_(value)
-        # One call for all tensors: hundreds of small ones would cost more than the step itself.
+        # One call for all tensors: hundreds of small calls would cost more than the step itself.
         torch._foreach_lerp_(averages, values, 1 - decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Within the block, the network is its average."""
+        """Put the average into the network inside the block, and the latest state back after it."""
         if self.decay is None:
             yield
             return

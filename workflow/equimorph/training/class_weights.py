@@ -19,12 +19,12 @@ def class_weights(
 ) -> torch.Tensor | None:
     """Return the (classes,) weights; None for no weighting.
 
-    Weights that the user gives are taken as they are. Warns where beta is too small to tell the
+    Weights that the user gives are used as they are. Warns where beta is too small to tell the
     classes apart: the published 0.930867 gives all classes the same weight.
 
     Args:
         kind: one of `CLASS_WEIGHTS`, or one number per class.
-        beta: of `effective`: class c with n_c images weighs (1 - beta) / (1 - beta^n_c).
+        beta: parameter of `effective`: class c with n_c images weighs (1 - beta) / (1 - beta^n_c).
         labels: (N,) int64 of the training set.
         classes: number of classes.
         normalise: whether the weights of `inverse` and `effective` sum to the number of classes.

@@ -1,4 +1,4 @@
-"""Training, read once from top to bottom."""
+"""The training loop."""
 
 import math
 import time
@@ -26,7 +26,7 @@ from equimorph.training.recipe import Recipe
 from equimorph.training.resume import load_state, save_state
 from equimorph.training.sampler import epoch_length, epoch_order
 
-# What the forward pass computes in under autocast; None without it.
+# Type in which the forward pass computes under autocast; None for no autocast.
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
@@ -37,7 +37,7 @@ class Labelled:
     Attributes:
         images: (N, 3, S, S) uint8 pixel values.
         labels: (N,) int64.
-        measured: what the network takes beside the images, see `inputs.measured`.
+        measured: the network's inputs beside the images, see `inputs.measured`.
     """
 
     images: torch.Tensor
@@ -49,24 +49,24 @@ class Labelled:
 
     @property
     def inputs(self) -> tuple[torch.Tensor, ...]:
-        """What the network is called with."""
+        """The arguments of the network."""
         return (self.images, *self.measured)
 
 
 @dataclass
 class Progress:
-    """What training has reached.
+    """The progress of a training.
 
     Attributes:
         history: one row per epoch.
-        best_epoch: the one with the lowest validation loss; 0 before the first.
-        best_loss: its validation loss.
-        best_state: what the network, or its average, had learned by then.
-        counted_epoch: the last one whose validation loss counts for patience: it lies lower than
-            `counted_loss` was by more than the recipe's `min_delta`.
-        counted_loss: its validation loss.
-        seconds: spent on training and validation.
-        images: trained on, counted each time.
+        best_epoch: the epoch with the lowest validation loss; 0 before the first.
+        best_loss: validation loss of the best epoch.
+        best_state: learned state of the network, or of its average, after the best epoch.
+        counted_epoch: the last epoch that patience counts as an improvement: its validation loss is
+            lower than the `counted_loss` before it by more than the recipe's `min_delta`.
+        counted_loss: validation loss of that epoch.
+        seconds: time spent on training and validation.
+        images: number of images trained on, each counted as often as it was shown.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
@@ -91,18 +91,18 @@ def train(
 ) -> Progress:
     """Train `network` in place and return the state of its best epoch on the validation set.
 
-    The test set is no argument: selection sees the validation set alone.
+    The test set is not an argument: epochs are chosen on the validation set alone.
 
     Args:
-        network: with initial weights, on the device of the images.
-        training: what the weights are fitted to.
-        validation: what the epoch is chosen on, by the lowest cross-entropy.
-        recipe: how.
-        seed: of shuffling and augmentation.
+        network: the network with its initial weights, on the device of the images.
+        training: images that the weights are fitted to.
+        validation: images on which the epoch with the lowest cross-entropy is chosen.
+        recipe: optimiser, schedule, loss, augmentation and so on.
+        seed: seed of shuffling, augmentation and dropout.
         resume: file for the state of an unfinished run, and the digest that it must carry.
         report: called with each epoch's row of the history.
-        processes: those that share each batch; all call this function with the same arguments, and
-            the first reads and writes the file.
+        processes: the processes that share each batch; all call this function with the same
+            arguments, and the first reads and writes the file.
 
     Raises:
         InputError: a name in the recipe is not allowed, the processes cannot share the batch
@@ -146,13 +146,15 @@ def train(
             break
         started = time.perf_counter()
         network.train()
-        # Dropout draws from torch's own generator: seeded by the epoch, resuming needs no state.
+        # Dropout draws from torch's global generator. It is seeded by the epoch, so that resuming
+        # needs no state of it.
         torch.manual_seed((stream(seed, LAYERS).initial_seed() + epoch) % 2**63)
         loss_sum = torch.zeros((), device=device)
         correct = torch.zeros((), device=device)
         order = epoch_order(recipe.sampler, training_labels, generator).to(device)
         for batch in order[: steps * recipe.batch_size].split(recipe.batch_size):
-            # Every process maps the whole batch: draws stay alike, and mixup needs all of it.
+            # Every process augments the whole batch: all draw the same numbers, and mixup needs all
+            # images.
             images = augment(training.images[batch], recipe.augmentation, generator)
             inputs = [images, *(each[batch] for each in training.measured)]
             labels = targets = training.labels[batch]

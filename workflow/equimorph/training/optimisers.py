@@ -15,13 +15,13 @@ OPTIMISERS: dict[str, Callable[..., optim.Optimizer]] = {
     "radam": optim.RAdam,
     "sgd": optim.SGD,
 }
-# Which way each metric of the validation set improves.
+# Whether a lower or a higher value of each validation metric is better.
 MONITORED: dict[str, Literal["min", "max"]] = {"loss": "min", "accuracy": "max"}
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the learning rate goes, with the arguments of torch's schedulers under torch's names.
+    """A schedule of the learning rate, with torch's arguments under torch's names.
 
     Arguments that belong to another kind are not used.
 
@@ -126,7 +126,7 @@ class Scheduler:
 
         Args:
             optimiser: its learning rate is the peak of `one_cycle` and the first of the others.
-            schedule: how the rate goes.
+            schedule: kind of schedule and its arguments.
             steps: number of steps per epoch.
             epochs: number of epochs in all.
 

@@ -33,10 +33,10 @@ RANDOM_LAYERS = ("Dropout", "Dropout2d", "FieldDropout", "PointwiseDropout", "Dr
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of one training; alone, every method leaves things as they are.
+    """The processes of one training; with a single one, no method changes anything.
 
     Attributes:
-        rank: number of this process.
+        rank: number of this process, counted from 0.
         world_size: number of processes.
     """
 
@@ -75,7 +75,8 @@ class Processes:
             elif hasattr(module, "running_mean"):  # a norm of our own: rare, hence the simple way
                 _run_on_whole_batch(module, self, partial(_Gathered.apply, self))
             elif type(module).__name__ in RANDOM_LAYERS:
-                # What the other rows hold does not matter: only the draws for them do.
+                # The values of the other rows do not matter, only the random numbers drawn for
+                # them.
                 _run_on_whole_batch(module, self, self._among_zeros)
 
     def average_gradients(self, network: nn.Module) -> None:
@@ -96,7 +97,7 @@ class Processes:
         return value
 
     def map_rows(self, function: Callable[..., torch.Tensor], *rows: torch.Tensor) -> torch.Tensor:
-        """Return what a function that works row by row makes of rows; each process does a part."""
+        """Apply a function that works row by row; each process does a part of the rows."""
         if self.world_size == 1:
             return function(*rows)
         count = len(rows[0])
@@ -105,7 +106,7 @@ class Processes:
         return torch.cat(_every(function(*(each[mine.to(each.device)] for each in rows))))[:count]
 
     def from_first(self, make: Callable[[], Any]) -> Any:
-        """Return what the first process makes, in every process."""
+        """Return the first process's result in every process."""
         if self.world_size == 1:
             return make()
         box = [make() if self.is_first else None]
@@ -123,10 +124,10 @@ ALONE = Processes()
 
 @contextmanager
 def join(device: torch.device) -> Iterator[Processes]:
-    """Join the processes that `torchrun` started; without it, be alone.
+    """Join the processes that `torchrun` started; without torchrun there is only this one.
 
     Args:
-        device: where this process trains; of GPUs, each process of a machine takes its own.
+        device: device of the training; on GPUs, each process of a machine takes one of its own.
 
     Raises:
         InputError: there are fewer GPUs than processes.
@@ -148,12 +149,12 @@ def join(device: torch.device) -> Iterator[Processes]:
         if not _tells_of_a_lost_peer(error):
             raise
         raise TrainingError("another process of this training ended; see its message.") from error
-    # Not after an error: the others might never answer. torchrun ends them.
+    # Not after an error: the other processes might never answer; torchrun ends them.
     dist.destroy_process_group()
 
 
 class SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch norm of any dimension whose statistics are those of all processes.
+    """Batch norm of any dimension, with statistics over all processes.
 
     torch's own SyncBatchNorm runs on GPUs alone. escnn's InnerBatchNorm needs no more than this: it
     hands its fields, as a batch of maps, to a BatchNorm3d.
@@ -184,7 +185,7 @@ class SynchronisedBatchNorm(nn.modules.batchnorm._BatchNorm):
 
 
 class _Normalised(torch.autograd.Function):
-    """Batch norm's function of all shares; it keeps no more for the backward pass than torch's."""
+    """Batch norm over all shares, which stores as little for the backward pass as torch's."""
 
     @staticmethod
     def forward(
@@ -199,7 +200,7 @@ class _Normalised(torch.autograd.Function):
         variance, mean = torch.var_mean(input.float(), ctx.axes, correction=0)
         shares = torch.stack(_every(torch.stack([mean, variance])))
         mean = shares[:, 0].mean(0)
-        # Without the cancellation of a mean of squares less a squared mean.
+        # Not as mean of squares less squared mean, which would cancel.
         variance = shares[:, 1].mean(0) + shares[:, 0].var(0, correction=0)
         ctx.save_for_backward(input, weight, mean, (variance + eps).rsqrt())
         ctx.mark_non_differentiable(mean, variance)

@@ -1,4 +1,4 @@
-"""How a network is trained, as values."""
+"""The recipe of a training: its parameters as values."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,32 +12,32 @@ from equimorph.training.optimisers import Schedule
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained.
+    """The parameters of a training.
 
     Attributes:
         epochs: passes over the training set.
         batch_size: images per step; the last, smaller batch of an epoch is left out.
         learning_rate: peak of the one-cycle schedule, first rate of the others.
-        weight_decay: of the optimiser.
+        weight_decay: weight decay of the optimiser.
         label_smoothing: probability mass spread over all classes.
         patience: epochs without a lower validation loss after which training stops.
-        precision: `float32` or `bfloat16` (autocast).
-        augmentation: of the training images.
+        precision: a name in `loop.PRECISIONS`; `bfloat16` is by autocast.
+        augmentation: augmentation of the training images.
         ema: decay per step of the moving average of the weights that is validated and kept; None
             for the weights themselves.
-        optimiser: `adamw`, `adam`, `radam` or `sgd`.
-        momentum: of sgd.
-        schedule: of the learning rate.
-        grad_clip: largest norm of the gradient of all weights together; None for any.
-        loss: what is minimised; by default cross-entropy.
-        mixup: alpha of the Beta distribution of the shares in which images are mixed; None for
-            images as they are.
-        sampler: `none`, `weighted`, `over` or `under`; see `sampler.epoch_order`.
-        crop: central part of the images that training is shown, as a fraction of their side; None
-            for what the network is shown otherwise. S4 trains on parts of the whole image and
-            validates on its central part.
-        min_delta: decrease of the validation loss, since the last one that counted, that
-            counts for `patience`; the epoch that is kept is the lowest in any case.
+        optimiser: a name in `optimisers.OPTIMISERS`.
+        momentum: momentum of sgd.
+        schedule: schedule of the learning rate.
+        grad_clip: largest norm of the gradient of all weights together; None for no clipping.
+        loss: the loss that is minimised; by default cross-entropy.
+        mixup: alpha of the Beta distribution of the shares in which images are mixed; None for no
+            mixing.
+        sampler: a name in `sampler.SAMPLERS`; see `sampler.epoch_order`.
+        crop: central part of the images that training uses, as a fraction of their side; None for
+            the same part as in validation. S4 trains on parts of the whole image and validates on
+            its central part.
+        min_delta: smallest decrease of the validation loss that `patience` counts as an
+            improvement; the epoch with the lowest loss is kept in any case.
     """
 
     epochs: int

@@ -18,7 +18,7 @@ def save_state(path: str | Path, digest: str, state: dict[str, Any]) -> None:
     Raises:
         InputError: the disk is full; the state saved before is still whole.
     """
-    # By way of memory: where torch writes the file, its error does not tell the reason.
+    # First into memory: when torch writes a file, its error does not name the reason.
     buffer = io.BytesIO()
     torch.save({"digest": digest, "state": state}, buffer)
     try:

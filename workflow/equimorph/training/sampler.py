@@ -1,4 +1,4 @@
-"""Which images an epoch shows, where classes differ in number."""
+"""Samplers: which images an epoch shows, where classes differ in size."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import torch
 
 from equimorph.choices import choose
 
-# Images of an epoch, from the numbers of images of the classes.
+# By name, the number of images of an epoch as a function of the sizes of the classes.
 SAMPLERS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "none": torch.sum,
     "weighted": torch.sum,
@@ -32,7 +32,7 @@ def epoch_order(sampler: str, labels: torch.Tensor, generator: torch.Generator) 
             equally likely; `over`: each class as often as the largest, by repeating all its images
             and some once more; `under`: each class as often as the smallest, by leaving out.
         labels: (N,) int64 on the CPU.
-        generator: on the CPU.
+        generator: source of the draws, on the CPU.
 
     Returns:
         (epoch_length,) int64 indices into `labels`.

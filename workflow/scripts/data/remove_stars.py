@@ -14,7 +14,7 @@ from equimorph.progress import progress
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Take the stars from each image as the command line says, image by image."""
+    """Read the images, replace the stars in each, write the copy."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True, help="images.npy of the data set")
     parser.add_argument("--catalogue", required=True, help="catalogue, for arcsec per pixel")
@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", required=True, help=".npy to write, of the same shape")
     arguments = parser.parse_args(argv)
 
+    if arguments.seed < 0:
+        raise InputError(f"seed {arguments.seed}: allowed are the integers from 0.")
     images = open_images(arguments.images)
     scales = read_catalogue(arguments.catalogue)["pxscale"].to_numpy()
     if len(scales) != len(images) or not np.all(scales > 0):

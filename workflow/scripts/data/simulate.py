@@ -1,4 +1,4 @@
-"""Simulate galaxies of all ten classes; write all but their images, which draw.py makes from it."""
+"""Simulate galaxies of all ten classes; write everything but their images, which draw.py makes."""
 
 import argparse
 from functools import partial

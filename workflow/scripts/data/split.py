@@ -38,7 +38,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Split as the command line says."""
+    """Read a catalogue; write its split and a description of it."""
     arguments = parse_arguments(argv)
     catalogue = read_catalogue(arguments.catalogue)
     lookalikes = read_lookalikes(arguments.lookalikes, len(catalogue))

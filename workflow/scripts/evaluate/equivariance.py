@@ -1,4 +1,4 @@
-"""Turn test images and measure how one trained model's logits and accuracy follow."""
+"""Measure how one model's logits and accuracy change when test images are rotated or reflected."""
 
 import argparse
 

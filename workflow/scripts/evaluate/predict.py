@@ -16,7 +16,7 @@ from equimorph.models.trained import load_checkpoint
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Predict as the command line says."""
+    """Read a network and the test images; write the logits of each condition."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="weights (.safetensors)")
     parser.add_argument("--split", required=True, help="subset, index, label of each galaxy")

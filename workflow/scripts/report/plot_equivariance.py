@@ -1,4 +1,4 @@
-"""Plot error and accuracy of every model against the angle by which images are turned."""
+"""Plot error and accuracy of every model against the angle by which images are rotated."""
 
 import argparse
 from pathlib import Path

@@ -31,7 +31,7 @@ def read_spec(text: str) -> dict:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Degrade the test images as the command line says, block by block."""
+    """Read the test images, degrade them block by block, write them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True, help="images.npy of the data set")
     parser.add_argument("--split", required=True, help="subset, index, label of each galaxy")

@@ -9,7 +9,7 @@ from equimorph.study.yaml_files import read_yaml
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Write the preset as the command line says."""
+    """Read a search; write the preset of its best trial."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--search-json", required=True, help="the search's trials and best one")
     parser.add_argument("--single", required=True, help="the study of the one model, JSON")

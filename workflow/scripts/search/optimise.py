@@ -55,7 +55,7 @@ def describe_job(arguments: argparse.Namespace, part: dict, settings: dict) -> d
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Search as the command line says."""
+    """Run the trials that are missing; write the table of all and the study."""
     # Here, so that a missing Optuna ends in one sentence, and workers, which read this file again,
     # do without it.
     from equimorph.search.study import Search, describe_values, locked

@@ -73,7 +73,7 @@ def load_subset(
     crop: float,
     device: torch.device,
 ) -> Labelled:
-    """Read one subset, the test set never, as the network takes it, and put it on the device."""
+    """Read the training or validation set as the network takes it, and put it on the device."""
     rows = read_split(arguments.split)[subset]
     labels = read_split(arguments.split, column="label")[subset]
     images = open_images(arguments.images)[rows]
@@ -85,7 +85,7 @@ def load_subset(
 
 
 def preparation(arguments: argparse.Namespace, specification: dict[str, Any]) -> Preparation:
-    """Return what is done to an image, from the telescope's on, before the network sees it."""
+    """Return how images are prepared before the network sees them."""
     return Preparation(
         side=open_images(arguments.images).shape[1],
         pixel_scale=common_scale(pd.read_csv(arguments.catalogue)["pxscale"].to_numpy()),
@@ -97,7 +97,7 @@ def preparation(arguments: argparse.Namespace, specification: dict[str, Any]) ->
 
 @contextmanager
 def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[Mapping[str, float]], None]]:
-    """Yield what shows an epoch's row in a progress bar; without a title, nowhere."""
+    """Yield a function that shows an epoch's row in a progress bar; without a title, no bar."""
     if title is None:
         yield lambda row: None
         return
@@ -112,7 +112,7 @@ def epoch_bar(title: str | None, epochs: int) -> Iterator[Callable[[Mapping[str,
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train as the command line says."""
+    """Join the other processes, if there are any, and train."""
     arguments = parse_arguments(argv)
     torch.set_num_threads(arguments.threads)
     device = open_device(arguments.device)

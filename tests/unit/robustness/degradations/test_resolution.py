@@ -29,11 +29,11 @@ def test_resolution_has_no_preferred_direction(size, scale):
     images[:, 3:9, 20:50] = 255
     spec = {"kind": "resolution", "scale": scale}
     blurred = degrade(images, np.arange(2), **spec).astype(int)
-    turned = degrade(np.rot90(images, axes=(1, 2)), np.arange(2), **spec)
-    mirrored = degrade(images[:, :, ::-1], np.arange(2), **spec)
+    rotated = degrade(np.rot90(images, axes=(1, 2)), np.arange(2), **spec)
+    reflected = degrade(images[:, :, ::-1], np.arange(2), **spec)
     # One level where a value lies between two.
-    assert np.abs(np.rot90(blurred, axes=(1, 2)) - turned).max() <= 1
-    assert np.abs(blurred[:, :, ::-1] - mirrored).max() <= 1
+    assert np.abs(np.rot90(blurred, axes=(1, 2)) - rotated).max() <= 1
+    assert np.abs(blurred[:, :, ::-1] - reflected).max() <= 1
 
 
 def test_resolution_keeps_the_mean_and_lowers_the_variance_step_by_step():

@@ -12,6 +12,7 @@ from torchvision.models import get_model, get_model_weights
 from equimorph.errors import InputError
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.initialisation import draw_default
+from equimorph.models.limits import FROM_TIMM, check_timm
 from equimorph.models.pretrained import load_weights
 
 # The module that holds the published head.
@@ -24,7 +25,6 @@ LAST_LAYER = {
     "vgg19": "classifier",
     "resnet26": "fc",
 }
-FROM_TIMM = ("resnet26",)
 WEIGHTS = (None, "imagenet")
 TRAINABLE = ("all", "head")
 
@@ -33,7 +33,7 @@ HIDDEN_HEADS = {"vgg16": ((4096, 4096), 0.2), "vgg19": ((4096,), 0.5)}
 PROBE_DROPOUT = {"resnet26": 0.2, "resnet50": 0.2}
 
 SMALLEST_SIZE = 32  # every backbone halves the map five times
-# Of the images that the published weights were trained on, in pixel values.
+# Mean and standard deviation of the images that the published weights were trained on.
 IMAGENET_MEAN = tuple(255 * mean for mean in (0.485, 0.456, 0.406))
 IMAGENET_SCALE = tuple(255 * deviation for deviation in (0.229, 0.224, 0.225))
 
@@ -47,7 +47,7 @@ def build(arguments: dict[str, Any], classes: int) -> nn.Module:
 
 
 class Backbone(nn.Module):
-    """A network of torchvision or timm up to its last pooling, and a head of one's own.
+    """A network of torchvision or timm up to its last pooling, with a new head.
 
     Pretrained backbones see the ImageNet statistics that they were trained with. A frozen backbone
     stays in evaluation mode, so that its batch norms keep the published statistics.
@@ -79,7 +79,7 @@ class Backbone(nn.Module):
         self.name, self.weights, self.frozen = name, weights, trainable == "head"
         statistics = (IMAGENET_MEAN, IMAGENET_SCALE) if weights else ()
         self.normalise, self.mask = Normalise(*statistics), CircularMask(input_size)
-        # The constructors draw weights that `initialise` replaces: not at the global state's cost.
+        # The constructors draw weights, which `initialise` replaces, from the global random state.
         with torch.random.fork_rng(devices=[]):
             self.trunk, features = _trunk(name)
             self.head = _head(name, features, classes, probe=self.frozen)
@@ -89,7 +89,7 @@ class Backbone(nn.Module):
         """Load the published weights or draw them, and draw the head.
 
         Raises:
-            InputError: the published weights cannot be had or do not fit.
+            InputError: the published weights cannot be fetched or do not fit.
         """
         if self.weights is None:
             _draw_trunk(self.trunk, generator)
@@ -116,7 +116,7 @@ def weights_url(name: str) -> str:
         InputError: timm is needed and not installed.
     """
     if name in FROM_TIMM:
-        return _timm().get_pretrained_cfg(name).url
+        return _timm(name).get_pretrained_cfg(name).url
     return get_model_weights(name).DEFAULT.url
 
 
@@ -124,9 +124,9 @@ def load_published(trunk: nn.Module, name: str, weights: Mapping[str, torch.Tens
     """Copy published weights into the trunk; those of the published head are left out.
 
     Args:
-        trunk: of the backbone called `name`.
+        trunk: trunk of the backbone called `name`.
         name: a key of `LAST_LAYER`.
-        weights: as the published file holds them.
+        weights: tensors by name, as the published file holds them.
 
     Raises:
         InputError: names or shapes differ.
@@ -145,7 +145,7 @@ def load_published(trunk: nn.Module, name: str, weights: Mapping[str, torch.Tens
 
 def _trunk(name: str) -> tuple[nn.Module, int]:
     """Return the backbone without its head, and the number of its features."""
-    network = _timm().create_model(name) if name in FROM_TIMM else get_model(name, weights=None)
+    network = _timm(name).create_model(name) if name in FROM_TIMM else get_model(name, weights=None)
     head = getattr(network, LAST_LAYER[name])
     setattr(network, LAST_LAYER[name], nn.Identity())
     first = next(module for module in head.modules() if isinstance(module, nn.Linear))
@@ -179,11 +179,8 @@ def _check(key: str, value: str | None, allowed: tuple[str | None, ...]) -> None
         raise InputError(f"{key} {value!r}: allowed are {names}.")
 
 
-def _timm() -> ModuleType:
-    try:
-        import timm
-    except ImportError as error:
-        raise InputError(
-            f"{', '.join(FROM_TIMM)} needs the optional package timm (pip install timm)."
-        ) from error
+def _timm(name: str) -> ModuleType:
+    check_timm(name)
+    import timm
+
     return timm

@@ -6,13 +6,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
-from equimorph.models.arguments import S2_POOL_AFTER, cbfocal_padding
 from equimorph.models.asymmetry import MEASURES, checked
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
+from equimorph.models.limits import S2_POOL_AFTER, s2_padding
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import SteerableConv, plane
 
@@ -75,14 +74,7 @@ class CBFocalECNN(nn.Module):
                 blocks in `fields` and `field_dropout` differ.
         """
         super().__init__()
-        if len(field_dropout) != len(fields):
-            raise InputError(
-                f"field_dropout: {len(field_dropout)} values for {len(fields)} blocks of fields; "
-                "allowed is one per block."
-            )
-        stem_padding = 1
-        if exact:
-            stem_padding = cbfocal_padding(input_size)
+        stem_padding = s2_padding(fields, field_dropout, input_size, exact)
         space = plane(group)
         field_type = trivial_fields(space, 3)
         self.input_type = field_type

@@ -6,8 +6,7 @@ import torch
 from torch import nn
 
 from equimorph.models.head import CircularMask, Normalise, classifier
-from equimorph.models.matching import base_trunk
-from equimorph.models.trunk import Trunk
+from equimorph.models.trunk import Trunk, base_trunk
 
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:

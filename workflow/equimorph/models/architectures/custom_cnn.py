@@ -13,7 +13,7 @@ HIDDEN_WIDTHS = (512, 256, 128, 64)
 
 
 def final_size(input_size: int) -> int:
-    """Side of the last map in px: each block takes two pixels off and halves what is left."""
+    """Return the side of the last map in px: a block takes off two pixels and halves the rest."""
     size = input_size
     for _ in CHANNELS:
         size = max(size - 2, 0) // 2

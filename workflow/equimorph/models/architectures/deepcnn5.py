@@ -65,7 +65,7 @@ class DeepCNN5(nn.Module):
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the weights as published: linear layers N(0, 0.01), convolutions He-normal.
 
-        By the fan-out: the first layer's standard deviation is sqrt(2 / 288) = 0.083.
+        He-normal with the fan-out: the first layer's standard deviation is sqrt(2 / 288) = 0.083.
         """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -11,9 +11,9 @@ from torch import nn
 
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
-from equimorph.models.arguments import E2RESNET_STEM, e2resnet_padding
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
+from equimorph.models.limits import RESNET_STEM_KERNEL, resnet_padding
 from equimorph.steerable.convolution import SteerableConv, plane
 
 # S1's bottleneck widens by 2, not by 4 as He et al. do.
@@ -34,7 +34,7 @@ class Residual(nn.Module):
 
         Args:
             branch: convolutions and norms.
-            shortcut: from the same fields to the same fields as `branch`.
+            shortcut: a map between the same fields as `branch`.
         """
         super().__init__()
         self.branch = branch
@@ -71,8 +71,8 @@ class E2ResNet(nn.Module):
                 two 3x3.
             base_width: regular fields, of |G| channels each, in the stem and inside the blocks of
                 the first stage; every later stage doubles them. S1's ResNet50s have 64, its
-                ResNet18s 54 and, for C1, 80; what its C4 and D4 ask for, 40 and 28, is ignored.
-                About 80 / sqrt(|G|) keeps the parameters of the C1 network.
+                ResNet18s 54 and, for C1, 80; the 40 and 28 that it sets for C4 and D4 have no
+                effect. About 80 / sqrt(|G|) keeps the parameters of the C1 network.
             input_size: side of the images in px.
             classes: number of logits.
 
@@ -84,9 +84,9 @@ class E2ResNet(nn.Module):
         self.input_type = trivial_fields(space, 3)
         stem_type = regular_fields(space, base_width)
         self.normalise, self.mask = Normalise(), CircularMask(input_size)
-        padding = e2resnet_padding(input_size)
+        padding = resnet_padding(input_size)
         self.stem = enn.SequentialModule(
-            *_conv_norm(self.input_type, stem_type, E2RESNET_STEM, 2, padding),
+            *_conv_norm(self.input_type, stem_type, RESNET_STEM_KERNEL, 2, padding),
             enn.ReLU(stem_type, inplace=True),
             enn.PointwiseMaxPool(stem_type, kernel_size=3, stride=2, padding=1),
         )

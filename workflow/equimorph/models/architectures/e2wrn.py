@@ -12,13 +12,13 @@ from torch import nn
 
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import Group, parse_group
-from equimorph.models.arguments import E2WRN_STEM, blocks_per_stage, check_chain, e2wrn_padding
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
+from equimorph.models.limits import WRN_STEM_KERNEL, blocks_per_stage, check_chain, wrn_padding
 from equimorph.steerable.convolution import SteerableConv, plane
 
 STEM_WIDTH = 16
-# On a ring of radius r a filter may turn up to 3 r times; escnn's own limit is tighter.
+# On a ring of radius r the highest angular frequency is 3 r; escnn's own limit is tighter.
 FREQUENCIES_PER_RADIUS = 3.0
 NORM_MOMENTUM = 0.1  # share of the newest batch in the running statistics: torch's default
 
@@ -51,7 +51,7 @@ class WideBlock(nn.Module):
                 else 3.
             inner_type: fields between the convolutions.
             out_type: fields that it writes.
-            stride: of the second convolution and of the shortcut.
+            stride: stride of the second convolution and of the shortcut.
             dropout: probability of an entry between the convolutions.
         """
         super().__init__()
@@ -79,7 +79,8 @@ class E2WideResNet(nn.Module):
     Each stage is equivariant under its own group. The groups shrink, so the logits do not change
     under the elements of the last group alone, as far as the pixel grid allows them: D8, D4, D4 is
     invariant under rotations by 90 degrees and reflections; D8, D4, D1 only under the reflection of
-    D1, which swaps left and right; C8, C4, C1 under nothing, although its first filters turn.
+    D1, which swaps left and right; C8, C4, C1 under nothing, although its first stage is
+    equivariant under C8.
     """
 
     def __init__(
@@ -122,8 +123,8 @@ class E2WideResNet(nn.Module):
         # The stem has few channels: it always gets the factor, for enough independent filters.
         field_type = _regular(space, STEM_WIDTH, keep_parameters=True)
         self.normalise, self.mask = Normalise(), CircularMask(input_size)
-        padding = e2wrn_padding(input_size, stem_stride)
-        self.stem = _conv(self.input_type, field_type, E2WRN_STEM, 1, padding)
+        padding = wrn_padding(input_size, stem_stride)
+        self.stem = _conv(self.input_type, field_type, WRN_STEM_KERNEL, 1, padding)
         stages: list[nn.Module] = []
         for stage, (group, stride) in enumerate(zip(groups, (stem_stride, 2, 2), strict=True)):
             before = groups[max(0, stage - 1)]

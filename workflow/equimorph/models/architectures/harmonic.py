@@ -11,11 +11,10 @@ from torch import nn
 from torch.nn.functional import pad
 
 from equimorph.groups.escnn import enn, gspaces
-from equimorph.models.arguments import check_continuous, check_samples
 from equimorph.models.fields import trivial_fields
 from equimorph.models.head import CircularMask, Normalise, classifier
-from equimorph.models.matching import base_trunk
-from equimorph.models.trunk import Trunk, exact_sizes
+from equimorph.models.limits import check_band
+from equimorph.models.trunk import Trunk, base_trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import SteerableConv
 
@@ -85,9 +84,9 @@ def _on_invariant_entry(values: torch.Tensor, size: int) -> torch.Tensor:
 class HarmonicGCNN(nn.Module):
     """Steerable blocks on band-limited fields, invariant map, pooling over space, classifier.
 
-    The convolutions know every rotation, as far as a pixel grid can show them; the nonlinearity
-    keeps the rotations by multiples of 360 / `samples` degrees. The logits do not change under the
-    rotations by 90 degrees and, for O2, the reflections, which both keep exactly.
+    The convolutions are equivariant under every rotation, as far as a pixel grid allows; the
+    nonlinearity under rotations by multiples of 360 / `samples` degrees. The logits do not change
+    under rotations by 90 degrees and, for O2, reflections, under which both are exact.
     """
 
     def __init__(
@@ -115,8 +114,8 @@ class HarmonicGCNN(nn.Module):
                 by 90 degrees; or the input size does.
         """
         super().__init__()
+        check_band(group, samples, band_limit)
         space = continuous_plane(group)
-        check_samples(samples, band_limit)
         sizes = exact_sizes(trunk, input_size)
         irreps = space.fibergroup.bl_irreps(band_limit)
         field_type = trivial_fields(space, 3)
@@ -139,7 +138,7 @@ class HarmonicGCNN(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         features = trunk.fields[-1]
         invariant_type = trivial_fields(space, features)
-        # Without a nonlinearity of its own the map would be one with the classifier's first layer.
+        # Without a nonlinearity after it, it would merge with the classifier's first linear layer.
         self.invariant_map = nn.Sequential(
             SteerableConv(field_type, invariant_type, 1, 1, 0),
             enn.InnerBatchNorm(invariant_type),
@@ -155,10 +154,5 @@ class HarmonicGCNN(nn.Module):
 
 
 def continuous_plane(group: str) -> gspaces.GSpace2D:
-    """Return escnn's space for `SO2` or `O2` acting on the plane.
-
-    Raises:
-        InputError: `group` is neither.
-    """
-    check_continuous(group)
+    """Return escnn's space for `SO2` or `O2` acting on the plane."""
     return gspaces.flipRot2dOnR2(-1) if group == "O2" else gspaces.rot2dOnR2(-1)

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from equimorph.models.arguments import check_patches
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.initialisation import draw_default
+from equimorph.models.limits import check_tokens
 
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:
@@ -20,9 +20,9 @@ class VisionTransformer(nn.Module):
     """Linear tokens from square patches, pre-norm encoder, classifier on the class token.
 
     The positions are learned and added to the patches alone; the class token has none, as in S4.
-    Dropout acts on the attention weights and in the feed-forward part alone: not on the positions,
-    nor on what attention gives out.
-    5,238,538 parameters at 200 px, patch 25, dim 256, 8 heads, MLP 1024, 6 layers, ten classes.
+    Dropout acts on the attention weights and in the feed-forward part, but neither on the positions
+    nor on the output of the attention. There are 5,238,538 parameters at 200 px, patch 25, dim 256,
+    8 heads, MLP 1024, 6 layers and ten classes.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class VisionTransformer(nn.Module):
             InputError: `patch` does not divide `input_size`, or `heads` not `dim`.
         """
         super().__init__()
-        check_patches(patch, input_size, dim, heads)
+        check_tokens(patch, input_size, dim, heads)
         self.patch = patch
         self.normalise, self.mask = Normalise(), CircularMask(input_size)
         self.embedding = nn.Linear(3 * patch**2, dim)

@@ -24,7 +24,7 @@ from equimorph.report.wording import condition_label
 _SHIFT = {"cyclic": 2**-0.07, "dihedral": 2**0.07}
 _COLUMNS = 3
 _BANDS = 2  # plain networks whose bands can still be told apart
-# Plain networks'; dots alone mean chance.
+# Lines of plain networks; a dotted line is chance.
 _DASHES = ("--", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (12, 2)), (0, (2, 2)), (0, (12, 2, 2, 2)))
 _VARIANT_MARKERS = ("^", "v", "P", "X", "*", "p")
 _LEGEND_COLUMNS = 5
@@ -33,10 +33,10 @@ _LEGEND_COLUMNS = 5
 def accuracy_by_order(scores: pd.DataFrame, chance: float) -> Figure:
     """Draw one panel per condition: mean accuracy against group order, one series per family.
 
-    Bars are standard deviations over seeds, small dots the seeds themselves. Plain networks have
-    no group and lie as horizontal lines, with bands of one standard deviation while they are few.
-    A model whose name is not its group (a variant) has an open marker of its own, beside the order
-    of its group.
+    Bars are standard deviations over seeds, small dots the seeds themselves. Plain networks have no
+    group and are horizontal lines, with bands of one standard deviation while they are few. A model
+    whose name is not its group (a variant) has an open marker of its own, beside the order of its
+    group.
 
     Args:
         scores: one row per model, condition and seed, with the columns model, group (None for

@@ -14,9 +14,10 @@ def reliability_diagram(
     A dot's area grows with the number of predictions in its bin.
 
     Args:
-        bins: by model, the columns low, high, count, confidence, accuracy (NaN in empty bins).
-        groups: by model, the group (None for plain networks), for the colour.
-        ece: by model, the expected calibration error, for the title.
+        bins: a table for each model, with the columns low, high, count, confidence and accuracy
+            (NaN in empty bins).
+        groups: group of each model, None for plain networks; it decides the colour.
+        ece: expected calibration error of each model, for the title.
     """
     with styled():
         figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")

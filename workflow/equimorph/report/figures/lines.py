@@ -25,7 +25,7 @@ def panels_by_family(
         draw: draws one model: panel, its rows, metric, style of the line.
 
     Returns:
-        the figure and its panels, (2, families).
+        The figure and its panels, (2, families).
     """
     models = table.drop_duplicates("model").set_index("model")["group"]
     families, styles = families_of(models), line_styles(models)
@@ -49,7 +49,7 @@ def draw_seeds(axes: Axes, by_seed: pd.DataFrame, style: dict[str, Any]) -> None
     Args:
         axes: panel.
         by_seed: a row per position along the horizontal axis, a column per seed.
-        style: of the line, as `line_styles` returns it.
+        style: label, colour and dashes, as `line_styles` returns them.
     """
     axes.fill_between(
         by_seed.index,

@@ -127,12 +127,12 @@ def save(figure: Figure, path: str | Path) -> None:
         )
         if vector:
             temporary.write_text(_compact(buffer.getvalue().decode()), encoding="utf-8")
-        else:  # photographs: a tenth of the bytes that they have without loss
+        else:  # photographs, which take ten times the bytes in a lossless format
             Image.open(buffer).convert("RGB").save(temporary, "WEBP", quality=80, method=6)
 
 
 def _compact(svg: str) -> str:
-    """Return a drawing of matplotlib's without what no reader sees, in about half the bytes."""
+    """Return an SVG of matplotlib in about half the bytes, looking the same."""
     options = scour.sanitizeOptions()
     options.digits = 5
     options.remove_metadata = options.strip_comments = options.strip_xml_prolog = True

@@ -54,8 +54,8 @@ def add_photon_noise(
 
     At a gain of k electrons per pixel value, photon noise has a variance of I / k where the pixel
     value is I, sky included: the images keep a sky level, so the sky's noise is in it.
-    Signal-to-noise goes with the root of the exposure time, so s means s^2 of the exposure and a
-    variance of I / (k s^2). The difference is added as Poisson(K I) / K with
+    Signal-to-noise grows with the root of the exposure time, so s times as much of it takes s^2 of
+    the exposure, with a variance of I / (k s^2). The difference is added as Poisson(K I) / K, where
     K = k s^2 / (1 - s^2), whose mean is I: there is no brightness offset and nothing to clip at 0;
     only bright cores saturate at 255.
 

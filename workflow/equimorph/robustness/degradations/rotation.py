@@ -23,8 +23,8 @@ def apply(
 def describe(settings: dict[str, Any]) -> str:
     """Return what it does, in words."""
     if "angle" in settings:
-        return f"each image turned by {settings['angle']:g}°"
-    return "each image turned by a random angle of its own"
+        return f"each image rotated by {settings['angle']:g}°"
+    return "each image rotated by a random angle of its own"
 
 
 def rotate(image: np.ndarray, angle: float) -> np.ndarray:
@@ -41,13 +41,13 @@ def rotate(image: np.ndarray, angle: float) -> np.ndarray:
 
     Args:
         image: (H, H, 3) uint8.
-        angle: in degrees, anticlockwise as displayed with row 0 on top, like `np.rot90`.
+        angle: angle in degrees, anticlockwise as displayed with row 0 on top, like `np.rot90`.
 
     Returns:
         (H, H, 3) uint8.
     """
     if angle % 90 == 0:
         return np.rot90(image, round(angle / 90))
-    turned = rotate_planes(np.moveaxis(image, -1, 0).astype(np.float64), angle)
-    turned[:, uncovered(len(image), angle)] = 0
-    return to_uint8(np.moveaxis(turned, 0, -1))
+    rotated = rotate_planes(np.moveaxis(image, -1, 0).astype(np.float64), angle)
+    rotated[:, uncovered(len(image), angle)] = 0
+    return to_uint8(np.moveaxis(rotated, 0, -1))

@@ -10,16 +10,16 @@ from equimorph.training.class_weights import class_weights
 
 @dataclass(frozen=True)
 class Loss:
-    """How much each class and each image weighs; the default is plain cross-entropy.
+    """Weights of classes and focus on hard images; the default is plain cross-entropy.
 
     Attributes:
         gamma: focus on images that are not yet recognised, (1 - p)^gamma (Lin et al. 2017).
         class_weights: `none`, `inverse` (1 / n_c), `effective` (Cui et al. 2019), or one number
             per class; n_c is the class's number of training images.
-        beta: of `effective`: class c weighs (1 - beta) / (1 - beta^n_c).
+        beta: parameter of `effective`: class c weighs (1 - beta) / (1 - beta^n_c).
         normalise: whether the weights of `inverse` and `effective` are scaled to sum to the number
             of classes. S2's are not: with its beta the loss is 14 times smaller, and so is the
-            gradient, which a clipped norm and weight decay feel.
+            gradient, which matters where the gradient is clipped or weights decay.
     """
 
     gamma: float = 0.0
@@ -47,7 +47,7 @@ class Criterion:
     """The loss of a batch, for labels or for probabilities as targets.
 
     Attributes:
-        gamma: see `Loss`.
+        gamma: focus on images that are not yet recognised, see `Loss`.
         smoothing: probability mass spread over all classes.
         weights: (classes,), or None for ones.
     """
@@ -81,7 +81,7 @@ def focal_loss(
     Args:
         logits: (B, classes).
         targets: (B, classes) probabilities.
-        gamma: at least 0; 0 is cross-entropy.
+        gamma: focus, at least 0; 0 is cross-entropy.
         weights: (classes,), or None for ones.
     """
     log_p = log_softmax(logits, dim=1)
