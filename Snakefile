@@ -2,7 +2,18 @@
 import sys
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+
+from equimorph.errors import InputError
+from equimorph.study.yaml_files import read_yaml
+
+# Snakemake's own reader shows a traceback where this has a sentence.
+try:
+    read_yaml("config.yaml")
+except InputError as error:
+    raise WorkflowError(str(error)) from None
 
 
 configfile: "config.yaml"

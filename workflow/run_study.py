@@ -4,15 +4,19 @@ The options are Snakemake's. Snakemake is called twice: for the images alone (do
 why), then for everything. A lock that a killed run has left is released first, if no run is alive.
 """
 
+import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
 from equimorph.errors import InputError
 from equimorph.io import run
+from equimorph.study.yaml_files import read_yaml
 
+PRESETS = Path("workflow/presets")
 LOCKS = Path(".snakemake/locks")
 
 
@@ -20,11 +24,29 @@ def run_study(options: list[str]) -> int:
     """Run Snakemake for the images, then for everything; return its exit status.
 
     Raises:
-        InputError: another run is alive in this folder.
+        InputError: a config cannot be read, or another run is alive in this folder.
     """
+    check_readable(options)
     release_left_lock()
     command = [sys.executable, "-m", "snakemake", "--cores", "all", *options]
     return subprocess.run([*command, "images"]).returncode or subprocess.run(command).returncode
+
+
+def check_readable(options: Sequence[str]) -> None:
+    """Check that config.yaml and the overlays can be read; Snakemake would show a traceback.
+
+    Raises:
+        InputError: one cannot be; of a preset that there is not, with those that there are.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
+    for path in map(Path, ["config.yaml", *parser.parse_known_args(options)[0].configfile]):
+        if path.is_relative_to(PRESETS) and not path.is_file():
+            known = sorted(
+                str(p.relative_to(PRESETS).with_suffix("")) for p in PRESETS.rglob("*.yaml")
+            )
+            raise InputError(f"{path}: there is no such preset; allowed are {', '.join(known)}.")
+        read_yaml(path)
 
 
 def release_left_lock() -> None:

@@ -256,7 +256,7 @@ def test_raw_file_cut_anywhere(raw):
 def test_folder_in_place_of_a_raw_file(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         verify(tmp_path, 3)
-    with pytest.raises(InputError, match="not a whole HDF5 file"):
+    with pytest.raises(InputError, match="no such file"):
         convert(tmp_path, tmp_path / "images.npy")
 
 

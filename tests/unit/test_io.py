@@ -1,6 +1,7 @@
 """Files are whole or absent; errors meant for the user end a script in one sentence."""
 
 import hashlib
+import os
 import re
 
 import numpy as np
@@ -19,6 +20,18 @@ def test_atomic_path_keeps_the_old_file_when_the_block_fails(tmp_path):
         raise KeyError
     assert target.read_text() == "old"
     assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["a pipe", "a folder"])
+def test_only_files_are_replaced(tmp_path, make):
+    """As root, a device too could be replaced."""
+    make(tmp_path / "no file")
+    with (
+        pytest.raises(InputError, match="no file: is no file; allowed is a name for one"),
+        atomic_path(tmp_path / "no file") as temporary,
+    ):
+        temporary.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["no file"]
 
 
 def test_what_a_killed_process_has_left_is_removed_by_the_next(tmp_path):

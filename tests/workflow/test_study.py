@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from .conftest import Project
 
@@ -132,3 +133,37 @@ def test_an_image_folder_must_be_named(fresh):
     assert done.returncode == 1
     assert "data.images.folder is not set" in done.stdout
     assert not re.search(r"^Traceback", done.stdout, re.M)
+
+
+def test_images_of_ones_own_are_read_by_one_reader(fresh, tmp_path):
+    """The plan sees what the import takes, and nothing of what a wrong manifest names."""
+    draw = np.random.default_rng(0)
+
+    def new_image(name):
+        Image.fromarray(draw.integers(0, 256, (33, 33, 3), np.uint8)).save(tmp_path / name)
+
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text(
+        "Label, Filename, RAJ2000, DEJ2000\n0, a.png, 150.1, 2\n1, b.png, 150.2, 2\n"
+    )
+    new_image("a.png")
+    new_image("b.png")
+    fresh.environment["EQUIMORPH_REAL_DATA"] = str(tmp_path)
+    fresh.edit_config({"data": {"source": "images", "classes": ["round", "barred"]}})
+    target = ("data/images/catalogue.csv",)
+    fresh.snakemake(*target)
+    found = pd.read_csv(fresh.folder / target[0])
+    assert found["ra"].tolist() == [150.1, 150.2] and found["label"].tolist() == [0, 1]
+    assert fresh.planned(*target) == {}
+    manifest.write_text(manifest.read_text().replace("Label", " class "))
+    assert fresh.planned(*target) == {}
+    new_image("b.png")
+    assert fresh.planned(*target) == {"import_images": 1, "verify": 1, "catalogue": 1}
+
+    with open(tmp_path / "huge.png", "wb") as file:
+        file.truncate(2**40)  # takes no space on the disk
+    manifest.write_text("path,label\nhuge.png,0\n/dev/zero,1\n")
+    done = fresh.snakemake("-n", check=False)
+    assert done.returncode == 1 and not re.search(r"^Traceback", done.stdout, re.M)
+    assert "row 2 (huge.png): has 1099511627776 bytes" in done.stdout
+    assert "row 3 (/dev/zero): leads out of the folder" in done.stdout

@@ -28,9 +28,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     once. A full disk is reported as such, whatever the library that writes makes of it.
 
     Raises:
-        InputError: there is no space; the message names the file, the reason and the free space.
+        InputError: there is no space, and the message names the file, the reason and the free
+            space; or the path is a folder's or a device's, which nothing may replace.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no file; allowed is a name for one, or a file to replace.")
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -81,7 +81,7 @@ def test_no_name_lists_all(capsys):
     ("arguments", "message"),
     [
         (["Foo"], "model 'Foo': allowed are a group's name, such as C4"),
-        (["C4", "--preset", "foo"], "--preset foo: allowed are cbfocal-ecnn, cnn-vs-vit"),
+        (["C4", "--preset", "foo"], "--preset 'foo': allowed are cbfocal-ecnn, cnn-vs-vit"),
         (["C4", "--size", "64"], "input size 64: not exact"),
         (["ViT", "--size", "65"], "patch 25: must divide input_size 65"),
     ],

@@ -323,6 +323,7 @@ def test_check_no_leak_finds_a_neighbour_and_a_repeated_galaxy():
         ({"fractions": {"train": 1.2, "validation": -0.4, "test": 0.2}}, "from 0 to 1"),
         ({"fractions": {"train": float("nan"), "validation": 0.1, "test": 0.2}}, "add up to nan"),
         ({"fractions": {"train": 0.8, "test": 0.2}}, "needed are test, validation, train"),
+        ({"seed": -1}, "seed -1: allowed are the integers from 0"),
         ({"folds": 5}, "give both or neither"),
         ({"folds": 5, "fold": 5}, "numbered 0 to folds - 1"),
         ({"folds": 1, "fold": 0}, "at least 2 folds"),

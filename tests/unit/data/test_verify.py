@@ -75,6 +75,11 @@ def test_single_precision_columns_are_taken(raw):
     assert verify(raw, 3)["images"] == N
 
 
+def at_origin(path):
+    with_value("ra", 3, 0.0)(path)
+    with_value("dec", 3, 0.0)(path)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -95,6 +100,7 @@ def test_single_precision_columns_are_taken(raw):
         (with_value("dec", 3, 90.5), "'dec': row 3 is 90.5; allowed.*from -90 to 90"),
         (with_value("redshift", 0, np.inf), "'redshift': row 0 is inf"),
         (with_value("ra", 2, np.nan), "'ra' and 'dec': row 2 has only one"),
+        (at_origin, "'ra' and 'dec': both are 0 in 1 rows, the first is 3; no galaxy is there"),
     ],
 )
 def test_faults_are_named(raw, change, message):

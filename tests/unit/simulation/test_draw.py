@@ -114,5 +114,5 @@ def test_script_ends_with_one_sentence(tmp_path):
     path = tmp_path / "galaxies.npz"
     done = run_script("simulate", "--per-class", 2, "--size", 8, "--output", path)
     assert done.returncode == 1
-    assert done.stderr == "error: size: 8 is not allowed; give an integer >= 33.\n"
+    assert done.stderr == "error: size: 8 is not allowed; give an integer from 33 to 4096.\n"
     assert not path.exists()

@@ -128,7 +128,7 @@ def test_any_size_shows_the_same_field(size):
         ({"per_class": 0}, "per_class: 0"),
         ({"per_class": 2.5}, "per_class: 2.5"),
         ({"per_class": True}, "per_class: True"),
-        ({"per_class": 1, "size": 32}, "size: 32 is not allowed; give an integer >= 33"),
+        ({"per_class": 1, "size": 32}, "size: 32 is not allowed; give an integer from 33"),
         ({"per_class": 1, "seed": -1}, "seed: -1"),
     ],
 )

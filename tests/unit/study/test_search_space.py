@@ -37,7 +37,10 @@ BAD = [
     ({"grad_clip": {"least": 1}}, r"space.grad_clip: unknown key least; allowed are choices, high"),
     ({"flip": {"choices": [1]}}, r"space.flip.choices: \[1\] is not allowed"),
     ({"label_smoothing": {"low": 0.5, "high": 1.5}}, r"label_smoothing: 1.5 is not allowed"),
-    ({"batch_size": {"low": 8.0, "high": 16.0}}, r"batch_size: 8.0 .* of type integer"),
+    (
+        {"batch_size": {"low": 8.0, "high": 16.0}},
+        r"batch_size: 8.0 .* of type integer .* Write 8 instead",
+    ),
     ({"optimiser": {"choices": ["sgd", "lion"]}}, r"optimiser: 'lion' .* one of adamw, adam"),
     (
         {"schedule.factor": {"low": 0.1, "high": 0.5}},

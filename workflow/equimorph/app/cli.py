@@ -1,23 +1,30 @@
 """The equimorph command."""
 
 import argparse
+import io
 import json
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from equimorph import __version__
 from equimorph.errors import InputError
 from equimorph.io import run, write_json
 from equimorph.lineage import text
 from equimorph.lineage.trace import trace
+from equimorph.models.limits import check
 from equimorph.models.trunk import S1_FIELDS, S1_POOL_AFTER
-from equimorph.study.models import resolve
+from equimorph.study.config import check_config
+from equimorph.study.models import SMALLEST_SIZE, resolve
 from equimorph.study.published_models import PUBLISHED, published_size
 from equimorph.study.yaml_files import merged, read_yaml
 
 # The command belongs to a checkout: the config and the presets lie beside the workflow.
 ROOT = Path(__file__).resolve().parents[3]
+LARGEST_SCALE = 3600  # arcsec per px, as in a config
+LARGEST_SIZE = 1025  # px, as in a config
 GROUPS = [f"{family}{n}" for family in "CD" for n in (1, 2, 4, 8, 16)]
 
 
@@ -25,14 +32,25 @@ def _score(arguments: argparse.Namespace) -> None:
     # torch and escnn take seconds to import; `equimorph --help` does without.
     from equimorph.app.score import as_text, chosen_model, model_files, score
 
-    model = arguments.model or chosen_model(arguments.study)
+    if arguments.output is not None:
+        _check_output(Path(arguments.output))  # not after minutes of work
+    model = chosen_model(arguments.study) if arguments.model is None else arguments.model
     files = model_files(arguments.study, model)
     result = score(
         files, arguments.folder, arguments.bootstrap, arguments.seed, arguments.pixel_scale
     )
-    if arguments.output:
+    if arguments.output is not None:
         write_json(arguments.output, {"study": arguments.study, "model": model, **result})
     print(as_text(model, result))
+
+
+def _check_output(path: Path) -> None:
+    """Check that a file can be written there."""
+    if path.is_dir():
+        raise InputError(f"--output {path}: this is a folder; allowed is a file's name.")
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise InputError(f"--output {path}: nothing can be written in {folder}.")
 
 
 def _provenance(arguments: argparse.Namespace) -> None:
@@ -47,47 +65,88 @@ def _provenance(arguments: argparse.Namespace) -> None:
 
 
 def _describe(arguments: argparse.Namespace) -> None:
-    config = _study(arguments.preset)
+    config = merged_study(arguments.preset)
     if not arguments.names:
         print("\n".join([*config["models"], *GROUPS, *PUBLISHED]))
         return
-    specifications = {}
+    specifications, classes = {}, len(config["data"]["classes"])
     for name in arguments.names:
         network = dict(config["network"])
-        if arguments.size or not arguments.preset:
+        if arguments.size or arguments.preset is None:
             network["input_size"] = arguments.size or published_size(name)
         specification = resolve(name, config["models"], network)
         if arguments.size:
             specification["input_size"] = arguments.size
+        check(specification, classes)
         specifications[name] = specification
-    # torch and escnn take seconds to import; wrong names are told without.
+    # torch and escnn take seconds to import; what cannot be built is told without.
     from equimorph.app.describe import as_table, describe
 
-    classes = len(config["data"]["classes"])
     described = {name: describe(s, classes) for name, s in specifications.items()}
     print(json.dumps(described, indent=2) if arguments.json else as_table(described))
 
 
-def _study(preset: str | None) -> dict[str, Any]:
-    """Return what a preset makes of config.yaml; without one, S1's trunk at full width.
+def merged_study(presets: str | None) -> dict[str, Any]:
+    """Return what presets make of config.yaml; without one, S1's trunk at full width.
+
+    Args:
+        presets: one name, or several with blanks between them, which are merged in this order.
 
     Raises:
-        InputError: no such preset; the message lists those that there are.
+        InputError: no such preset; the message lists those that there are. Or the config is wrong.
     """
     config = read_yaml(ROOT / "config.yaml")
-    if preset is None:
+    folder = ROOT / "workflow/presets"
+    known = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
+    for preset in [] if presets is None else presets.split() or [""]:
+        if preset not in known:
+            raise InputError(
+                f"--preset {preset!r}: allowed are {', '.join(known)}, also several with blanks "
+                "between them."
+            )
+        config = merged(config, read_yaml(folder / f"{preset}.yaml"))
+    check_config(config, read_yaml(ROOT / "workflow/schemas/config.schema.yaml"))
+    if presets is None:
         trunk = {"fields": list(S1_FIELDS), "pool_after": list(S1_POOL_AFTER), "match": "fields"}
         return {**config, "network": {**config["network"], **trunk}, "models": {}}
-    path = ROOT / "workflow/presets" / f"{preset}.yaml"
-    known = sorted(p.stem for p in path.parent.glob("*.yaml"))
-    if preset not in known:
-        raise InputError(f"--preset {preset}: allowed are {', '.join(known)}.")
-    return merged(config, read_yaml(path))
+    return config
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, like all others, in place of the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; `{self.prog} --help` tells more.\n")
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    """Return how an argument is read that is a whole number from `least` to `most`."""
+
+    def read(text: str) -> int:
+        # int alone would take "1_0" and blanks, and no more than 4,300 digits.
+        if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(
+            f"{text[:50]!r} is not allowed; allowed are whole numbers from {least} to {most}"
+        )
+
+    return read
+
+
+def _arcsec(text: str) -> float:
+    try:
+        if 0 < float(text) <= LARGEST_SCALE:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(
+        f"{text[:50]!r} is not allowed; allowed are numbers above 0, up to {LARGEST_SCALE}"
+    )
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    top = argparse.ArgumentParser(prog="equimorph", description="E(2)-equivariant morphology.")
+    top = _Parser(prog="equimorph", description="E(2)-equivariant morphology.")
     top.add_argument("--version", action="version", version=f"equimorph {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     score = commands.add_parser(
@@ -98,11 +157,15 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("folder", help="folder with manifest.csv (columns path, label)")
     score.add_argument("--study", default="results/demo", help="default: results/demo")
     score.add_argument("--model", help="default: the best equivariant model on validation")
-    score.add_argument("--bootstrap", type=int, default=2000, help="resamples, default 2000")
-    score.add_argument("--seed", type=int, default=0, help="seed of the resamples")
+    score.add_argument(
+        "--bootstrap", type=_whole(100, 100_000), default=2000, help="resamples, default 2000"
+    )
+    score.add_argument(
+        "--seed", type=_whole(0, 2**63 - 1), default=0, help="seed of the resamples, default 0"
+    )
     score.add_argument(
         "--pixel-scale",
-        type=float,
+        type=_arcsec,
         metavar="ARCSEC",
         help="arcsec per px of the images; default: they show the field of the training images",
     )
@@ -114,8 +177,13 @@ def parser() -> argparse.ArgumentParser:
         description="Build networks at random weights and measure them; no name lists all.",
     )
     describe.add_argument("names", nargs="*", metavar="NAME", help="a model, such as D8 or ViT")
-    describe.add_argument("--preset", help="study whose sizes and models are meant")
-    describe.add_argument("--size", type=int, help="side of the images in px")
+    describe.add_argument(
+        "--preset",
+        help="study whose sizes and models are meant; several, with blanks between, are merged",
+    )
+    describe.add_argument(
+        "--size", type=_whole(SMALLEST_SIZE, LARGEST_SIZE), help="side of the images in px"
+    )
     describe.add_argument("--json", action="store_true", help="as JSON instead of a table")
     describe.set_defaults(command=_describe)
     chain = commands.add_parser(
@@ -131,8 +199,18 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    arguments = parser().parse_args(argv)
-    run(lambda: arguments.command(arguments))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may have no letter for some names
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            arguments = parser().parse_args(argv)
+            run(lambda: arguments.command(arguments))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 if __name__ == "__main__":

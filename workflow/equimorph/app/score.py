@@ -1,5 +1,7 @@
 """Score trained models on a labelled folder of images that they have never seen."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,32 @@ def chosen_model(study: str | Path) -> str:
     """Return the study's best equivariant model, chosen on its validation set.
 
     Raises:
-        InputError: the study has no results.
+        InputError: the study has no results, or no equivariant model.
     """
     metrics = Path(study, "metrics.json")
     if not metrics.is_file():
         raise InputError(f"{metrics}: there is no such file; run the study first (make results).")
-    return read_json(metrics)["validation_choice"]["best_equivariant"]
+    try:
+        name = read_json(metrics)["validation_choice"]["best_equivariant"]
+    except (KeyError, TypeError):
+        name = ""
+    if isinstance(name, str) and name:
+        return name
+    why = "the study has no equivariant model to choose"
+    if name is not None:
+        why = "the key validation_choice.best_equivariant holds no name"
+    raise InputError(
+        f"{metrics}: {why}; name one with --model: allowed are {_listed(trained_models(study))}."
+    )
+
+
+def trained_models(study: str | Path) -> dict[str, dict[int, Path]]:
+    """Return the study's weights by model and seed."""
+    found: dict[str, dict[int, Path]] = {}
+    for file in sorted(Path(study, "models").glob("*/seed-*/model.safetensors")):
+        if seed := re.fullmatch(r"seed-([0-9]{1,20})", file.parent.name):
+            found.setdefault(file.parent.parent.name, {})[int(seed[1])] = file
+    return {model: dict(sorted(files.items())) for model, files in found.items()}
 
 
 def model_files(study: str | Path, model: str) -> dict[int, Path]:
@@ -32,12 +54,16 @@ def model_files(study: str | Path, model: str) -> dict[int, Path]:
     Raises:
         InputError: there are none; the message names the models that there are.
     """
-    models = Path(study, "models")
-    files = {int(f.parent.name[5:]): f for f in models.glob(f"{model}/seed-*/model.safetensors")}
-    if not files:
-        known = sorted(folder.name for folder in models.glob("*")) or ["none"]
-        raise InputError(f"{models}: no model {model!r}; there are {', '.join(known)}.")
-    return dict(sorted(files.items()))
+    models = trained_models(study)
+    if model not in models:
+        raise InputError(
+            f"{Path(study, 'models')}: no model {model!r}; there are {_listed(models)}."
+        )
+    return models[model]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def score(
@@ -78,6 +104,8 @@ def score(
     predictions = {}
     for key, checkpoint in checkpoints.items():
         logits = predict_logits(checkpoint.network, *inputs)
+        if not logits.isfinite().all():
+            raise InputError(f"{files[key]}: its weights are damaged (logits are not finite).")
         predictions[key] = Predictions(index, label, logits.numpy())
     summary = summarise_condition(predictions, classes, draws, np.random.default_rng(seed))
     return {"images": len(label), "seeds": list(files), "classes": classes, **summary}
@@ -87,7 +115,7 @@ def as_text(model: str, result: dict[str, Any]) -> str:
     """Return the result as a short text: accuracy, interval, confusion matrix."""
     accuracy, classes = result["accuracy"], result["classes"]
     low, high = accuracy["ci95"]
-    spread = "" if accuracy["sd"] is None else f" ± {accuracy['sd']:.3f} (sd)"
+    spread = "" if accuracy["sd"] is None else f", sd over seeds {accuracy['sd']:.3f}"
     over = "images" if accuracy["n"] == 1 else "images and seeds"
     width = max(map(len, classes))
     lines = [

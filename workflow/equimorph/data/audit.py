@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from equimorph.data.sky import SAME_POSITION_ARCSEC, pairs_within
+from equimorph.data.classes import check_n_classes
+from equimorph.data.sky import SAME_POSITION_ARCSEC, check_radius, pairs_within
 from equimorph.errors import InputError
 
 # Reported beside the study's own radius: seeing, blends, half and all of a Galaxy10 cut-out.
@@ -35,8 +36,10 @@ def audit(
         radius: index_a, label_a, index_b, label_b, separation_arcsec, nearest first.
 
     Raises:
-        InputError: the labels do not fit the number of classes.
+        InputError: the labels do not fit the number of classes, or the radius is no angle.
     """
+    check_n_classes(n_classes)
+    check_radius(radius_arcsec)
     counts = _class_counts(catalogue, n_classes)
     label = catalogue["label"].to_numpy()
     radii = sorted({*RADII_ARCSEC, float(radius_arcsec)})

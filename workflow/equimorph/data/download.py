@@ -82,6 +82,8 @@ def download(
             message says what went wrong with each mirror and how to put the file in place by hand.
     """
     destination = Path(destination)
+    if not destination.name or destination.is_dir():
+        raise InputError(f"{destination}: is a folder; needed is the name of a file.")
     part = destination.with_name(f"{destination.name}.part")
     sha256 = sha256.lower()
     if not re.fullmatch(f"[0-9a-f]{{{SHORTEST_DIGEST},64}}", sha256):

@@ -82,7 +82,7 @@ def _over_orientations(image: np.ndarray) -> np.ndarray:
 def find_lookalikes(prints: np.ndarray, similarity: float) -> tuple[np.ndarray, np.ndarray]:
     """Compare all images with all, in every orientation.
 
-    The cost goes with the square of N: 40 s for 17,736 images on two cores.
+    The cost goes with the square of N: 40 s of a processor's time for 17,571 images.
 
     Args:
         prints: (N, G, G) from `fingerprints`.

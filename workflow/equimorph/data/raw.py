@@ -60,7 +60,7 @@ def write_raw(
         pxscale: (N,) arcsec per pixel.
     """
     # In memory first: on a full disk HDF5 ends in a segmentation fault when it closes a file.
-    with h5py.File(str(path), "w", driver="core", backing_store=False, track_order=False) as file:
+    with h5py.File("raw", "w", driver="core", backing_store=False, track_order=False) as file:
         # One colour of a few images per chunk: photon noise packs a little, 4 % better than with
         # the colours of a pixel side by side. No shuffle filter: a uint8 has one byte.
         file.create_dataset(
@@ -87,12 +87,13 @@ def open_raw(path: str | Path) -> Iterator[h5py.File]:
         InputError: the file is absent, not HDF5, cut short, lacks a key of the schema, or has
             arrays that lie in other files, were never written or claim more than it can hold.
     """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: there is no such file.")
     try:
         file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE_BYTES)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file.") from error
     except OSError as error:
-        raise InputError(f"{path}: not a whole HDF5 file ({error}).") from error
+        reason = " ".join(str(error).split())  # may have several lines
+        raise InputError(f"{path}: not a whole HDF5 file ({reason}).") from error
     with file:
         for key in RAW_KEYS:
             with about(path, key):

@@ -13,6 +13,12 @@ ARCSEC = np.pi / 180 / 3600  # in radians
 SAME_POSITION_ARCSEC = 1e-6
 
 
+def check_radius(radius_arcsec: float) -> None:
+    """Raise InputError unless this is an angle on the sphere."""
+    if not 0 <= radius_arcsec <= 180 * 3600:
+        raise InputError(f"radius {radius_arcsec} arcsec: allowed is 0 to {180 * 3600} (180 deg).")
+
+
 def pairs_within(
     ra: np.ndarray, dec: np.ndarray, radius_arcsec: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -30,8 +36,7 @@ def pairs_within(
     Raises:
         InputError: the radius is negative or above 180 degrees.
     """
-    if not 0 <= radius_arcsec <= 180 * 3600:
-        raise InputError(f"radius {radius_arcsec} arcsec: allowed is 0 to {180 * 3600} (180 deg).")
+    check_radius(radius_arcsec)
     ra, dec = np.asarray(ra, np.float64), np.asarray(dec, np.float64)
     known = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
     points = _unit_vectors(ra[known], dec[known])

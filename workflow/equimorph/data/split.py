@@ -55,6 +55,8 @@ def make_split(
     Raises:
         InputError: an argument is not allowed, a class is too small, or most would be quarantined.
     """
+    if seed < 0:
+        raise InputError(f"seed {seed}: allowed are the integers from 0.")
     _check_arguments(protocol, fractions, folds, fold)
     if protocol == "legacy_leaky":
         return _legacy_split(catalogue["label"].to_numpy(), seed)

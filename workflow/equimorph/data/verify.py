@@ -104,7 +104,14 @@ def _check_columns(path: Path, file: h5py.File) -> None:
                 f"{path}: key '{key}': row {row} is {values[row]}; allowed are finite numbers from "
                 f"{lowest:g} to {highest:g}, and NaN for unknown."
             )
-    half = np.isnan(read_column(file, "ra")) != np.isnan(read_column(file, "dec"))
+    ra, dec = read_column(file, "ra"), read_column(file, "dec")
+    origin = (ra == 0) & (dec == 0)
+    if origin.any():
+        raise InputError(
+            f"{path}: keys 'ra' and 'dec': both are 0 in {origin.sum()} rows, the first is "
+            f"{int(origin.argmax())}; no galaxy is there: where it is unknown, both must be NaN."
+        )
+    half = np.isnan(ra) != np.isnan(dec)
     if half.any():
         raise InputError(
             f"{path}: keys 'ra' and 'dec': row {int(half.argmax())} has only one of the two; both "

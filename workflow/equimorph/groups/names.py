@@ -7,7 +7,7 @@ from typing import Any
 
 from equimorph.errors import InputError
 
-_NAME = re.compile(r"([CD])([1-9][0-9]*)")
+_NAME = re.compile(r"([CD])([1-9][0-9]{0,2})")
 _LARGEST_ROTATION = 64
 CONTINUOUS_GROUPS = ("SO2", "O2")
 

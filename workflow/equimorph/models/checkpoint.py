@@ -88,7 +88,7 @@ def unpack(packed: bytes) -> bytes:
     """Return what `pack` was given.
 
     Raises:
-        ValueError: it was given nothing.
+        ValueError: these are no packed weights.
     """
     unpacker = zlib.decompressobj()
     try:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from equimorph.errors import InputError
-from equimorph.groups.names import parse_group
+from equimorph.groups.names import Group, parse_group
 from equimorph.models.trunk import (
     Trunk,
     base_trunk,
@@ -18,6 +18,23 @@ from equimorph.models.trunk import (
 
 # Largest relative difference from the plain network's cost that counts as a match.
 TOLERANCE = 0.15
+# Functions on a disc of so many px whose frequencies on each ring the grid carries, by escnn's
+# rule: for 3 px one at the centre, and frequencies up to 2 on the ring of radius 1.
+_FUNCTIONS = {1: 1, 3: 6, 5: 11, 7: 18, 9: 31}
+
+
+def functions_on(kernel_size: int) -> int:
+    """Return the dimension of the functions on a kernel's disc that the pixel grid can carry."""
+    return _FUNCTIONS[kernel_size]
+
+
+def weights_per_pair(group: Group, kernel_size: int, trivial_input: bool) -> int:
+    """Return the number of weights between one input field and one regular field.
+
+    An equivariant kernel from an invariant to a regular field is a function on the disc for the
+    unit element, which the others turn; one between regular fields is |G| of them.
+    """
+    return (1 if trivial_input else group.order) * functions_on(kernel_size)
 
 
 def gcnn_trunk(specification: Mapping[str, Any], classes: int) -> Trunk:
@@ -55,9 +72,6 @@ def matched_in_macs(specification: Mapping[str, Any]) -> Trunk:
 
 
 def _matched_in_parameters(specification: Mapping[str, Any], classes: int) -> Trunk:
-    # Counting the weights of a steerable kernel needs escnn, which takes seconds to import.
-    from equimorph.steerable.convolution import weights_per_pair
-
     trunk, group = base_trunk(specification), parse_group(specification["group"])
     plain_stem, plain = trunk.stem_kernel_size**2, trunk.kernel_size**2
     stem = weights_per_pair(group, trunk.stem_kernel_size, trivial_input=True)

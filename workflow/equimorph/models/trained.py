@@ -16,6 +16,7 @@ from equimorph.data.stars import remove_stars
 from equimorph.data.tensors import network_input
 from equimorph.errors import InputError
 from equimorph.models.checkpoint import FORMAT, PACKED, load_learned_state, unpack
+from equimorph.models.header import check_header
 from equimorph.models.inputs import measured
 from equimorph.models.preparation import TOLERANCE, Preparation
 from equimorph.models.registry import build
@@ -159,10 +160,17 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise InputError(f"{path}: its weights are damaged ({error}).") from error
     try:
         metadata = json.loads(header[FORMAT])
-        specification, classes = metadata["specification"], len(metadata["classes"])
-        preparation = Preparation(**metadata["preparation"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: its header is damaged ({error!r}).") from error
-    network = build(specification, classes)
-    load_learned_state(network, state)
+        weights = sum(tensor.numel() for tensor in state.values())
+        preparation = check_header(metadata, weights, len(state))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: its header is damaged: {error}") from error
+    try:
+        network = build(metadata["specification"], len(metadata["classes"]))
+        load_learned_state(network, state)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except Exception as error:  # of torch and escnn, where arguments do not fit one another
+        raise InputError(
+            f"{path}: its header is damaged: no network can be built from it ({error!r})."
+        ) from error
     return Checkpoint(network.eval(), preparation, metadata)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equimorph.data.classes import GALAXY10_CLASSES
-from equimorph.data.raw import RawArrays
+from equimorph.data.raw import MAX_IMAGES, MAX_SIDE, RawArrays
 from equimorph.errors import InputError
 from equimorph.simulation.exposure import FIELD, Exposure
 from equimorph.simulation.morphologies import CLASSES, Galaxy
@@ -45,13 +45,16 @@ def simulate(
     Raises:
         InputError: an argument is out of range.
     """
-    for name, value, least in (
-        ("per_class", per_class, 1),
-        ("size", size, MIN_SIZE),
-        ("seed", seed, 0),
+    for name, value, least, most in (
+        ("per_class", per_class, 1, MAX_IMAGES // len(GALAXY10_CLASSES)),
+        ("size", size, MIN_SIZE, MAX_SIDE),
+        ("seed", seed, 0, 2**63 - 1),
     ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(f"{name}: {value!r} is not allowed; give an integer >= {least}.")
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or not least <= value <= most:
+            raise InputError(
+                f"{name}: {value!r} is not allowed; give an integer from {least} to {most}."
+            )
     n = per_class * len(GALAXY10_CLASSES)
     images = np.empty((n, size, size, 3), dtype=np.uint8)
     labels = np.repeat(np.arange(len(GALAXY10_CLASSES), dtype=np.uint8), per_class)

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -152,24 +151,6 @@ class SteerableConv(IrrepConv):
     def draw_weights(self, generator: torch.Generator) -> None:
         """Draw the weights, see `initialise_steerable`."""
         initialise_steerable(self, generator)
-
-
-@cache
-def weights_per_pair(group: Group, kernel_size: int, trivial_input: bool) -> int:
-    """Return the number of weights between one input field and one regular field.
-
-    For 3 x 3 kernels this is 6 |G| between regular fields (ring 0: frequency 0; ring 1: up to 2).
-    """
-    space = plane(group)
-    source = space.trivial_repr if trivial_input else space.regular_repr
-    conv = SteerableConv(
-        enn.FieldType(space, [source]),
-        enn.FieldType(space, [space.regular_repr]),
-        kernel_size,
-        stride=1,
-        padding=0,
-    )
-    return conv.weights.numel()
 
 
 def he_standard_deviations(conv: enn.R2Conv) -> torch.Tensor:

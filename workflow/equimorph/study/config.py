@@ -4,8 +4,11 @@ The JSON schema says what each key may hold; `cross_check` says what a schema ca
 message that names the key and what is allowed.
 """
 
+import json
 import math
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,8 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from equimorph.errors import InputError
-from equimorph.study.cross_checks import check_specification, check_world_size, cross_check
+from equimorph.models.limits import check
+from equimorph.study.cross_checks import check_world_size, cross_check
 from equimorph.study.models import resolve
 from equimorph.study.recipes import SCHEDULE_KEYS
 from equimorph.study.renamed_keys import check_renamed_keys
@@ -44,6 +48,9 @@ _TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
 )
 _Validator = extend(Draft202012Validator, type_checker=_TYPES)
 
+LONGEST_SHOWN = 200  # characters of a value in a message
+MOST_CHARACTERS = 100_000  # of a config as one argument in a shell
+
 
 def check_config(
     config: Mapping[str, Any], schema: Mapping[str, Any], files: Iterable[str | Path] = ()
@@ -55,10 +62,62 @@ def check_config(
     """
     for path in files:
         read_yaml(path)
+    if not isinstance(config, Mapping):
+        raise InputError(
+            f"config: the top level: {_shown(config)} is not allowed; it must be keys with values."
+        )
+    _check_texts(config, "")
     check_renamed_keys(config)
     _check_schema(config, schema)
+    _check_overridden(config, schema)
+    _check_length(config)
     cross_check(config)
     _check_scaled(config)
+    _check_search(config, schema)
+
+
+def _check_texts(value: Any, key: str) -> None:
+    """Check that keys are texts, and that files can hold each text."""
+    where = f"config: {key or 'the top level'}"
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{where}: {_shown(value)} is not allowed; it must be a text of whole characters, "
+                "without halves of surrogate pairs."
+            ) from error
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            if not isinstance(name, str):
+                raise InputError(
+                    f"{where}: the key {_shown(name)} is not allowed; it must be a text: write "
+                    f'"{name}".'
+                )
+            _check_texts(name, key)
+            _check_texts(inner, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            _check_texts(inner, f"{key}.{number}")
+
+
+def _check_length(config: Mapping[str, Any]) -> None:
+    """Check that the config fits a job's command line, which Linux limits to 128 KiB."""
+    length = _length(config)
+    if length > MOST_CHARACTERS:
+        longest = max(config, key=lambda key: _length(config[key]))
+        raise InputError(
+            f"config: {longest}: too long; the config has {length} characters as an argument of a "
+            f"job, of which {longest} has the most; allowed are at most {MOST_CHARACTERS}."
+        )
+
+
+def _length(value: Any) -> int:
+    return len(shlex.quote(json.dumps(value)))
+
+
+def _check_overridden(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+    """Check what each model's recipe is with what is said of it alone."""
     train = config["train"]
     for name, changes in train["overrides"].items():
         try:
@@ -66,15 +125,16 @@ def check_config(
         except InputError as error:
             message = str(error).replace("config: train", f"config: train.overrides.{name}", 1)
             raise InputError(message) from error
-    _check_search(config, schema)
 
 
 def _check_scaled(config: Mapping[str, Any]) -> None:
     """Check that each model can be built at the study's scale, too."""
+    if config["scale"] == 1:
+        return
     small = scaled(config)
     for name in small["train"]["models"]:
         try:
-            check_specification(resolve(name, small["models"], small["network"]))
+            check(resolve(name, small["models"], small["network"]), len(config["data"]["classes"]))
         except InputError as error:
             raise InputError(f"config: scale {config['scale']:g}: {name}: {error}") from error
 
@@ -94,13 +154,15 @@ def _describe(error: ValidationError) -> str:
     given: Any = error.instance
     if error.validator == "additionalProperties":
         known = ", ".join(sorted(rule["properties"]))
-        unknown = sorted(set(given) - set(rule["properties"]))
-        return f"config: {key}: unknown key {', '.join(unknown)}; allowed are {known}."
+        unknown = ", ".join(sorted(set(given) - set(rule["properties"])))
+        return f"config: {key}: unknown key {_cut(unknown)}; allowed are {known}."
     if error.validator == "required":
         return f"config: {key}: {error.message}; needed are {', '.join(rule['required'])}."
     allowed = {
         "enum": lambda: "one of " + ", ".join(str(value) for value in rule["enum"]),
-        "type": lambda: f"of type {rule['type']}",
+        "type": lambda: f"of type {_either(rule['type'])}",
+        "oneOf": lambda: "one of the forms described here",
+        "contains": lambda: f"a list that holds {rule['contains']['const']}",
         "minItems": lambda: f"a list of at least {rule['minItems']} entries",
         "pattern": lambda: f"a text of the form {rule['pattern']}",
     }.get(str(error.validator), lambda: f"a value with {error.validator} {error.validator_value}")()
@@ -111,7 +173,22 @@ def _describe(error: ValidationError) -> str:
         reason = f"YAML reads {given} as a text: write" if isinstance(given, str) else "Write"
         hint = f" {reason} {int(number) if whole else number!r} instead."
     meaning = f" ({rule['description'].rstrip('.')})" if "description" in rule else ""
-    return f"config: {key}: {given!r} is not allowed; it must be {allowed}{meaning}.{hint}"
+    return f"config: {key}: {_shown(given)} is not allowed; it must be {allowed}{meaning}.{hint}"
+
+
+def _either(names: str | list[str]) -> str:
+    return names if isinstance(names, str) else " or ".join(names)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a message shows it: on one line, and not at any length."""
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
+    return (
+        text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text)} characters)"
+    )
 
 
 def _is_number(value: Any) -> bool:
@@ -124,33 +201,44 @@ def _is_number(value: Any) -> bool:
 
 def _check_search(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Check that the search's model can be built and each range holds allowed values alone."""
-    name = searched_model(config)
+    name, classes = searched_model(config), len(config["data"]["classes"])
     try:
-        check_specification(resolve(name, config["models"], config["network"]))
+        check(resolve(name, config["models"], config["network"]), classes)
     except InputError as error:
         raise InputError(f"config: search.model: {error}") from error
     single = single_study(config)
     space = read_space(config["search"]["space"])
-    for key, span in space.items():
-        changed = [with_value(single, key, value) for value in span.probes()]
-        try:
+    changes = {
+        key: [with_value(single, key, v) for v in span.probes()] for key, span in space.items()
+    }
+    # All values first: what is asked of a key may depend on those of another (schedule.kind).
+    for key, changed in changes.items():
+        with _named(f"search.space.{key}"):
             for study in changed:
                 _check_schema(study, schema)
                 check_world_size(study)
+    for key, changed in changes.items():
+        with _named(f"search.space.{key}"):
             if key.startswith("schedule."):
                 _check_schedule_key(key.removeprefix("schedule."), single, space)
             if key.startswith("network."):
                 networks = [resolve(name, one["models"], one["network"]) for one in changed]
                 for network in networks:
-                    check_specification(network)
+                    check(network, classes)
                 if networks[0] == networks[1]:
                     raise InputError(
                         f"{name} does not depend on it: it is no argument of its architecture, or "
                         "its own entry sets it."
                     )
-        except InputError as error:
-            message = str(error).removeprefix("config: ")
-            raise InputError(f"config: search.space.{key}: {message}") from error
+
+
+@contextmanager
+def _named(key: str) -> Iterator[None]:
+    """Name the key of the config whose value another message is about."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"config: {key}: {str(error).removeprefix('config: ')}") from error
 
 
 def _check_schedule_key(

@@ -6,9 +6,8 @@ from typing import Any
 
 from equimorph.data.classes import GALAXY10_CLASSES
 from equimorph.errors import InputError
-from equimorph.groups.names import is_group_name, parse_group
-from equimorph.models.matching import matched_in_macs
-from equimorph.models.trunk import base_trunk, exact_sizes
+from equimorph.groups.names import is_group_name
+from equimorph.models.limits import check
 from equimorph.study.conditions import check_spec
 from equimorph.study.models import resolve
 from equimorph.study.recipes import NOT_OF_RECIPE, recipe_settings
@@ -28,6 +27,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_conditions(config["conditions"], config["evaluate"]["conditions"])
     _check_models(config)
     _check_overrides(config["train"])
+    _check_class_weights(config)
     check_world_size(config)
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
@@ -98,7 +98,7 @@ def _check_models(config: Mapping[str, Any]) -> None:
             raise InputError(f"config: train.models: {name} stands twice; each is allowed once.")
         try:
             specification = resolve(name, models, config["network"])
-            check_specification(specification)
+            check(specification, len(config["data"]["classes"]))
         except InputError as error:
             raise InputError(f"config: train.models: {error}") from error
         recipe = recipe_settings(config["train"], name)
@@ -127,6 +127,20 @@ def _check_overrides(train: Mapping[str, Any]) -> None:
             )
 
 
+def _check_class_weights(config: Mapping[str, Any]) -> None:
+    """Check that there is one weight for each class where they are given one by one."""
+    train, classes = config["train"], config["data"]["classes"]
+    for name in train["models"]:
+        weights = recipe_settings(train, name)["loss"].get("class_weights")
+        if isinstance(weights, list) and len(weights) != len(classes):
+            own = "loss" in train["overrides"].get(name, {})
+            place = f"train.overrides.{name}" if own else "train"
+            raise InputError(
+                f"config: {place}.loss.class_weights: {len(weights)} numbers are not allowed; it "
+                f"must be one for each of the {len(classes)} data.classes."
+            )
+
+
 def check_world_size(config: Mapping[str, Any]) -> None:
     """Check that the processes can share each model's batches equally."""
     if config["train"]["world_size"] == 1:
@@ -139,30 +153,3 @@ def check_world_size(config: Mapping[str, Any]) -> None:
                 f"config: train.world_size: {train['world_size']} is not allowed; it must divide "
                 f"the batch size of every model, which for {name} is {batch_size}."
             )
-
-
-def check_specification(specification: Mapping[str, Any]) -> None:
-    """Check what can be known of a model without building it.
-
-    Raises:
-        InputError: an unknown group, or sizes that do not fit.
-    """
-    for name in [*specification.get("groups", ()), specification.get("orbit")]:
-        if name is not None:
-            parse_group(name)
-    group = specification.get("group")
-    if group is not None and specification["architecture"] != "harmonic":
-        parse_group(group)
-    if "fields" in specification:
-        _check_trunk(specification)
-
-
-def _check_trunk(specification: Mapping[str, Any]) -> None:
-    blocks = len(specification["fields"])
-    if any(block > blocks for block in specification["pool_after"]):
-        raise InputError(
-            f"pool_after {specification['pool_after']}: allowed are the blocks 1 to {blocks}."
-        )
-    exact_sizes(base_trunk(specification), specification["input_size"])
-    if specification.get("match") == "macs":
-        matched_in_macs(specification)

@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", required=True, help=".npy to write, of the same shape")
     arguments = parser.parse_args(argv)
 
+    if arguments.seed < 0:
+        raise InputError(f"seed {arguments.seed}: allowed are the integers from 0.")
     images = open_images(arguments.images)
     scales = read_catalogue(arguments.catalogue)["pxscale"].to_numpy()
     if len(scales) != len(images) or not np.all(scales > 0):

@@ -151,7 +151,7 @@ def test_other_arguments_are_refused(arguments, message):
 
 @pytest.mark.skipif(importlib.util.find_spec("timm") is not None, reason="timm is installed")
 def test_without_timm_the_error_says_how_to_get_it():
-    with pytest.raises(InputError, match="resnet26 needs the optional package timm"):
+    with pytest.raises(InputError, match="backbone resnet26: needs the optional package timm"):
         Backbone("resnet26", None, "head", 64, 10)
 
 

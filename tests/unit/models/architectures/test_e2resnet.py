@@ -11,7 +11,7 @@ from equimorph.models.architectures.e2resnet import E2ResNet
 from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.counting import count_parameters
 from equimorph.models.initialisation import initialise
-from equimorph.steerable.convolution import weights_per_pair
+from equimorph.models.matching import weights_per_pair
 from equimorph.study.models import resolve
 from tests.unit.networks import galaxies, largest_change, settled, train_a_little
 

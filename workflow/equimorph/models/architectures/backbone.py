@@ -12,6 +12,7 @@ from torchvision.models import get_model, get_model_weights
 from equimorph.errors import InputError
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.initialisation import draw_default
+from equimorph.models.limits import FROM_TIMM, check_timm
 from equimorph.models.pretrained import load_weights
 
 # The module that holds the published head.
@@ -24,7 +25,6 @@ LAST_LAYER = {
     "vgg19": "classifier",
     "resnet26": "fc",
 }
-FROM_TIMM = ("resnet26",)
 WEIGHTS = (None, "imagenet")
 TRAINABLE = ("all", "head")
 
@@ -116,7 +116,7 @@ def weights_url(name: str) -> str:
         InputError: timm is needed and not installed.
     """
     if name in FROM_TIMM:
-        return _timm().get_pretrained_cfg(name).url
+        return _timm(name).get_pretrained_cfg(name).url
     return get_model_weights(name).DEFAULT.url
 
 
@@ -145,7 +145,7 @@ def load_published(trunk: nn.Module, name: str, weights: Mapping[str, torch.Tens
 
 def _trunk(name: str) -> tuple[nn.Module, int]:
     """Return the backbone without its head, and the number of its features."""
-    network = _timm().create_model(name) if name in FROM_TIMM else get_model(name, weights=None)
+    network = _timm(name).create_model(name) if name in FROM_TIMM else get_model(name, weights=None)
     head = getattr(network, LAST_LAYER[name])
     setattr(network, LAST_LAYER[name], nn.Identity())
     first = next(module for module in head.modules() if isinstance(module, nn.Linear))
@@ -179,11 +179,8 @@ def _check(key: str, value: str | None, allowed: tuple[str | None, ...]) -> None
         raise InputError(f"{key} {value!r}: allowed are {names}.")
 
 
-def _timm() -> ModuleType:
-    try:
-        import timm
-    except ImportError as error:
-        raise InputError(
-            f"{', '.join(FROM_TIMM)} needs the optional package timm (pip install timm)."
-        ) from error
+def _timm(name: str) -> ModuleType:
+    check_timm(name)
+    import timm
+
     return timm

@@ -6,20 +6,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from equimorph.errors import InputError
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
 from equimorph.models.asymmetry import MEASURES, checked
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
-from equimorph.models.trunk import Trunk, exact_sizes
+from equimorph.models.limits import S2_POOL_AFTER, s2_padding
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import SteerableConv, plane
 
 S2_GROUP = Group(rotations=4, reflections=False)
 S2_FIELDS = (4, 8, 12, 16, 20)
 S2_FIELD_DROPOUT = (0.1, 0.1, 0.15, 0.15, 0.2)
-S2_POOL_AFTER = (2, 4, 5)
 LAST_POOL_PADDING = 1  # the other pools pad by 2
 ASYMMETRY_FEATURES = 8
 
@@ -76,15 +74,7 @@ class CBFocalECNN(nn.Module):
                 blocks in `fields` and `field_dropout` differ.
         """
         super().__init__()
-        if len(field_dropout) != len(fields):
-            raise InputError(
-                f"field_dropout: {len(field_dropout)} values for {len(fields)} blocks of fields; "
-                "allowed is one per block."
-            )
-        stem_padding = 1
-        if exact:
-            trunk = Trunk(tuple(fields), S2_POOL_AFTER, stem_stride=1)
-            stem_padding = exact_sizes(trunk, input_size).stem_padding
+        stem_padding = s2_padding(fields, field_dropout, input_size, exact)
         space = plane(group)
         field_type = trivial_fields(space, 3)
         self.input_type = field_type

@@ -13,10 +13,9 @@ from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
-from equimorph.models.trunk import stem_padding
+from equimorph.models.limits import RESNET_STEM_KERNEL, resnet_padding
 from equimorph.steerable.convolution import SteerableConv, plane
 
-STEM_KERNEL = 7
 # S1's bottleneck widens by 2, not by 4 as He et al. do.
 BOTTLENECK_EXPANSION = 2
 
@@ -85,10 +84,9 @@ class E2ResNet(nn.Module):
         self.input_type = trivial_fields(space, 3)
         stem_type = regular_fields(space, base_width)
         self.normalise, self.mask = Normalise(), CircularMask(input_size)
-        # The stem's pool and three stages halve the map.
-        padding = stem_padding(input_size, STEM_KERNEL, stride=2, halvings=4)
+        padding = resnet_padding(input_size)
         self.stem = enn.SequentialModule(
-            *_conv_norm(self.input_type, stem_type, STEM_KERNEL, 2, padding),
+            *_conv_norm(self.input_type, stem_type, RESNET_STEM_KERNEL, 2, padding),
             enn.ReLU(stem_type, inplace=True),
             enn.PointwiseMaxPool(stem_type, kernel_size=3, stride=2, padding=1),
         )

@@ -10,16 +10,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
 from equimorph.groups.names import Group, parse_group
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
-from equimorph.models.trunk import stem_padding
+from equimorph.models.limits import WRN_STEM_KERNEL, blocks_per_stage, check_chain, wrn_padding
 from equimorph.steerable.convolution import SteerableConv, plane
 
 STEM_WIDTH = 16
-STEM_KERNEL = 5
 # On a ring of radius r the highest angular frequency is 3 r; escnn's own limit is tighter.
 FREQUENCIES_PER_RADIUS = 3.0
 NORM_MOMENTUM = 0.1  # share of the newest batch in the running statistics: torch's default
@@ -118,16 +116,15 @@ class E2WideResNet(nn.Module):
                 rotations by 90 degrees exact.
         """
         super().__init__()
-        _check_chain(groups)
-        blocks = _blocks_per_stage(depth)
+        check_chain(groups)
+        blocks = blocks_per_stage(depth)
         space = plane(groups[0])
         self.input_type = trivial_fields(space, 3)
         # The stem has few channels: it always gets the factor, for enough independent filters.
         field_type = _regular(space, STEM_WIDTH, keep_parameters=True)
         self.normalise, self.mask = Normalise(), CircularMask(input_size)
-        halvings = 3 if stem_stride == 2 else 2
-        padding = stem_padding(input_size, STEM_KERNEL, stride=1, halvings=halvings)
-        self.stem = _conv(self.input_type, field_type, STEM_KERNEL, 1, padding)
+        padding = wrn_padding(input_size, stem_stride)
+        self.stem = _conv(self.input_type, field_type, WRN_STEM_KERNEL, 1, padding)
         stages: list[nn.Module] = []
         for stage, (group, stride) in enumerate(zip(groups, (stem_stride, 2, 2), strict=True)):
             before = groups[max(0, stage - 1)]
@@ -153,23 +150,6 @@ class E2WideResNet(nn.Module):
         fields = enn.GeometricTensor(self.mask(self.normalise(images)), self.input_type)
         maps = self.activation(self.stages(self.stem(fields))).tensor
         return self.classifier(maps.mean(dim=(2, 3)))
-
-
-def _check_chain(groups: tuple[Group, ...]) -> None:
-    for before, group in zip(groups, groups[1:], strict=False):
-        kept = group.reflections <= before.reflections
-        if not kept or before.rotations % group.rotations:
-            raise InputError(
-                f"groups {[g.name for g in groups]}: {group.name} is no subgroup of {before.name}; "
-                "allowed are chains that shrink or stay, such as D8, D4, D1."
-            )
-
-
-def _blocks_per_stage(depth: int) -> int:
-    blocks, rest = divmod(depth - 4, 6)
-    if blocks < 1 or rest:
-        raise InputError(f"depth {depth}: allowed are 10, 16, 22, 28, ... (6 n + 4).")
-    return blocks
 
 
 def _subgroup_id(group: Group, subgroup: Group) -> int | tuple[int | None, int]:

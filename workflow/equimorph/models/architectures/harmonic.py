@@ -10,11 +10,10 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from equimorph.errors import InputError
 from equimorph.groups.escnn import enn, gspaces
-from equimorph.groups.names import CONTINUOUS_GROUPS
 from equimorph.models.fields import trivial_fields
 from equimorph.models.head import CircularMask, Normalise, classifier
+from equimorph.models.limits import check_band
 from equimorph.models.trunk import Trunk, base_trunk, exact_sizes
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import SteerableConv
@@ -115,8 +114,8 @@ class HarmonicGCNN(nn.Module):
                 by 90 degrees; or the input size does.
         """
         super().__init__()
+        check_band(group, samples, band_limit)
         space = continuous_plane(group)
-        _check_samples(samples, band_limit)
         sizes = exact_sizes(trunk, input_size)
         irreps = space.fibergroup.bl_irreps(band_limit)
         field_type = trivial_fields(space, 3)
@@ -155,20 +154,5 @@ class HarmonicGCNN(nn.Module):
 
 
 def continuous_plane(group: str) -> gspaces.GSpace2D:
-    """Return escnn's space for `SO2` or `O2` acting on the plane.
-
-    Raises:
-        InputError: `group` is neither.
-    """
-    if group not in CONTINUOUS_GROUPS:
-        raise InputError(f"group {group!r}: allowed are {' and '.join(CONTINUOUS_GROUPS)}.")
+    """Return escnn's space for `SO2` or `O2` acting on the plane."""
     return gspaces.flipRot2dOnR2(-1) if group == "O2" else gspaces.rot2dOnR2(-1)
-
-
-def _check_samples(samples: int, band_limit: int) -> None:
-    # Fewer than 2 band_limit + 1 samples do not determine the coefficients.
-    if samples % 4 or samples <= 2 * band_limit:
-        raise InputError(
-            f"samples {samples}: allowed are the multiples of 4 above 2 * band_limit = "
-            f"{2 * band_limit}, so that a quarter turn maps the samples onto each other."
-        )

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from equimorph.errors import InputError
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.initialisation import draw_default
+from equimorph.models.limits import check_tokens
 
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:
@@ -52,13 +52,7 @@ class VisionTransformer(nn.Module):
             InputError: `patch` does not divide `input_size`, or `heads` not `dim`.
         """
         super().__init__()
-        if patch < 1 or input_size % patch:
-            raise InputError(
-                f"patch {patch}: must divide input_size {input_size}; allowed are "
-                f"{_divisors(input_size)}."
-            )
-        if heads < 1 or dim % heads:
-            raise InputError(f"heads {heads}: must divide dim {dim}; allowed are {_divisors(dim)}.")
+        check_tokens(patch, input_size, dim, heads)
         self.patch = patch
         self.normalise, self.mask = Normalise(), CircularMask(input_size)
         self.embedding = nn.Linear(3 * patch**2, dim)
@@ -130,7 +124,3 @@ class _Attention(nn.Module):
         weights = (queries @ keys.mT * queries.shape[-1] ** -0.5).softmax(dim=-1)
         mixed = self.dropout(weights) @ values
         return self.output(mixed.transpose(1, 2).reshape(batch, length, dim))
-
-
-def _divisors(number: int) -> str:
-    return ", ".join(str(n) for n in range(1, number + 1) if number % n == 0)
