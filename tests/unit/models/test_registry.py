@@ -10,7 +10,7 @@ from equimorph.models.registry import build
 from equimorph.study.models import resolve
 from equimorph.study.yaml_files import merged, read_yaml
 from tests.conftest import ROOT
-from tests.unit.networks import galaxies, settled, train_a_little
+from tests.unit.networks import galaxies, inputs, settled, train_a_little
 
 
 def test_masks_of_a_network(network_defaults):
@@ -53,7 +53,8 @@ def test_exact_at_the_size_of_each_preset(specification, trained):
     if trained:
         train_a_little(network, images)
     settled(network, images)
-    found = measure_equivariance(network, images, torch.zeros(3), [90, 180, 270])
+    images, *measured = inputs(network, images)
+    found = measure_equivariance(network, images, torch.zeros(3), [90, 180, 270], measured)
     assert max(found["error"]) <= 1e-4
     if parse_group(specification["group"]).reflections:
         assert found["reflected"]["error"] <= 1e-4

@@ -15,6 +15,7 @@ from torch import nn
 from equimorph.errors import TrainingError
 from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.prediction import predict_logits
+from equimorph.models.trained import load_checkpoint
 from equimorph.seeds import BATCHES, stream
 from equimorph.training.augment import augment
 from equimorph.training.loop import train
@@ -200,7 +201,7 @@ def test_mixup_trains_on_mixed_targets():
 
 
 def test_the_test_set_changes_nothing(tmp_path):
-    """Other test images and labels, under the same hashes: the same model to the bit."""
+    """Other test images and labels: the same weights to the bit."""
     runs = []
     for name in ("as it is", "other"):
         job = Job(tmp_path / name, "D4", epochs=2, patience=2)
@@ -214,7 +215,7 @@ def test_the_test_set_changes_nothing(tmp_path):
         assert job.finish() == 0, job.log.read_text()
         runs.append(job)
     assert runs[0].images.read_bytes() != runs[1].images.read_bytes()
-    assert runs[0].model.read_bytes() == runs[1].model.read_bytes()
+    assert equal(*(learned_state(load_checkpoint(run.model).network) for run in runs))
     assert runs[0].read_history().equals(runs[1].read_history())
 
 
