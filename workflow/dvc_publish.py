@@ -13,7 +13,7 @@ import yaml
 
 REMOTE = "published"
 STORE = Path(".dvc/store")
-LARGEST = 8_000_000  # bytes of the whole store
+LARGEST = 8 * 2**20  # bytes of the whole store
 
 
 def needed(lock: Path, store: Path) -> set[Path]:
@@ -58,11 +58,11 @@ def main() -> None:
         if done.returncode:
             sys.exit(done.returncode)
     removed = prune(STORE, needed(Path("dvc.lock"), STORE))
-    megabytes = size(STORE) / 1e6
-    print(f"{STORE}: {megabytes:.1f} MB; {removed} files of earlier results removed")
+    mebibytes = size(STORE) / 2**20
+    print(f"{STORE}: {mebibytes:.2f} MiB; {removed} files of earlier results removed")
     if size(STORE) > LARGEST:
         sys.exit(
-            f"error: {STORE} holds more than {LARGEST / 1e6:.0f} MB, which every clone "
+            f"error: {STORE} holds more than {LARGEST / 2**20:.0f} MiB, which every clone "
             "would take. Publish a smaller study, or use a remote elsewhere "
             "(docs/sharing.md)."
         )
