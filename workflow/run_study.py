@@ -28,8 +28,11 @@ def run_study(options: list[str]) -> int:
     """
     check_readable(options)
     release_left_lock()
-    command = [sys.executable, "-m", "snakemake", "--cores", "all", *options]
-    return subprocess.run([*command, "images"]).returncode or subprocess.run(command).returncode
+    program = [sys.executable, "-m", "snakemake"]
+    options = ["--cores", "all", *options]
+    # The target first: an option such as --sdm would take it for one of its values.
+    images = subprocess.run([*program, "images", *options]).returncode
+    return images or subprocess.run([*program, *options]).returncode
 
 
 def check_readable(options: Sequence[str]) -> None:

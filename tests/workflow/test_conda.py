@@ -23,7 +23,7 @@ def test_every_rule_that_runs_something_names_an_environment_and_follows_its_edi
     for block in jobs:
         (name,) = re.findall(r'conda:\n\s+"\.\./\.\./envs/(\w+)\.yaml"', block)
         assert (root / f"envs/{name}.yaml").is_file()
-        assert f"env={name.upper()}_ENV," in block, block.split(":")[0]
+        assert f"{name.upper()}_ENV)," in block, block.split(":")[0]
 
 
 def test_without_conda_the_message_says_what_to_do(fresh):
