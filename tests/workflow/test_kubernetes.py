@@ -23,7 +23,7 @@ def rules(root) -> dict[str, str]:
     """The text of every rule, by its name."""
     files = [root / "Snakefile", *(root / "workflow/rules").glob("*.smk")]
     text = "\n".join(path.read_text() for path in files)
-    parts = re.split(r"^rule (\w+):", text, flags=re.MULTILINE)[1:]
+    parts = re.split(r"^ *rule (\w+):", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
@@ -42,7 +42,7 @@ def test_a_profile_knows_every_rule(root, name, rules):
 
 
 def test_short_jobs_have_a_group(rules):
-    grouped = {name for name, text in rules.items() if "\n    group:\n" in text}
+    grouped = {name for name, text in rules.items() if re.search(r"^ +group:$", text, re.MULTILINE)}
     assert grouped == rules.keys() - ALONE
 
 
