@@ -13,7 +13,8 @@ from equimorph.models.initialisation import initialise
 from equimorph.models.trunk import Trunk
 from equimorph.steerable.context import scratch
 from equimorph.steerable.convolution import SteerableConv, plane
-from equimorph.steerable.irrep_conv import IrrepConv, chosen_methods, use_irrep_convolutions
+from equimorph.steerable.chosen_forms import chosen_methods
+from equimorph.steerable.irrep_conv import IrrepConv, use_irrep_convolutions
 from tests.unit.steerable.layers import (
     convolve,
     escnns,

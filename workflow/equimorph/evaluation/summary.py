@@ -61,6 +61,20 @@ def summarise_condition(
     return summary
 
 
+def accuracy_without(by_seed: dict[int, Predictions], rows: list[int]) -> dict[str, Any]:
+    """Return the accuracy over seeds without some images, and how many `images` are left.
+
+    Args:
+        by_seed: one model's predictions under one condition.
+        rows: rows in the data set of the images to leave out.
+    """
+    kept = ~np.isin(next(iter(by_seed.values())).index, rows)
+    return {
+        "images": int(kept.sum()),
+        **mean_sd(correct_by_seed(by_seed)[:, kept].mean(axis=1).tolist()),
+    }
+
+
 def summarise_runs(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Summarise one model's trainings, one run per seed.
 

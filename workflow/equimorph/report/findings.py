@@ -128,6 +128,24 @@ def trend(metrics: dict[str, Any]) -> list[str]:
     return sentences
 
 
+def without_leaks(metrics: dict[str, Any]) -> str:
+    """Say how accurate each model is without the test galaxies that leak; nothing where none do."""
+    condition = first_condition(metrics)
+    measured = {name: model["conditions"][condition] for name, model in metrics["models"].items()}
+    kept = [one["without_leaks"] for one in measured.values() if "without_leaks" in one]
+    if not kept:
+        return ""
+    figures = [
+        f"{name} {mean_sd_text(one['without_leaks'])} (with them {mean_sd_text(one['accuracy'])})"
+        for name, one in measured.items()
+    ]
+    return (
+        "Without the test galaxies that have a neighbour or a copy in another subset, or are blank "
+        f"({kept[0]['images']:,} of {metrics['split']['test_images']:,} images, "
+        f"{condition_label(condition)}), the accuracy in per cent is: {'; '.join(figures)}."
+    )
+
+
 def warnings(metrics: dict[str, Any], split: dict[str, Any]) -> list[dict[str, str]]:
     """Return what a reader must know before any number: title, text and level of each warning."""
     found = []
