@@ -85,7 +85,8 @@ check_gpus()
 CONDITIONS = config["evaluate"]["conditions"]
 # The models whose pretraining a training starts from.
 PRETRAINED_MODELS = sorted(
-    {pretrained_model(start_of(config["train"], name), name) for name in MODELS} - {None}
+    {pretrained_model(start_of(config["train"], name), name) for name in MODELS}
+    - {None}
 )
 
 # An edit of an environment re-runs its rules. `conda:` itself is no trigger: its hash holds absolute
@@ -198,9 +199,14 @@ def pretraining_recipe(wildcards):
 
 def pretraining_images():
     """The settings of the simulated galaxies that networks are pretrained on."""
-    given = {key: config["pretrain"][key] for key in ("per_class", "size", "field", "seed", "jpeg")}
+    given = {
+        key: config["pretrain"][key]
+        for key in ("per_class", "size", "field", "seed", "jpeg")
+    }
     return " ".join(
-        f"--{key.replace('_', '-')} {value}" for key, value in given.items() if value is not None
+        f"--{key.replace('_', '-')} {value}"
+        for key, value in given.items()
+        if value is not None
     )
 
 
@@ -222,10 +228,14 @@ def beginning(wildcards, input):
 
 def zero_label_predictions(wildcards):
     """What a model's pretraining, alone, predicts; where its classes are those of the study."""
-    source = pretrained_model(start_of(config["train"], wildcards.model), wildcards.model)
+    source = pretrained_model(
+        start_of(config["train"], wildcards.model), wildcards.model
+    )
     if source is None or CLASSES != list(GALAXY10_CLASSES):
         return []
-    return expand(f"{RESULTS}/pretrained/{source}/seed-{{seed}}/predictions.npz", seed=SEEDS)
+    return expand(
+        f"{RESULTS}/pretrained/{source}/seed-{{seed}}/predictions.npz", seed=SEEDS
+    )
 
 
 # By the environment and no param: switching a record on re-runs no training.
@@ -248,7 +258,9 @@ def open_own_data():
         if SOURCE == "images":
             read_manifest(found, CLASSES).check()
         elif not found.is_file():
-            raise InputError(f"{found}: there is no such file; {PLACES['hdf5'].needed}.")
+            raise InputError(
+                f"{found}: there is no such file; {PLACES['hdf5'].needed}."
+            )
     except InputError as error:
         raise WorkflowError(str(error)) from None
     # Jobs find them here: as an input, their place would be part of the provenance.

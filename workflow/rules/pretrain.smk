@@ -6,7 +6,13 @@ PRETRAINED = f"{RESULTS}/pretrained/{{model}}/seed-{{seed}}"
 # Under work/, as what networks are trained on.
 PRETRAINING_FILES = [
     f"{PRETRAINING}/{name}"
-    for name in ("images.npy", "catalogue.csv", "verified.json", "split.csv", "split.json")
+    for name in (
+        "images.npy",
+        "catalogue.csv",
+        "verified.json",
+        "split.csv",
+        "split.json",
+    )
     if PRETRAINED_MODELS
 ]
 

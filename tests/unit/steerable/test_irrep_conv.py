@@ -11,9 +11,9 @@ from equimorph.groups.names import parse_group
 from equimorph.models.architectures.gcnn import GCNN
 from equimorph.models.initialisation import initialise
 from equimorph.models.trunk import Trunk
+from equimorph.steerable.chosen_forms import chosen_methods
 from equimorph.steerable.context import scratch
 from equimorph.steerable.convolution import SteerableConv, plane
-from equimorph.steerable.chosen_forms import chosen_methods
 from equimorph.steerable.irrep_conv import IrrepConv, use_irrep_convolutions
 from tests.unit.steerable.layers import (
     convolve,

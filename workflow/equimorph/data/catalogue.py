@@ -20,7 +20,7 @@ COLUMNS = ("index", "label", "class_name", *NUMBERS)
 def write_catalogue(raw: str | Path, catalogue: str | Path, class_names: Sequence[str]) -> None:
     """Write a row per image: index, label, class_name, ra, dec, redshift, pxscale.
 
-    Where the raw file has it, `h5_index` follows, the row in the file that the image was taken from.
+    Where the raw file has it, `h5_index` follows, the image's row in another file.
 
     Args:
         raw: raw HDF5 file, verified.

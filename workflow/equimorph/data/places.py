@@ -45,7 +45,7 @@ PLACES = {
 
 
 def own_data(data: Mapping[str, Any]) -> Path:
-    """Return where the data of a study are: what the config names, else the environment, else a link.
+    """Return where a study's data are: what the config names, else the environment, else a link.
 
     Args:
         data: the part `data` of a study's config, whose source is a name in `PLACES`.
@@ -60,8 +60,8 @@ def own_data(data: Mapping[str, Any]) -> Path:
     if place.linked.exists():
         return place.linked
     raise InputError(
-        f"data.{source}.{place.key} is not set, nor the environment variable {place.variable}, and there is no "
-        f"{place.linked}: name {place.needed}."
+        f"data.{source}.{place.key} is not set, nor the environment variable {place.variable}, and "
+        f"there is no {place.linked}: name {place.needed}."
     )
 
 

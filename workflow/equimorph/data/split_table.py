@@ -39,7 +39,8 @@ def read_split_table(path: str | Path) -> pd.DataFrame:
     keys = [name for name in (ORIGIN_KEY, ROW) if name in table]
     if "subset" not in table or not keys:
         raise InputError(
-            f"{path}: has the columns {', '.join(table)}; needed are subset, and row or {ORIGIN_KEY}."
+            f"{path}: has the columns {', '.join(map(str, table))}; needed are subset, and row or "
+            f"{ORIGIN_KEY}."
         )
     key = keys[0]
     number = pd.to_numeric(table[key], errors="coerce")
@@ -47,8 +48,8 @@ def read_split_table(path: str | Path) -> pd.DataFrame:
     if wrong.any():
         row = int(wrong.to_numpy().argmax())
         raise InputError(
-            f"{path}: column {key}, row {row}: {table[key].iloc[row]!r} is not allowed; allowed are "
-            "integers from 0, each once."
+            f"{path}: column {key}, row {row}: '{table[key].iloc[row]}' is not allowed; allowed "
+            "are integers from 0, each once."
         )
     subset = table["subset"].astype(str).str.strip().str.lower().replace(SPELLINGS)
     unknown = sorted(set(subset) - {*ALLOWED})

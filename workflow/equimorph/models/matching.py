@@ -43,9 +43,9 @@ def gcnn_trunk(specification: Mapping[str, Any], classes: int) -> Trunk:
     `match: fields` keeps the numbers of fields, as the published study did: cost grows with |G|^2.
     `macs` and `parameters` scale all widths by one factor until the GCNN has as many multiply-adds
     in its convolutions, expanded to dense ones, or trainable parameters, as the CNN; `executed`
-    until it executes as many, most of them sparse where the group is large. The last block keeps at least
-    `features` fields: group pooling leaves one number per field, and a few numbers cannot tell ten
-    classes apart.
+    until it executes as many, most of them sparse where the group is large. The last block keeps at
+    least `features` fields: group pooling leaves one number per field, and a few numbers cannot
+    tell ten classes apart.
 
     Raises:
         InputError: no width comes close to the plain network's cost.

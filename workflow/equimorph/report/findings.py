@@ -258,13 +258,13 @@ def _choice_caveat(metrics: dict[str, Any], images: int) -> list[str]:
 
 
 def _cost_caveat(metrics: dict[str, Any]) -> list[str]:
-    macs = {name: model["macs"] for name, model in metrics["models"].items()}
+    macs = {name: model["executed_macs"] for name, model in metrics["models"].items()}
     low, high = min(macs, key=lambda name: macs[name]), max(macs, key=lambda name: macs[name])
     if macs[high] < 1.25 * macs[low]:
         return []
     return [
         f"The networks do not cost the same: from {si(macs[low])} ({low}) to {si(macs[high])} "
-        f"({high}) multiply-adds per image. A part of any difference may be due to that."
+        f"({high}) executed multiply-adds per image. A part of any difference may be due to that."
     ]
 
 

@@ -151,6 +151,11 @@ def render(
         subsets=[name for name in _SUBSETS if sum(split["counts"].get(name, []))],
         conditions=conditions,
         turns=config["evaluate"]["turns"],
+        zero_labels={
+            name: model["zero_labels"]
+            for name, model in metrics["models"].items()
+            if "zero_labels" in model
+        },
         descriptions={
             name: describe_condition(config["conditions"].get(name)) for name in conditions
         },

@@ -1,4 +1,4 @@
-"""Simulated galaxies to pretrain networks on, at the scale and with the artefacts of real images."""
+"""Simulated galaxies to pretrain networks on, at the scale of real images."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -75,4 +75,3 @@ def split_pretraining(label: np.ndarray) -> Split:
     held_out = position >= count - np.ceil(count / VALIDATION)
     split = {subset: np.empty(0, np.int64) for subset in SUBSETS}
     return split | {"validation": np.flatnonzero(held_out), "train": np.flatnonzero(~held_out)}
-

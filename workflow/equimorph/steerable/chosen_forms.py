@@ -12,7 +12,7 @@ from equimorph.steerable.irrep_cost import Call, dense_macs, sparse_macs
 def chosen_methods(
     network: nn.Module, inputs: Sequence[torch.Tensor], batch: int, gradients: bool
 ) -> dict[str, str]:
-    """Tell how each steerable convolution of a network computes on the CPU, `sparse` or `dense`, by its name.
+    """Tell how each steerable convolution computes on the CPU, `sparse` or `dense`, by its name.
 
     Args:
         network: a network with or without steerable convolutions.

@@ -99,7 +99,7 @@ def dense_macs(call: Call) -> int:
 def sparse_macs(call: Call, convolution: SparseConvolution) -> int:
     """Return the multiply-adds of the sparse convolution, which computes every pixel at any stride.
 
-    Both changes of basis, the mixing matrices, and each elementwise operation of the stencils as one.
+    Both changes of basis, the mixing matrices, and the stencils, each elementwise operation as one.
     """
     per_pixel = call.pairs * convolution.form.mixing_macs
     for fields, size in zip(call.fields, call.sizes, strict=True):

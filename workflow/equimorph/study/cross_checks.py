@@ -64,8 +64,8 @@ def _check_split(split: Mapping[str, Any]) -> None:
         )
     if (split["protocol"] == "table") != (split["table"] is not None):
         raise InputError(
-            f"config: data.split.table: {split['table']!r} with the protocol {split['protocol']} is "
-            "not allowed; the protocol table needs a table, and no other protocol uses one."
+            f"config: data.split.table: {split['table']!r} with the protocol {split['protocol']} "
+            "is not allowed; the protocol table needs a table, and no other protocol uses one."
         )
     if split["protocol"] != "clean" and split["folds"] is not None:
         raise InputError(
@@ -182,10 +182,10 @@ def _check_pretraining(config: Mapping[str, Any]) -> None:
                 "config: pretrain.seed: it must differ from data.simulated.seed, or networks are "
                 "pretrained on the test galaxies."
             )
-        own, other = (
-            resolve(each, config["models"], config["network"]) for each in (name, source)
+        own, other = (resolve(each, config["models"], config["network"]) for each in (name, source))
+        differing = sorted(
+            key for key in own.keys() | other.keys() if own.get(key) != other.get(key)
         )
-        differing = sorted(key for key in own.keys() | other.keys() if own.get(key) != other.get(key))
         if set(differing) - {"orbit"}:
             raise InputError(
                 f"config: train.start_from: {name} starts from the pretraining of {source}, whose "

@@ -51,9 +51,7 @@ def scaled(config: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _shorter(
-    recipe: Mapping[str, Any], scale: float, epochs: int, classes: int
-) -> dict[str, Any]:
+def _shorter(recipe: Mapping[str, Any], scale: float, epochs: int, classes: int) -> dict[str, Any]:
     """Return what becomes less of a recipe, or of the part of it that differs for a model."""
     shrunk: dict[str, Any] = {}
     if "epochs" in recipe or "patience" in recipe:

@@ -18,7 +18,8 @@ from equimorph.study.scale import scaled
 DECIDED = (*NOT_OF_RECIPE, *OF_ITS_BEGINNING, "epochs", "patience")
 # `scaled` shrinks these, too, although no training depends on them.
 _UNUSED = {
-    "data": {"simulated": {"per_class": 0, "size": 0}},
+    "data": {"classes": [], "simulated": {"per_class": 0, "size": 0}},
+    "pretrain": {"per_class": 0, "size": 0, "recipe": {}},
     "evaluate": {"angle_images": 0, "bootstrap": 0},
 }
 

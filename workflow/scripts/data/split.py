@@ -47,7 +47,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def drawn(
-    arguments: argparse.Namespace, catalogue: pd.DataFrame, lookalikes: np.ndarray, blank: np.ndarray
+    arguments: argparse.Namespace,
+    catalogue: pd.DataFrame,
+    lookalikes: np.ndarray,
+    blank: np.ndarray,
 ) -> tuple[Split, dict[str, Any]]:
     """Return a split that is drawn from a seed, and its description."""
     protocol = arguments.protocol
@@ -77,7 +80,10 @@ def drawn(
 
 
 def given(
-    arguments: argparse.Namespace, catalogue: pd.DataFrame, lookalikes: np.ndarray, blank: np.ndarray
+    arguments: argparse.Namespace,
+    catalogue: pd.DataFrame,
+    lookalikes: np.ndarray,
+    blank: np.ndarray,
 ) -> tuple[Split, dict[str, Any]]:
     """Return the split of a table, and its description with what leaks in it."""
     table = read_split_table(arguments.table)
