@@ -47,8 +47,9 @@ def describe(specification: Mapping[str, Any], classes: int) -> dict[str, Any]:
         architecture, group, group_order (None for SO2 and O2), input_size, parameters (trainable),
         macs (per image, steerable convolutions expanded to dense ones), executed_macs (what a CPU
         really executes in training), memory_inference and memory_training (bytes of activations for
-        one image, and for a training step on two), build_seconds, and the relative errors of the logits under
-        rotations by 90 and 45 degrees and under a reflection, on simulated galaxies of six classes:
+        one image, and for a training step on two), build_seconds, and the relative errors of the
+        logits under rotations by 90 and 45 degrees and under a reflection, on simulated galaxies of
+        six classes:
         0 for an invariant network, 1.4 for one that sees an unrelated image, None where the network
         gives all images the same logits; error_size is the side of those images. convolutions says
         of each steerable one whether it runs `sparse` or `dense` on a CPU, in float32 and batches
