@@ -89,7 +89,7 @@ def test_links_and_paths_lead_somewhere(page):
 
 
 def test_a_clone_is_the_same_to_the_byte_where_git_writes_crlf(tmp_path):
-    """Windows' default; the digests of scripts and of the store's objects must stay what they are."""
+    """Windows' default; digests of scripts and of the store's objects must stay what they are."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a clone of the repository")
     for value in ("false", "true"):

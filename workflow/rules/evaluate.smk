@@ -87,7 +87,8 @@ rule measure:
     message:
         "Measure {wildcards.model} under every condition."
     shell:
-        "python {input.script} --predictions {input.predictions} --runs {input.runs}"
+        "python {input.script} --predictions <(printf '%s\\n' {input.predictions})"
+        " --runs <(printf '%s\\n' {input.runs})"
         " --class-names {params.class_names:q} --bootstrap {params.bootstrap} --seed {params.seed}"
         " --output {output.measures} 2>&1 | tee {log}"
 
@@ -133,7 +134,8 @@ rule compare:
     message:
         "Compare all models: metrics.json and the tables."
     shell:
-        "python {input.script} --measures {input.measures} --predictions {input.predictions}"
+        "python {input.script} --measures {input.measures}"
+        " --predictions <(printf '%s\\n' {input.predictions})"
         " --split-json {input.split} --verified-json {input.verified} --source {params.source:q}"
         " --study {params.study:q} --reference {params.reference:q} --output {output.metrics}"
         " --tables-dir $(dirname {output.accuracy}) 2>&1 | tee {log}"

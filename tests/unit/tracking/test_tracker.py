@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -447,6 +448,25 @@ def test_a_server_that_is_away_costs_one_warning(tmp_path, monkeypatch):
     assert "track.mlflow: the training is not recorded there from now on" in str(warning.message)
     assert len(read(files[1])) == EPOCHS
     assert len(scalars(tmp_path)["train_loss"]) == EPOCHS  # the other record goes on
+
+
+def test_a_server_that_never_answers_costs_seconds(tmp_path, monkeypatch):
+    """It takes connections and says nothing: MLflow alone would wait for minutes, and try again."""
+    from equimorph.tracking import mlflow
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(mlflow, "ANSWER_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        start = time.monotonic()
+        with pytest.warns(UserWarning) as warned:
+            tracker = track(tmp_path, values(), tensorboard=False, mlflow=address)
+            assert time.monotonic() - start < 5
+            files = run_training(tmp_path, tracker, values())
+    (warning,) = [w for w in warned if w.category is UserWarning]
+    assert f"({address}: no answer within 0.5 s, ReadTimeout)" in str(warning.message)
+    assert len(read(files[1])) == EPOCHS
+    assert time.monotonic() - start < 60
 
 
 # TensorBoard writes in a thread of its own, which says so when it ends.

@@ -19,8 +19,8 @@ from equimorph.progress import progress
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 BLOCK_BYTES = 2**16
-# A mirror that sends less than this, in bytes per second over so many seconds, gives way to the next
-# one: at this rate Galaxy10's 2.5 GB would take a month.
+# A mirror that sends less than this, in bytes per second over so many seconds, gives way to the
+# next one: at this rate Galaxy10's 2.5 GB would take a month.
 LEAST_RATE = 1000
 RATE_SECONDS = 60.0
 SHORTEST_DIGEST = 8  # hexadecimal digits; as many as torchvision's file names carry
