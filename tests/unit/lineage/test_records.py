@@ -61,7 +61,7 @@ def test_sources_are_what_no_job_made(tmp_path):
         ({"rule": None, "input": None}, "not a record of Snakemake's"),
         ({"starttime": 1e300}, "not a record of Snakemake's"),
         ({"input": ["/etc/passwd"]}, "names '/etc/passwd'; allowed are paths within the project"),
-        ({"input_checksums": {"a/../../b": "sha256:0"}}, "allowed are paths within the project"),
+        ({"input_checksums": {"a/../../b": "sha256:0"}}, "names 'a/../../b'; allowed are paths"),
     ],
 )
 def test_a_damaged_record_is_named(change, message):

@@ -3,6 +3,8 @@
 That each is built, and seen through, is in test_scale.py and app/test_describe.py.
 """
 
+from importlib.util import find_spec
+
 import pytest
 
 from equimorph.groups.names import is_group_name
@@ -17,7 +19,8 @@ def test_a_name_alone_is_a_network_of_the_published_size(name, default_config):
     specification = resolve(name, {}, network)
     assert specification["architecture"] == PUBLISHED[name]["architecture"] in ARCHITECTURES
     assert specification["input_size"] == published_size(name)
-    check(specification, 10)
+    if name != "Probe-ResNet26" or find_spec("timm"):  # an optional package
+        check(specification, 10)
     assert not is_group_name(name)  # which is a network of its own
 
 

@@ -6,6 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from equimorph.report.figures.lines import draw_seeds, panels_by_family
+from equimorph.report.figures.style import FAMILY_LABELS
 
 METRICS = {"accuracy": "accuracy", "loss": "loss (nats)"}
 
@@ -30,7 +31,9 @@ def test_a_column_per_family_and_a_row_per_metric():
         assert seen[grid[row, 0], metric] == ["CNN", "C4", "C8"]
         assert seen[grid[row, 1], metric] == ["CNN", "D4"]
         assert grid[row, 0].get_ylabel() == METRICS[metric] and not grid[row, 1].get_ylabel()
-    assert "rotations" in grid[0, 0].get_title(loc="left")
+    assert [axes.get_title() for axes in grid[0]] == [
+        FAMILY_LABELS[name] for name in ("cyclic", "dihedral")
+    ]
 
 
 def test_plain_networks_alone_have_one_column():
