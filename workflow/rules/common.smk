@@ -171,6 +171,15 @@ def as_json(value):
     return json.dumps(value, sort_keys=True)
 
 
+def literally(value):
+    """A param that is this value as JSON; Snakemake fills in wildcards where a text has braces."""
+
+    def text(wildcards):
+        return as_json(value)
+
+    return text
+
+
 def specification(wildcards):
     """The full specification of a model, JSON; no other model's entry changes it."""
     return as_json(resolve(wildcards.model, config["models"], config["network"]))

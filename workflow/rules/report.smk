@@ -258,7 +258,7 @@ rule report:
     conda:
         "../../envs/report.yaml"
     params:
-        config=as_json(
+        config=literally(
             {k: v for k, v in config.items() if k not in ("search", "track")}
         ),
         search=search_figures(),

@@ -83,7 +83,7 @@ rule best_preset:
     conda:
         "../../envs/search.yaml"
     params:
-        single=as_json(SINGLE),
+        single=literally(SINGLE),
     message:
         "Write the best trial as a preset."
     shell:
