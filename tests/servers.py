@@ -37,6 +37,7 @@ class Server(ThreadingHTTPServer):
         length: int | None = None,  # the Content-Length it claims
         sends_length: bool = True,
         stalls: float = 0.0,  # seconds of silence in the middle of the body
+        drips: float = 0.0,  # seconds between any two bytes of the body
         headers: Mapping[str, str] | None = None,  # sent in place of those of the same name
         redirect: str | None = None,  # every answer leads there
         repeats: int = 0,  # how often the body begins again where it ends
@@ -48,6 +49,7 @@ class Server(ThreadingHTTPServer):
         self.drops, self.statuses, self.stalls = list(drops), list(statuses), stalls
         self.content_type, self.length, self.sends_length = content_type, length, sends_length
         self.headers, self.redirect, self.repeats = headers or {}, redirect, repeats
+        self.drips = drips
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -85,6 +87,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if server.drops:
             self.wfile.write(body[: server.drops.pop(0)])
+            return
+        if server.drips:
+            with suppress(ConnectionError):
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(server.drips)
             return
         self.wfile.write(body[: len(body) // 2])
         if server.stalls:

@@ -1,4 +1,4 @@
-"""Imports go downwards, read from the source: no circle, and no room knows what stands above it."""
+"""The library's order, read from its source: imports go downwards, and each module has its test."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -34,6 +34,10 @@ ROOMS = [
     "report",
     "app",
 ]
+
+
+# Modules without a test of their own, and why.
+UNTESTED = {"errors": "two names without code"}
 
 
 def imported(path: Path, everywhere: bool = True) -> set[str]:
@@ -109,3 +113,15 @@ def test_what_a_study_means_is_found_without_torch():
             used |= names - local(names)
             waiting += [file_of(name) for name in local(names)]
     assert {name.split(".")[0] for name in used} & {"torch", "torchvision", "escnn"} == set()
+
+
+def test_each_module_has_its_test_in_the_same_folder():
+    tests = ROOT / "tests/unit"
+    modules = {path.relative_to(LIBRARY).with_suffix("") for path in MODULES.values()}
+    wanted = {path for path in modules if path.name != "__init__" and str(path) not in UNTESTED}
+    present = {
+        path.relative_to(tests).with_name(path.stem.removeprefix("test_"))
+        for path in tests.rglob("test_*.py")
+    }
+    assert sorted(map(str, wanted - present)) == []
+    assert not present & set(map(Path, UNTESTED))

@@ -88,6 +88,22 @@ def test_links_and_paths_lead_somewhere(page):
     assert [str(path) for path in links + paths if not path.exists()] == []
 
 
+def test_a_clone_is_the_same_to_the_byte_where_git_writes_crlf(tmp_path):
+    """Windows' default; digests of scripts and of the store's objects must stay what they are."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a clone of the repository")
+    for value in ("false", "true"):
+        options = ["-c", f"core.autocrlf={value}"]
+        subprocess.run(["git", *options, "clone", "-q", ROOT, tmp_path / value], check=True)
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=tmp_path / "true", capture_output=True, check=True, text=True
+    )
+    files = [name for name in tracked.stdout.split("\0") if (tmp_path / "false" / name).is_file()]
+    assert ".gitattributes" in files and len(files) > 500
+    plain, windows = ([(tmp_path / v / n).read_bytes() for n in files] for v in ("false", "true"))
+    assert [name for name, a, b in zip(files, plain, windows, strict=True) if a != b] == []
+
+
 def test_the_readmes_ten_lines_label_a_galaxy(tmp_path, monkeypatch, capsys, network_defaults):
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
     assert len([line for line in code.splitlines() if line]) <= 10

@@ -77,11 +77,14 @@ class Project:
         """Run snakemake with two cores."""
         return self.run("snakemake", "--cores", "2", *arguments, check=check)
 
+    def config(self) -> dict:
+        """Return what config.yaml holds."""
+        return yaml.safe_load((self.folder / "config.yaml").read_text())
+
     def edit_config(self, changes: dict) -> None:
         """Merge changes into config.yaml."""
-        path = self.folder / "config.yaml"
-        config = merged(yaml.safe_load(path.read_text()), changes)
-        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        config = merged(self.config(), changes)
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Return what a dry run would do: the number of jobs by rule."""

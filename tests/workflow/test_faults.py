@@ -329,6 +329,17 @@ def test_a_path_with_blanks_and_letters_of_other_languages(finished):
     assert list(metrics["models"]) == SMALL["train"]["models"]
 
 
+def test_notes_of_any_length_stand_in_the_report(copy):
+    """200,000 characters: more than Linux lets one argument of a command have."""
+    notes = [f"{number} " + "long " * 400 for number in range(100)]
+    copy.edit_config({"notes": [note[:2000] for note in notes]})
+    assert copy.planned() == {"report": 1, "all": 1}
+    copy.snakemake()
+    report = (copy.folder / "results/demo/report.html").read_text()
+    assert all(note[:2000].strip() in report for note in notes)
+    assert copy.planned() == {}
+
+
 # What a config says is data, never a command.
 
 

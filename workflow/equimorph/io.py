@@ -94,6 +94,12 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: not a JSON file ({error}).") from error
 
 
+def read_paths(path: str | Path) -> list[Path]:
+    """Read a file that lists paths, one a line; a command's arguments would be too long for all."""
+    text = Path(path).read_text(encoding="utf-8")
+    return [Path(line) for line in text.split("\n") if line]
+
+
 def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file in lower-case hexadecimal, read in blocks."""
     with open(path, "rb") as file:

@@ -177,9 +177,21 @@ def degradation(wildcards):
     return [] if kind == "none" else found_by_name(f"{DEGRADATIONS}.{kind}")
 
 
+# What a config may make long, such as its notes or a path per model and seed, is no argument of a
+# command: Linux allows 128 KiB for one and about 2 MiB for all. A rule writes it as the file
+# `<(printf …)`, whose text bash itself holds; its params and inputs stay what re-runs it.
 def as_json(value):
-    """A config value as one argument of a command."""
+    """A config value as one argument of a command, or as the text of a file."""
     return json.dumps(value, sort_keys=True)
+
+
+def literally(value):
+    """A param that is this value as JSON; Snakemake fills in wildcards where a text has braces."""
+
+    def text(wildcards):
+        return as_json(value)
+
+    return text
 
 
 def specification(wildcards):

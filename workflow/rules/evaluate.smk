@@ -88,13 +88,17 @@ rule measure:
         bootstrap=config["evaluate"]["bootstrap"],
         seed=config["evaluate"]["seed"],
         zero_labels=lambda wildcards, input: (
-            ["--zero-labels", *input.zero_labels] if input.zero_labels else []
+            f"--zero-labels <(printf '%s\\n' {input.zero_labels})"
+            if input.zero_labels
+            else ""
         ),
     message:
         "Measure {wildcards.model} under every condition."
     shell:
-        "python {input.script} --predictions {input.predictions} --runs {input.runs}"
-        " --split-json {input.split} {params.zero_labels:q} --class-names {params.class_names:q} --bootstrap {params.bootstrap} --seed {params.seed}"
+        "python {input.script} --predictions <(printf '%s\\n' {input.predictions})"
+        " --runs <(printf '%s\\n' {input.runs})"
+        " --split-json {input.split} {params.zero_labels}"
+        " --class-names {params.class_names:q} --bootstrap {params.bootstrap} --seed {params.seed}"
         " --output {output.measures} 2>&1 | tee {log}"
 
 
@@ -139,7 +143,8 @@ rule compare:
     message:
         "Compare all models: metrics.json and the tables."
     shell:
-        "python {input.script} --measures {input.measures} --predictions {input.predictions}"
+        "python {input.script} --measures {input.measures}"
+        " --predictions <(printf '%s\\n' {input.predictions})"
         " --split-json {input.split} --verified-json {input.verified} --source {params.source:q}"
         " --study {params.study:q} --reference {params.reference:q} --output {output.metrics}"
         " --tables-dir $(dirname {output.accuracy}) 2>&1 | tee {log}"

@@ -45,7 +45,8 @@ rule plot_equivariance:
     message:
         "Plot how the networks respond when images are rotated."
     shell:
-        "python {input.script} --equivariance {input.equivariance} --output {output.figure} 2>&1 | tee {log}"
+        "python {input.script} --equivariance <(printf '%s\\n' {input.equivariance})"
+        " --output {output.figure} 2>&1 | tee {log}"
 
 
 rule plot_training_curves:
@@ -68,8 +69,8 @@ rule plot_training_curves:
     message:
         "Plot the training curves of all models."
     shell:
-        "python {input.script} --metrics {input.metrics} --histories {input.histories}"
-        " --output {output.figure} 2>&1 | tee {log}"
+        "python {input.script} --metrics {input.metrics}"
+        " --histories <(printf '%s\\n' {input.histories}) --output {output.figure} 2>&1 | tee {log}"
 
 
 rule plot_confusion:
@@ -257,7 +258,7 @@ rule report:
     conda:
         "../../envs/report.yaml"
     params:
-        config=as_json(
+        config=literally(
             {k: v for k, v in config.items() if k not in ("search", "track")}
         ),
         search=search_figures(),
@@ -266,8 +267,9 @@ rule report:
         "Write the report."
     shell:
         "python {input.script} --metrics {input.metrics} --verified-json {input.verified}"
-        " --audit-json {input.audit} --split-json {input.split} --runs {input.runs}"
-        " --config {params.config:q} --figures {input.figures} {params.search} --captions $(dirname {input.template})"
+        " --audit-json {input.audit} --split-json {input.split}"
+        " --runs <(printf '%s\\n' {input.runs}) --config <(printf %s {params.config:q})"
+        " --figures {input.figures} {params.search} --captions $(dirname {input.template})"
         " --template {input.template} --output {output.html} 2>&1 | tee {log}"
 
 

@@ -59,7 +59,7 @@ rule optimise:
     shell:
         "python {input.script} --images {input.images} --verified-json {input.verified}"
         " --split {input.split} --split-json {input.split_json} --study {params.study:q}"
-        " --training {params.training:q} --search {params.search:q}"
+        " --training <(printf %s {params.training:q}) --search <(printf %s {params.search:q})"
         " --class-names {params.class_names:q} --device {params.device} --threads {threads}"
         " --per-trial {params.per_trial} --storage {params.storage}"
         " --output-trials {output.trials} --output-study {output.study} 2>&1 | tee {log}"
@@ -83,11 +83,11 @@ rule best_preset:
     conda:
         "../../envs/search.yaml"
     params:
-        single=as_json(SINGLE),
+        single=literally(SINGLE),
     message:
         "Write the best trial as a preset."
     shell:
-        "python {input.script} --search-json {input.study} --single {params.single:q}"
+        "python {input.script} --search-json {input.study} --single <(printf %s {params.single:q})"
         " --config {input.config} --output {output.preset} 2>&1 | tee {log}"
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from equimorph.data.convert import convert
-from equimorph.data.slices import SLICE_BYTES, slice_length
 from equimorph.errors import InputError
 from tests.conftest import ROOT
 
@@ -44,21 +43,6 @@ def test_images_are_copied_whatever_the_chunks(tmp_path, chunks, slice_images):
     array = np.load(tmp_path / "a.npy", mmap_mode="r")
     assert isinstance(array, np.memmap) and array.dtype == np.uint8
     assert array.shape == images.shape and (array == images).all()
-
-
-@pytest.mark.parametrize(
-    ("chunks", "limit", "expected"),
-    [
-        ((555, 16, 16, 1), SLICE_BYTES, 555),
-        ((555, 16, 16, 1), 4 * SLICE_BYTES, 4 * 555),
-        ((17736, 16, 16, 1), SLICE_BYTES, 682),  # one row of chunks alone would be the whole file
-        ((1, 256, 256, 3), SLICE_BYTES, 682),
-        (None, SLICE_BYTES, 682),
-        (None, 1, 1),
-    ],
-)
-def test_slices_hold_whole_chunks_within_the_limit(chunks, limit, expected):
-    assert slice_length((17736, 256, 256, 3), chunks, limit) == expected
 
 
 def test_damaged_chunk_leaves_nothing_behind(tmp_path):

@@ -106,18 +106,19 @@ def test_wrong_content_range_is_not_appended(target, part):
 
 @pytest.mark.parametrize("sends_length", [True, False])
 def test_drops_continue_where_they_ended(target, sends_length):
-    server = Server(drops=(BLOCK_BYTES, 2 * BLOCK_BYTES), sends_length=sends_length)
+    server = Server(drops=(BLOCK_BYTES + 5, 2 * BLOCK_BYTES), sends_length=sends_length)
     fetch(server, to=target, size=len(CONTENT))
     assert_complete(target)
-    assert server.ranges == [None, f"bytes={BLOCK_BYTES}-", f"bytes={3 * BLOCK_BYTES}-"]
+    assert server.ranges == [None, f"bytes={BLOCK_BYTES + 5}-", f"bytes={3 * BLOCK_BYTES + 5}-"]
 
 
 def test_retries_are_bounded_and_the_part_is_kept(target):
     server = Server(drops=(BLOCK_BYTES + 5,) * 10)
-    with pytest.raises(InputError, match=f"byte {3 * BLOCK_BYTES} .*3 attempts"):
+    held = 3 * (BLOCK_BYTES + 5)
+    with pytest.raises(InputError, match=f"byte {held} .*3 attempts"):
         fetch(server, to=target, retries=2)
     assert len(server.ranges) == 3
-    assert target.with_name("file.h5.part").read_bytes() == CONTENT[: 3 * BLOCK_BYTES]
+    assert target.with_name("file.h5.part").read_bytes() == CONTENT[:held]
     assert not target.exists()
 
 
@@ -262,7 +263,30 @@ def test_silence_times_out(target):
     fetch(silent, good, to=target, retries=0, timeout=(5, 0.2))
     assert_complete(target)
     assert time.monotonic() - start < 2.0
-    assert good.ranges == [f"bytes={2 * BLOCK_BYTES}-"]
+    assert good.ranges == [f"bytes={len(CONTENT) // 2}-"]
+
+
+@pytest.mark.parametrize("sends_length", [True, False])
+def test_a_mirror_that_drips_gives_way_and_what_it_sent_is_kept(target, sends_length, monkeypatch):
+    """No wait for the next byte is long enough for a time limit."""
+    monkeypatch.setattr(download_module, "RATE_SECONDS", 0.5)
+    slow, good = Server(drips=0.02, sends_length=sends_length), Server()
+    start = time.monotonic()
+    fetch(slow, good, to=target)
+    assert_complete(target)
+    assert time.monotonic() - start < 5
+    assert len(slow.ranges) == 1  # a second attempt would be as slow
+    assert 8 <= int(good.ranges[0].removeprefix("bytes=").removesuffix("-")) < 100
+    with pytest.raises(InputError, match=r"sent \d\d bytes in 1 s; 1000 per second are needed"):
+        fetch(Server(drips=0.02), to=target.with_name("b.h5"))
+
+
+def test_a_pause_is_forgiven(target, monkeypatch):
+    monkeypatch.setattr(download_module, "RATE_SECONDS", 0.2)
+    server = Server(stalls=0.5)
+    fetch(server, to=target)
+    assert_complete(target)
+    assert server.ranges == [None]
 
 
 def test_error_names_mirrors_place_and_digest(target):

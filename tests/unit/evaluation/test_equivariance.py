@@ -153,12 +153,10 @@ def test_scripts_from_weights_to_figure(study):
         assert result["error"][0] == 0
     assert max(found["D4"]["error"][::2]) < 1e-4 < min(found["CNN"]["error"][1:])
     assert found["D4"]["reflected"]["error"] < 1e-4 < found["CNN"]["reflected"]["error"]
+    files = study / "files.txt"
+    files.write_text("".join(f"{study}/{name}.json\n" for name in found))
     load("workflow/scripts/report/plot_equivariance.py").main(
-        [
-            "--equivariance",
-            *(str(study / f"{n}.json") for n in found),
-            f"--output={study / 'f.svg'}",
-        ]
+        [f"--equivariance={files}", f"--output={study / 'f.svg'}"]
     )
     assert b"<svg" in (study / "f.svg").read_bytes()
 

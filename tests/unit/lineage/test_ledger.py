@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from snakemake.persistence.file import FilePersistence
 
 from equimorph.errors import InputError
 from equimorph.io import sha256_of
@@ -204,11 +203,3 @@ def test_a_ledger_that_leads_out_of_the_project_is_refused(study, name):
         study.ledger.path.write_bytes(lzma.compress(json.dumps(content).encode()))
         with pytest.raises(InputError, match="allowed are paths within the project"):
             study.ledger.give_back()
-
-
-@pytest.mark.parametrize("length", [10, 190, 191, 500])
-def test_records_lie_where_snakemake_looks_for_them(tmp_path, monkeypatch, length):
-    monkeypatch.chdir(tmp_path)
-    path = "results/" + "é" * (length // 2)
-    theirs = FilePersistence()._record_path(".snakemake/metadata", path)
-    assert record_file(".", path) == Path(theirs)

@@ -16,7 +16,6 @@ from equimorph.io import read_json
 from equimorph.models.checkpoint import learned_state, save_checkpoint
 from equimorph.models.initialisation import initialise
 from equimorph.models.prediction import predict_logits
-from equimorph.models.preparation import common_scale
 from equimorph.models.registry import build
 from equimorph.models.trained import load_checkpoint
 from equimorph.study.models import resolve
@@ -75,20 +74,6 @@ def test_other_images_are_another_training(tmp_path):
         train_script.main(job.arguments())
         identities.add(read_json(job.run)["job_sha256"])
     assert len(identities) == 4
-
-
-@pytest.mark.parametrize(
-    ("scales", "expected"),
-    [
-        ([0.262] * 3, 0.262),
-        ([0.262, 0.2621, 0.2619], 0.262),
-        ([0.262, 0.396, 0.262], None),
-        ([0.262, np.nan, 0.262], None),
-        ([np.nan], None),
-    ],
-)
-def test_a_scale_that_is_not_that_of_all_is_unknown(scales, expected):
-    assert common_scale(np.array(scales)) == expected
 
 
 def test_stars_go_where_they_went_in_training(tmp_path, starry):

@@ -15,6 +15,7 @@ import yaml
 from equimorph.errors import InputError
 from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.predictions import write_predictions
+from equimorph.io import write_json
 from equimorph.report.render import embed_figures, read_captions
 from tests.scripts import load
 
@@ -152,12 +153,19 @@ def paths(folder, pattern):
     return [str(path) for path in sorted(folder.glob(pattern))]
 
 
+def listed(folder, name, files):
+    """Write a file that lists the files, as a rule gives them to a script; return its path."""
+    place = folder / f"{name}.txt"
+    place.write_text("\n".join(files) + "\n")
+    return str(place)
+
+
 def compare_arguments(folder):
     predictions = [f"{folder}/predictions/{m}/seed-{seed}.npz" for m in MODELS for seed in SEEDS]
     return [
         "--measures",
         *[f"{folder}/measures/{name}.json" for name in MODELS],
-        *["--predictions", *predictions],
+        *["--predictions", listed(folder, "predictions", predictions)],
         *["--split-json", f"{folder}/split.json", "--verified-json", f"{folder}/verified.json"],
         *["--source", "images", "--study", "small", "--reference", "CNN"],
         *["--output", f"{folder}/metrics.json", "--tables-dir", f"{folder}/tables"],
@@ -170,8 +178,8 @@ def measure_and_compare(folder):
         predictions = [f"{folder}/predictions/{name}/seed-{seed}.npz" for seed in SEEDS]
         measure(
             [
-                *["--predictions", *predictions],
-                *["--runs", *paths(folder, f"models/{name}/*/run.json")],
+                *["--predictions", listed(folder, "predictions", predictions)],
+                *["--runs", listed(folder, "runs", paths(folder, f"models/{name}/*/run.json"))],
                 *["--split-json", f"{folder}/split.json"],
                 *["--class-names", *CLASSES, "--bootstrap", "200", "--seed", "1"],
                 *["--output", f"{folder}/measures/{name}.json"],
@@ -189,9 +197,12 @@ def draw(folder):
         "training_curves.svg": [
             *metrics,
             "--histories",
-            *paths(folder, "models/*/*/history.csv"),
+            listed(folder, "histories", paths(folder, "models/*/*/history.csv")),
         ],
-        "equivariance.svg": ["--equivariance", *paths(folder, "equivariance/*/*.json")],
+        "equivariance.svg": [
+            "--equivariance",
+            listed(folder, "equivariance", paths(folder, "equivariance/*/*.json")),
+        ],
         "confusion.svg": metrics,
         "reliability.svg": metrics,
         "class_histogram.svg": [*split, *classes],
@@ -208,12 +219,13 @@ def report(folder, root, **replaced):
         key: f"{folder}/{key}.json" for key in ("metrics", "verified", "audit", "split")
     } | replaced
     config = yaml.safe_load((root / "config.yaml").read_text()) | replaced.get("config", {})
+    write_json(folder / "config.json", config)
     load("workflow/scripts/report/report.py").main(
         [
             *["--metrics", str(files["metrics"]), "--verified-json", str(files["verified"])],
             *["--audit-json", str(files["audit"]), "--split-json", str(files["split"])],
-            *["--runs", *paths(folder, "models/*/*/run.json")],
-            *["--config", json.dumps(config)],
+            *["--runs", listed(folder, "runs", paths(folder, "models/*/*/run.json"))],
+            *["--config", str(folder / "config.json")],
             *["--figures", *paths(folder, "figures/*")],
             *["--captions", str(replaced.get("captions", root / "workflow/report"))],
             *["--template", str(replaced.get("template", root / TEMPLATE))],

@@ -1,12 +1,15 @@
 """The study of a search in its database: it goes on, begins anew, is one process's."""
 
 import os
+import subprocess
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 from equimorph.errors import InputError
+from equimorph.search import study
 from equimorph.search.study import locked
 from equimorph.search.trial import TrialResult
 from equimorph.study.search_space import Choices, Range
@@ -106,6 +109,67 @@ def test_a_damaged_database_is_named(tmp_path):
     path = tmp_path / "s.db"
     path.write_bytes(b"not a database, but long enough to be taken for one" * 50)
     with pytest.raises(InputError, match=r"s.db: not a search that can be read .* move it away"):
+        opened(path)
+
+
+@contextmanager
+def held_by_another_process(path):
+    """Let another process write the database for as long as the block takes."""
+    code = (
+        "import sqlite3, sys; base = sqlite3.connect(sys.argv[1], isolation_level=None); "
+        "base.execute('BEGIN EXCLUSIVE'); print('held', flush=True); sys.stdin.read()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code, path], **pipes) as other:
+        assert other.stdout.readline() == b"held\n"
+        yield
+        other.stdin.close()
+
+
+def test_a_locked_database_is_left_where_it_is(tmp_path, monkeypatch):
+    """To move it away would throw away trials that are well."""
+    monkeypatch.setattr(study, "_PATIENCE", 0.2)
+    path = tmp_path / "s.db"
+    done = go_through(opened(path), 3)
+    message = r"s.db: another program has locked it for more than 0.2 s; end that one \(trials that"
+    with held_by_another_process(path), pytest.raises(InputError, match=message):
+        opened(path)
+    with pytest.raises(InputError, match=message), locked(path):
+        search = opened(path)
+        with held_by_another_process(path):
+            search.ask()
+    assert go_through(opened(path), 0) == done
+
+
+def test_a_full_disk_is_told_and_the_trials_are_kept(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    message = "s.db: the disk is full; free some space .* the next run goes on with them"
+    try:
+        search = opened(disk / "s.db")
+        done = go_through(search, 2)
+        filling = disk / "filling"
+        with open(filling, "wb", buffering=0) as file, pytest.raises(OSError):
+            while True:
+                file.write(bytes(4096))
+        with pytest.raises(InputError, match=message), locked(disk / "s.db"):
+            go_through(search)
+        with pytest.raises(InputError, match=message):
+            opened(disk / "another-s.db")
+        filling.unlink()
+        assert go_through(opened(disk / "s.db"), 0) == done
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_database_that_may_not_be_written_is_named(tmp_path):
+    """As root, everything may be written but what is no folder."""
+    path = tmp_path / "file" / "s.db"
+    path.parent.write_text("")
+    with pytest.raises(InputError, match=r"s.db: cannot be written \(unable to open database"):
         opened(path)
 
 

@@ -10,78 +10,9 @@ from PIL import Image
 
 from equimorph.data.classes import GALAXY10_CLASSES
 from equimorph.errors import InputError
-from equimorph.simulation.exposure import FIELD, stretch
-from equimorph.simulation.profiles import sersic, spiral_ridge
+from equimorph.simulation.exposure import FIELD
 from equimorph.simulation.simulate import simulate
-
-DISTURBED, MERGING, ROUND, BETWEEN, CIGAR, BARRED, TIGHT, LOOSE, EDGE, EDGE_BULGE = range(10)
-PER_CLASS = 24
-
-
-@pytest.fixture(scope="module")
-def galaxies():
-    return simulate(PER_CLASS, size=65, seed=1)
-
-
-def luminance(images, aperture=14.0):
-    """Pixel values above the sky within `aperture` arcsec, and the coordinates in arcsec."""
-    size = images.shape[1]
-    axis = (np.arange(size) - (size - 1) / 2) * FIELD / size
-    x, y = np.meshgrid(axis, axis)
-    inside = np.hypot(x, y) < aperture
-    light = images.astype(float).mean(3)
-    light -= np.median(light, axis=(1, 2), keepdims=True)
-    return np.where((light > 10) & inside, light, 0), x, y
-
-
-def axis_ratio(images):
-    """Ratio of the principal second moments per image."""
-    light, x, y = luminance(images)
-    total = light.sum((1, 2))
-
-    def mean(values):
-        return (light * values).sum((1, 2)) / total
-
-    mx, my = mean(x), mean(y)
-    xx, yy, xy = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
-    spread = np.hypot((xx - yy) / 2, xy)
-    return np.sqrt(((xx + yy) / 2 - spread) / ((xx + yy) / 2 + spread))
-
-
-def asymmetry(images):
-    """Share of the light that a rotation by 180 degrees moves."""
-    light, _, _ = luminance(images)
-    return np.abs(light - light[:, ::-1, ::-1]).sum((1, 2)) / light.sum((1, 2))
-
-
-def concentration(images):
-    """Share of the light within 3 arcsec."""
-    light, x, y = luminance(images)
-    return (light * (np.hypot(x, y) < 3)).sum((1, 2)) / light.sum((1, 2))
-
-
-def unevenness(images):
-    """Scatter of the light along a 3 to 7 arcsec ring beyond harmonics 0 to 2 of an ellipse."""
-    light, x, y = luminance(images)
-    radius, azimuth = np.hypot(x, y), np.arctan2(y, x)
-    scores = []
-    for low in (3, 4, 5, 6):
-        ring = (radius >= low) & (radius < low + 1)
-        basis = np.stack(
-            [np.ones(ring.sum()), radius[ring]]
-            + [f(m * azimuth[ring]) for m in (1, 2, 4) for f in (np.cos, np.sin)],
-            axis=1,
-        )
-        values = light[:, ring].T
-        rest = values - basis @ np.linalg.lstsq(basis, values, rcond=None)[0]
-        scores.append(rest.std(0))
-    return np.mean(scores, axis=0)
-
-
-def medians(measure, galaxies):
-    """Median of a measure per class."""
-    values = measure(galaxies.images)
-    return [np.median(values[galaxies.labels == c]) for c in range(len(GALAXY10_CLASSES))]
+from tests.unit.simulation.shapes import PER_CLASS, axis_ratio
 
 
 def test_shapes_types_and_order(galaxies):
@@ -135,57 +66,6 @@ def test_any_size_shows_the_same_field(size):
 def test_bad_arguments_are_named(arguments, words):
     with pytest.raises(InputError, match=words):
         simulate(**arguments)
-
-
-def test_axis_ratios_order_the_smooth_classes(galaxies):
-    q = medians(axis_ratio, galaxies)
-    assert q[ROUND] > q[BETWEEN] + 0.1
-    assert q[BETWEEN] > q[CIGAR] + 0.1
-    assert q[EDGE] < q[CIGAR]
-    assert q[EDGE_BULGE] < q[BETWEEN]
-
-
-def test_disturbed_and_merging_are_asymmetric(galaxies):
-    a = medians(asymmetry, galaxies)
-    for regular in (ROUND, BETWEEN, CIGAR, BARRED, TIGHT, EDGE, EDGE_BULGE):
-        assert min(a[DISTURBED], a[MERGING]) > a[regular] + 0.15, GALAXY10_CLASSES[regular]
-
-
-def test_spirals_have_structure_that_smooth_galaxies_lack(galaxies):
-    s = medians(unevenness, galaxies)
-    for spiral in (BARRED, TIGHT, LOOSE):
-        for plain in (ROUND, BETWEEN):
-            assert s[spiral] > 1.2 * s[plain]
-
-
-def test_a_bulge_concentrates_an_edge_on_disc(galaxies):
-    c = medians(concentration, galaxies)
-    assert c[EDGE_BULGE] > 1.3 * c[EDGE]
-
-
-def test_both_windings_occur():
-    """The same arms with opposite pitch are mirror images."""
-    axis = np.linspace(-8, 8, 41)
-    x, y = np.meshgrid(axis, axis)
-    radius, azimuth = np.hypot(x, y), np.arctan2(y, x)
-    left = spiral_ridge(radius, azimuth, 2, 0.3, 2.0, 2.0)
-    right = spiral_ridge(radius, azimuth, 2, -0.3, 2.0, 2.0)
-    assert np.allclose(left, right[::-1], atol=1e-6)
-    assert not np.allclose(left, right, atol=0.1)
-
-
-def test_half_of_a_sersic_profile_lies_within_its_effective_radius():
-    axis = np.arange(-60, 60, 0.1) + 0.05
-    radius = np.hypot(axis[:, None], axis)
-    for n in (0.7, 1.0, 2.5):
-        light = sersic(radius, 3.0, n)
-        assert light[radius < 3].sum() / light.sum() == pytest.approx(0.5, abs=0.01)
-
-
-def test_stretch_meets_the_published_formula():
-    empty = stretch(np.zeros((3, 1, 1), dtype=np.float32)).ravel() * 255
-    assert np.allclose(empty, 255 * np.arcsinh(20 * 0.03) / np.sqrt(20), atol=0.01)
-    assert stretch(np.full((3, 1, 1), 10, dtype=np.float32)).max() == 1
 
 
 @pytest.fixture(scope="module")

@@ -123,12 +123,7 @@ WRONG_VALUES = [
     ("network.fields", [10**6], r"network.fields.0: 1000000 .* maximum 4096"),
     ("network.width", 1e9, r"network.width: 1000000000.0 .* maximum 64"),
     ("notes", ["n" * 200_000], r"notes.0: 'n{199}… \(200002 characters\) .* maxLength 2000"),
-    ("notes", 51 * ["n"], r"notes: .* maxItems 50"),
-    (
-        "notes",
-        50 * [2000 * "n"],
-        r"notes: too long; the config has \d+ characters .* at most 100000",
-    ),
+    ("notes", 1001 * ["n"], r"notes: .* maxItems 1000"),
     ("notes", ["\ud800"], r"notes.0: '\\ud800' is not allowed; it must be a text of whole"),
     ("train.models", [10 * "D44444444444"], r"train.models.0: .* maxLength 80"),
     ("evaluate.angle_step", 1e-9, r"evaluate.angle_step: 1e-09 .* minimum 0.1"),

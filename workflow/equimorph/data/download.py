@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,11 @@ from equimorph.io import sha256_of
 from equimorph.progress import progress
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-BLOCK_BYTES = 2**16  # a connection that breaks loses at most one block
+BLOCK_BYTES = 2**16
+# A mirror that sends less than this, in bytes per second over so many seconds, gives way to the
+# next one: at this rate Galaxy10's 2.5 GB would take a month.
+LEAST_RATE = 1000
+RATE_SECONDS = 60.0
 SHORTEST_DIGEST = 8  # hexadecimal digits; as many as torchvision's file names carry
 # No file that is fetched here has more: Galaxy10 has 2.5 GB.
 LARGEST_BYTES = 2**35
@@ -189,7 +193,7 @@ def _fetch(
         most = _most_unannounced(part) if total is None else total
         try:
             _append(response, part, start, total, most, file_format)
-        except requests.RequestException as error:
+        except HTTPError as error:
             raise _AttemptError(f"the connection broke at byte {_held(part)}") from error
         except OSError as error:
             if error.errno != errno.ENOSPC:
@@ -236,8 +240,8 @@ def _append(
     file_format: FileFormat,
 ) -> None:
     """Write the body to `part` from byte `start`, which is 0 or the end of `part`, up to `most`."""
-    blocks = response.iter_content(BLOCK_BYTES)
-    first = next(blocks, b"")
+    blocks = _blocks(response)
+    first = _beginning(blocks, max(map(len, file_format.signatures)))
     # Before the partial file is touched: a web page must not cost what has come so far.
     beginnings = tuple(mark[: max(len(first), 1)] for mark in file_format.signatures)
     if start == 0 and not first.startswith(beginnings):
@@ -257,6 +261,34 @@ def _append(
                 raise _MirrorError(f"sends more than {most} bytes, which are allowed")
             file.write(block)
             bar.update(len(block))
+
+
+def _blocks(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body as it comes, at most BLOCK_BYTES at once.
+
+    Raises:
+        _MirrorError: less than LEAST_RATE came for RATE_SECONDS.
+    """
+    start, come = time.monotonic(), 0
+    # Not `iter_content`, which waits until a block is full, however slowly the bytes come.
+    while block := response.raw.read1(BLOCK_BYTES, decode_content=True):
+        yield block
+        come += len(block)
+        seconds = time.monotonic() - start
+        if seconds >= RATE_SECONDS:
+            if come < LEAST_RATE * seconds:
+                raise _MirrorError(
+                    f"sent {come} bytes in {seconds:.0f} s; {LEAST_RATE} per second are needed"
+                )
+            start, come = time.monotonic(), 0
+
+
+def _beginning(blocks: Iterator[bytes], count: int) -> bytes:
+    """Return at least the first `count` bytes, fewer where the body ends before."""
+    first = b""
+    while len(first) < count and (block := next(blocks, b"")):
+        first += block
+    return first
 
 
 def _held(part: Path) -> int:

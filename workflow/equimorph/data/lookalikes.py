@@ -6,6 +6,13 @@ pairs that are one image have a similarity of 0.999 and more, the other 154 mill
 (thin edge-on discs). Copies of real 256 px images keep at least 0.89 after JPEG of quality 50,
 rotated or not, and 0.98 at half the resolution; of 48 px images, 0.85 after JPEG of quality 75 and
 a rotation.
+
+What moves the detail within its cells is not found. Of 100 real images, the least and the median
+similarity of copies are 0.84 and 0.91 for a shift by 1 px of 256, 0.62 and 0.75 for 2 px; 0.78 and
+0.85 for a zoom by 2 %, 0.39 and 0.53 for 5 %; and at 48 px 0.45 and 0.65 for JPEG of quality 50. A
+smoother print (differences of Gaussians of 0.7 and 1.5 cells) gives shifts by 2 px at least 0.85,
+but at 0.8 takes 847 pairs of different 48 px galaxies for one image, 257 of them with two labels,
+which would be quarantined.
 """
 
 from collections.abc import Iterator

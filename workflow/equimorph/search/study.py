@@ -6,7 +6,10 @@ was cut off is repeated with the same draws, so a killed search with one worker 
 was not.
 """
 
+import errno
 import os
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +41,8 @@ except ModuleNotFoundError as error:
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 # Seconds to wait while another program, such as optuna-dashboard, reads the file.
 _PATIENCE = 60
+# Bytes; below, whatever SQLite says, there was no room for the pages that it writes at a time.
+_LEAST_FREE = 2**20
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ def locked(path: str | Path) -> Iterator[None]:
     """Lock the search's file for this process; the lock ends with the process.
 
     Raises:
-        InputError: another process, which the message names, holds it.
+        InputError: another search, whose process the message names, holds it; or, while it is held
+            here, the file cannot be written, with the reason.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,8 +90,35 @@ def locked(path: str | Path) -> Iterator[None]:
             "wait until it ends, or end it."
         ) from None
     with held:
-        lock.write_text(str(os.getpid()))
-        yield
+        try:
+            lock.write_text(str(os.getpid()))
+            yield
+        except InputError:
+            raise
+        except Exception as error:
+            if reason := _unwritable(error, path):
+                raise InputError(f"{path}: {reason}.") from error
+            raise
+
+
+def _unwritable(error: BaseException, path: Path) -> str | None:
+    """Return why the file cannot be written, and what helps; None if the error is another one."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, (sqlite3.OperationalError, OSError)):
+        cause = cause.__cause__ or cause.__context__
+    kept = "trials that have ended are kept, and the next run goes on with them"
+    # Without the extension, which says where it happened.
+    code = cause.sqlite_errorcode & 0xFF if isinstance(cause, sqlite3.OperationalError) else None
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return f"another program has locked it for more than {_PATIENCE} s; end that one ({kept})"
+    failed = code == sqlite3.SQLITE_IOERR
+    full = failed and shutil.disk_usage(path.parent).free < _LEAST_FREE
+    no_space = isinstance(cause, OSError) and cause.errno == errno.ENOSPC
+    if code == sqlite3.SQLITE_FULL or full or no_space:
+        return f"the disk is full; free some space ({kept})"
+    if failed or code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return f"cannot be written ({cause}); allow it, or see to the disk ({kept})"
+    return None
 
 
 class Search:
@@ -114,7 +147,8 @@ class Search:
             settings: `trials`, `seed`, `sampler` and `pruner` of the config's `search`.
 
         Raises:
-            InputError: the file is no Optuna database, or there is no such pruner.
+            InputError: the file is no Optuna database or cannot be written, with the reason; or
+                there is no such pruner.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.path, self.settings = Path(path), settings
@@ -127,10 +161,11 @@ class Search:
             )
             self.study = self._open(storage, name, job, digest)
         except Exception as error:  # a damaged file raises errors of SQLite, SQLAlchemy or Optuna
-            raise InputError(
-                f"{path}: not a search that can be read ({str(error).splitlines()[0]}); move it "
-                "away to search anew."
-            ) from error
+            reason = _unwritable(error, self.path) or (
+                f"not a search that can be read ({str(error).splitlines()[0]}); move it away to "
+                "search anew"
+            )
+            raise InputError(f"{path}: {reason}.") from error
 
     def _open(
         self, storage: Any, name: str, job: Mapping[str, Any], digest: str

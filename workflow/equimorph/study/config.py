@@ -4,9 +4,7 @@ The JSON schema says what each key may hold; `cross_check` says what a schema ca
 message that names the key and what is allowed.
 """
 
-import json
 import math
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +47,6 @@ _TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
 _Validator = extend(Draft202012Validator, type_checker=_TYPES)
 
 LONGEST_SHOWN = 200  # characters of a value in a message
-MOST_CHARACTERS = 100_000  # of a config as one argument in a shell
 
 
 def check_config(
@@ -70,7 +67,6 @@ def check_config(
     check_renamed_keys(config)
     _check_schema(config, schema)
     _check_overridden(config, schema)
-    _check_length(config)
     cross_check(config)
     _check_scaled(config)
     _check_search(config, schema)
@@ -99,21 +95,6 @@ def _check_texts(value: Any, key: str) -> None:
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             _check_texts(inner, f"{key}.{number}")
-
-
-def _check_length(config: Mapping[str, Any]) -> None:
-    """Check that the config fits a job's command line, which Linux limits to 128 KiB."""
-    length = _length(config)
-    if length > MOST_CHARACTERS:
-        longest = max(config, key=lambda key: _length(config[key]))
-        raise InputError(
-            f"config: {longest}: too long; the config has {length} characters as an argument of a "
-            f"job, of which {longest} has the most; allowed are at most {MOST_CHARACTERS}."
-        )
-
-
-def _length(value: Any) -> int:
-    return len(shlex.quote(json.dumps(value)))
 
 
 def _check_overridden(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:

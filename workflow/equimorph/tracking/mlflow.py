@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
+import requests
 from filelock import FileLock, Timeout
 
 import equimorph
@@ -38,6 +39,7 @@ from mlflow.entities import Metric, Param  # noqa: E402
 from mlflow.models import ModelSignature  # noqa: E402
 from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec  # noqa: E402
 
+ANSWER_SECONDS = 5.0  # a server that is slower to say anything at all is given up
 ALIAS = "production"
 SQLITE = "sqlite:///"
 LOCK_SECONDS = 300.0  # creating a store takes a minute on a slow and busy disk
@@ -72,6 +74,7 @@ class MlflowRecorder:
         self._job = job
         self._uri = uri
         store = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+        self._server = None if store else uri
         # A server has its own place for artefacts.
         self._artefacts = store.parent / "artifacts" / job.study if store else None
         self._lock = Path(f"{store}.lock") if store else Path(folder, "mlflow.lock")
@@ -80,7 +83,13 @@ class MlflowRecorder:
         self._present: set[int] = set()
 
     def start(self) -> None:
-        """Open the unfinished run of this job, or begin one."""
+        """Open the unfinished run of this job, or begin one.
+
+        Raises:
+            ConnectionError: the server does not answer.
+        """
+        if self._server:
+            check_answer(self._server)
         with exclusive(self._lock):
             self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
             self._run = self._run or self._find() or self._begin()
@@ -200,6 +209,23 @@ class MlflowRecorder:
             if not is_better(new, present):
                 return
         self._client.set_registered_model_alias(name, ALIAS, candidate)
+
+
+def check_answer(address: str) -> None:
+    """Check that a server answers, before requests that wait and are repeated for minutes.
+
+    Raises:
+        ConnectionError: nothing has come within `ANSWER_SECONDS`.
+    """
+    try:
+        answer = requests.get(address, timeout=ANSWER_SECONDS, stream=True, allow_redirects=False)
+        answer.close()
+    except requests.exceptions.SSLError:  # an answer: which certificate to trust MLflow is told
+        return
+    except requests.RequestException as error:
+        raise ConnectionError(
+            f"{address}: no answer within {ANSWER_SECONDS:g} s, {type(error).__name__}"
+        ) from error
 
 
 def is_better(new: Mapping[str, str], present: Mapping[str, str]) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from equimorph.evaluation.predictions import by_condition, model_and_seed
 from equimorph.evaluation.summary import study_metrics
 from equimorph.evaluation.tables import tables
-from equimorph.io import atomic_path, read_json, run, write_json
+from equimorph.io import atomic_path, read_json, read_paths, run, write_json
 from equimorph.provenance import stamp
 
 
@@ -22,10 +22,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument(
         "--predictions",
-        nargs="+",
         type=Path,
         required=True,
-        help="files <model>/seed-<s>.npz of all models",
+        help="list of <model>/seed-<s>.npz of all models, one a line",
     )
     parser.add_argument("--split-json", type=Path, required=True, help="the split's description")
     parser.add_argument("--verified-json", type=Path, required=True, help="the raw file's facts")
@@ -44,8 +43,9 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
 
     measures = {record["model"]: record for record in map(read_json, arguments.measures)}
+    stored = read_paths(arguments.predictions)
     predictions = {
-        name: by_condition([p for p in arguments.predictions if model_and_seed(p)[0] == name])
+        name: by_condition([path for path in stored if model_and_seed(path)[0] == name])
         for name in (measures if arguments.reference else ())
     }
     split, verified = read_json(arguments.split_json), read_json(arguments.verified_json)

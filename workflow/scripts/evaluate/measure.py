@@ -8,7 +8,7 @@ import numpy as np
 from equimorph.errors import InputError
 from equimorph.evaluation.predictions import TURNS, by_condition
 from equimorph.evaluation.summary import accuracy_without, summarise_condition, summarise_runs
-from equimorph.io import read_json, run, write_json
+from equimorph.io import read_json, read_paths, run, write_json
 from equimorph.provenance import stamp
 
 ZERO_LABELS = "clean, pretrained alone"
@@ -20,20 +20,17 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--predictions",
-        nargs="+",
         type=Path,
         required=True,
-        help="files <model>/seed-<s>.npz of the model",
+        help="list of <model>/seed-<s>.npz of the model, one a line",
     )
     parser.add_argument(
-        "--runs", nargs="+", type=Path, required=True, help="run.json of each seed of the model"
+        "--runs", type=Path, required=True, help="list of run.json of the model, one a line"
     )
     parser.add_argument(
         "--zero-labels",
-        nargs="+",
         type=Path,
-        default=[],
-        help="predictions of the pretrained networks, before they have seen a real label",
+        help="list of predictions of the pretrained networks alone, one a line",
     )
     parser.add_argument("--split-json", type=Path, required=True, help="the split's description")
     parser.add_argument(
@@ -44,11 +41,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="measures, JSON")
     arguments = parser.parse_args(argv)
 
-    runs = [read_json(path) for path in arguments.runs]
+    runs = [read_json(path) for path in read_paths(arguments.runs)]
     model = summarise_runs(runs)
-    conditions = by_condition(arguments.predictions)
+    conditions = by_condition(read_paths(arguments.predictions))
     if arguments.zero_labels:
-        conditions[ZERO_LABELS] = by_condition(arguments.zero_labels)["clean"]
+        conditions[ZERO_LABELS] = by_condition(read_paths(arguments.zero_labels))["clean"]
     for name, by_seed in conditions.items():
         if set(by_seed) != set(model["seeds"]):
             raise InputError(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from equimorph.io import read_json, run
+from equimorph.io import read_json, read_paths, run
 from equimorph.report.figures.equivariance import error_against_angle
 from equimorph.report.figures.style import save
 
@@ -25,12 +25,15 @@ def main(argv: list[str] | None = None) -> None:
     """Read what was measured of all models and seeds; write the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--equivariance", nargs="+", type=Path, required=True, help="JSON, models in display order"
+        "--equivariance",
+        type=Path,
+        required=True,
+        help="list of JSON files, one a line, models in display order",
     )
     parser.add_argument("--output", type=Path, required=True, help="figure, SVG")
     arguments = parser.parse_args(argv)
 
-    tables = [rows(read_json(path)) for path in arguments.equivariance]
+    tables = [rows(read_json(path)) for path in read_paths(arguments.equivariance)]
     save(error_against_angle(pd.concat(tables, ignore_index=True)), arguments.output)
 
 

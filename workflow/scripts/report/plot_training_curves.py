@@ -7,7 +7,7 @@ import pandas as pd
 
 from equimorph.errors import InputError
 from equimorph.evaluation.predictions import model_and_seed
-from equimorph.io import read_json, run
+from equimorph.io import read_json, read_paths, run
 from equimorph.report.figures.curves import training_curves
 from equimorph.report.figures.style import save
 
@@ -18,17 +18,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--metrics", type=Path, required=True, help="metrics.json")
     parser.add_argument(
         "--histories",
-        nargs="+",
         type=Path,
         required=True,
-        help="files <model>/seed-<s>/history.csv of all models",
+        help="list of <model>/seed-<s>/history.csv of all models, one a line",
     )
     parser.add_argument("--output", type=Path, required=True, help="figure, SVG")
     arguments = parser.parse_args(argv)
 
     models = read_json(arguments.metrics)["models"]
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in models}
-    for path in arguments.histories:
+    for path in read_paths(arguments.histories):
         model, seed = model_and_seed(path)
         if model not in models:
             raise InputError(f"{path}: model {model} is not in the metrics: {', '.join(models)}.")

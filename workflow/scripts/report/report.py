@@ -1,10 +1,9 @@
 """Write the study's report: one HTML file that opens offline."""
 
 import argparse
-import json
 from pathlib import Path
 
-from equimorph.io import read_json, run, write_text
+from equimorph.io import read_json, read_paths, run, write_text
 from equimorph.report.render import embed_figures, read_captions, render
 
 
@@ -16,9 +15,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--audit-json", type=Path, required=True, help="the catalogue's audit")
     parser.add_argument("--split-json", type=Path, required=True, help="the split's description")
     parser.add_argument(
-        "--runs", nargs="+", type=Path, required=True, help="run.json of every training"
+        "--runs", type=Path, required=True, help="list of run.json of every training, one a line"
     )
-    parser.add_argument("--config", required=True, help="the study's whole config, JSON")
+    parser.add_argument("--config", type=Path, required=True, help="the study's config, JSON")
     parser.add_argument(
         "--figures", nargs="+", type=Path, required=True, help="SVG and WebP files, known by name"
     )
@@ -35,8 +34,8 @@ def main(argv: list[str] | None = None) -> None:
         split=read_json(arguments.split_json),
         verified=read_json(arguments.verified_json),
         audit=read_json(arguments.audit_json),
-        runs=[read_json(path) for path in arguments.runs],
-        config=json.loads(arguments.config),
+        runs=[read_json(path) for path in read_paths(arguments.runs)],
+        config=read_json(arguments.config),
         figures=embed_figures(arguments.figures),
         captions=read_captions(arguments.captions),
     )

@@ -1,7 +1,6 @@
 """Write the best trial of a search as a preset that `snakemake --configfile` runs."""
 
 import argparse
-import json
 
 from equimorph.io import read_json, run, write_text
 from equimorph.search.outcome import best_study, preset_text
@@ -18,7 +17,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
 
     outcome = read_json(arguments.search_json)
-    overlay = best_study(json.loads(arguments.single), outcome, read_yaml(arguments.config))
+    overlay = best_study(read_json(arguments.single), outcome, read_yaml(arguments.config))
     write_text(arguments.output, preset_text(overlay, outcome, arguments.output))
 
 

@@ -1,7 +1,6 @@
 """Search for the values of training parameters with the lowest validation loss."""
 
 import argparse
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     from equimorph.search.study import Search, describe_values, locked
 
     arguments = parse_arguments(argv)
-    part, settings = json.loads(arguments.training), json.loads(arguments.search)
+    part, settings = read_json(arguments.training), read_json(arguments.search)
     (model,) = part["train"]["models"]
     job, space = describe_job(arguments, part, settings), read_space(settings["space"])
     material = {

@@ -4,12 +4,11 @@ import pytest
 
 from equimorph.report.figures.search import search_history, search_slices
 from equimorph.report.figures.style import save
+from equimorph.study.search_space import Choices, Range
 from tests.unit.search.searches import results
 
-SPACE = {
-    "learning_rate": {"low": 0.001, "high": 0.01, "log": True, "choices": []},
-    "batch_size": {"low": None, "high": None, "log": False, "choices": [16, 32]},
-}
+# As the search writes it down.
+SPACE = {"learning_rate": vars(Range(0.001, 0.01, log=True)), "batch_size": vars(Choices((16, 32)))}
 
 
 def test_the_history_shows_every_trial_with_a_loss():

@@ -53,7 +53,7 @@ def search_slices(results: Results, best: int, space: Mapping[str, Mapping[str, 
     Args:
         results: the trials, from `Search.results`.
         best: number of the best one.
-        space: `low`, `high`, `log` and `choices` of each key.
+        space: `low`, `high` and `log` of each key, or its `values` where they are choices.
     """
     drawn = _with_loss(results)
     rows = math.ceil(len(space) / _COLUMNS)
@@ -78,14 +78,14 @@ def search_slices(results: Results, best: int, space: Mapping[str, Mapping[str, 
 def _places(results: Results, key: str, span: Mapping[str, Any]) -> list[float]:
     """Return where each trial stands on the axis of a key."""
     values = [result["values"][key] for result in results]
-    return [span["choices"].index(value) for value in values] if span["choices"] else values
+    return [span["values"].index(value) for value in values] if "values" in span else values
 
 
 def _format_values(axes: Axes, span: Mapping[str, Any]) -> None:
     """Let an axis show the whole range: whether the best lies at an edge must be seen."""
-    if span["choices"]:
-        axes.set_xticks(range(len(span["choices"])), [str(value) for value in span["choices"]])
-        axes.set_xlim(-0.5, len(span["choices"]) - 0.5)
+    if "values" in span:
+        axes.set_xticks(range(len(span["values"])), [str(value) for value in span["values"]])
+        axes.set_xlim(-0.5, len(span["values"]) - 0.5)
     elif span["log"]:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
