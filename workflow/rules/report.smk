@@ -221,6 +221,35 @@ rule plot_condition_sheet:
         " --output {output.figure} 2>&1 | tee {log}"
 
 
+# A curve of one point would be none.
+LABELS_DIFFER = (
+    len({recipe_settings(config["train"], name)["labels"] for name in MODELS}) > 1
+)
+
+
+rule plot_label_curve:
+    input:
+        **code("report/plot_label_curve.py", REPORT_ENV),
+        metrics=f"{RESULTS}/metrics.json",
+    output:
+        figure=report(
+            f"{FIGURES}/label_curve.svg",
+            caption="../report/label_curve.rst",
+            category="Results",
+        ),
+    log:
+        f"{LOGS}/plot_label_curve.log",
+    group:
+        "report"
+    conda:
+        "../../envs/report.yaml"
+    message:
+        "Plot accuracy against the number of labels."
+    shell:
+        "python {input.script} --metrics {input.metrics}"
+        " --output {output.figure} 2>&1 | tee {log}"
+
+
 FIGURE_FILES = [
     f"{FIGURES}/{name}"
     for name in (
@@ -233,6 +262,7 @@ FIGURE_FILES = [
         "sky_map.svg",
         "class_sheet.webp",
         "condition_sheet.webp",
+        *(["label_curve.svg"] if LABELS_DIFFER else []),
     )
 ]
 

@@ -30,6 +30,7 @@ def run(seed=0, **changes):
         "group_order": 8,
         "parameters": 10,
         "macs": 20,
+        "train_images": 90,
         "executed_macs": 10,
         "input_size": 65,
         "train_seconds": 1.0 + seed,

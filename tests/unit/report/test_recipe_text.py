@@ -30,6 +30,8 @@ def test_the_default_recipe(root):
         ({"loss": {"gamma": 2}}, "focal loss (gamma 2)"),
         ({"loss": {"class_weights": "effective", "beta": 0.9999}}, "weights (beta 0.9999)"),
         ({"loss": {"class_weights": "inverse"}}, "class weights"),
+        ({"start_from": "pretrained", "labels": 1250}, "trained before, 1,250 of the labels, at"),
+        ({"augmentation": {"noise": 0.75}}, "photon noise that takes up to 75 % of the SNR"),
         ({"sampler": "over"}, "small classes shown as often as the largest"),
         (
             {"grad_clip": 1, "mixup": 0.2, "ema": 0.99},

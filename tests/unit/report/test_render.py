@@ -75,6 +75,7 @@ def write_model(folder, name, labels):
                 "macs": 5_000_000 * order,
                 "executed_macs": 4_000_000 * order,
                 "input_size": 33,
+                "train_images": 90,
                 "train_seconds": 12.0,
                 "validation_accuracy": 0.5 + order / 100 + seed / 50,
                 "validation_loss": 1.5 - order / 100 - seed / 50,

@@ -12,7 +12,8 @@ import pandas as pd
 from equimorph.data.sky import pairs_within, sky_groups
 from equimorph.errors import InputError
 
-PROTOCOLS = ("clean", "legacy_leaky")
+DRAWN = ("clean", "legacy_leaky")
+PROTOCOLS = (*DRAWN, "table")  # somebody else's, see split_table
 # The parts of a clean split in the order in which they are carved out.
 PARTS = ("test", "validation", "train")
 SUBSETS = (*PARTS, "quarantined", "unused")
@@ -97,8 +98,8 @@ def effective_fractions(
 def _check_arguments(
     protocol: str, fractions: Mapping[str, float], folds: int | None, fold: int | None
 ) -> None:
-    if protocol not in PROTOCOLS:
-        raise InputError(f"protocol {protocol!r}: allowed are {', '.join(PROTOCOLS)}.")
+    if protocol not in DRAWN:
+        raise InputError(f"protocol {protocol!r}: allowed are {', '.join(DRAWN)}.")
     if set(fractions) != set(PARTS):
         raise InputError(f"fractions {dict(fractions)}: needed are {', '.join(PARTS)}.")
     total = sum(fractions.values())

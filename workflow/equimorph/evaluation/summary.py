@@ -83,7 +83,7 @@ def summarise_runs(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """
     first = runs[0]
     counts = ("parameters", "macs", "executed_macs")
-    fixed = ("model", "group", "group_order", *counts, "input_size", "split_sha256")
+    fixed = ("model", "group", "group_order", *counts, "input_size", "train_images", "split_sha256")
     for run in runs[1:]:
         for key in fixed:
             if run[key] != first[key]:
@@ -102,6 +102,8 @@ def summarise_runs(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "macs": first["macs"],
         "executed_macs": first["executed_macs"],
         "input_size": first["input_size"],
+        "train_images": first["train_images"],
+        "pretrained": "start_from" in first,
         "train_seconds": float(np.mean([run["train_seconds"] for run in runs])),
         "seeds": seeds,
         "validation_accuracy": mean_sd([run["validation_accuracy"] for run in runs]),

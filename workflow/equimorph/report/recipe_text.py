@@ -32,6 +32,10 @@ def describe_recipe(train: dict[str, Any]) -> str:
         parts.append(f"mixup ({train['mixup']:g})")
     if train["ema"]:
         parts.append(f"an average of the weights (decay {train['ema']:g})")
+    if train["start_from"]:
+        parts.append("weights of a network that was trained before")
+    if train["labels"]:
+        parts.append(f"{train['labels']:,} of the labels")
     epochs = "epoch" if train["epochs"] == 1 else "epochs"
     parts.append(f"at most {train['epochs']} {epochs} in batches of {train['batch_size']}")
     return f"{', '.join(parts)}; {_augmentation(train['augmentation'])}"
@@ -73,6 +77,8 @@ def _augmentation(augmentation: dict[str, Any]) -> str:
     if augmentation.get("perspective"):
         used.append("perspectives")
     used += [f"changes of {colour}" for colour in _COLOURS if augmentation.get(colour)]
+    if augmentation.get("noise"):
+        used.append(f"photon noise that takes up to {100 * augmentation['noise']:.0f} % of the SNR")
     if not used:
         return "images as they are"
     return f"the same random {', '.join(used)}"

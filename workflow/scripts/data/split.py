@@ -30,7 +30,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--catalogue", required=True, help="catalogue.csv of the data set")
     parser.add_argument("--lookalikes", required=True, help="pairs that are one image, CSV")
     parser.add_argument("--blank", required=True, help="images that show nothing, CSV")
-    parser.add_argument("--protocol", default="clean", help=f"one of {', '.join(PROTOCOLS)}, table")
+    parser.add_argument("--protocol", default="clean", help=f"one of {', '.join(PROTOCOLS)}")
     parser.add_argument("--seed", required=True, type=int, help="seed of the random choice")
     for part in ("train", "validation", "test"):
         parser.add_argument(f"--{part}", required=True, type=float, help=f"fraction of {part}")

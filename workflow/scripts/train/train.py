@@ -199,7 +199,7 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
     if not processes.is_first:
         return
     try:
-        write_results(arguments, network, job, identity, trained, device)
+        write_results(arguments, network, job, identity, trained, len(training), device)
     except InputError as error:
         raise InputError(f"{error} The training is kept in {arguments.resume}.") from error
     tracker.finish(arguments.output_model, arguments.output_history, arguments.output_run)
@@ -212,9 +212,10 @@ def write_results(
     job: dict[str, Any],
     identity: str,
     trained: Progress,
+    images: int,
     device: torch.device,
 ) -> None:
-    """Write weights, history and provenance."""
+    """Write weights, history and provenance; `images` were trained on."""
     specification, size = job["specification"], job["specification"]["input_size"]
     best = trained.history[trained.best_epoch - 1]
     group, order = symmetry(specification)
@@ -234,6 +235,7 @@ def write_results(
             "train_seconds": trained.seconds,
             "images_per_second": trained.images / trained.seconds,
             "peak_memory_bytes": peak_memory(device),
+            "train_images": images,
             "epochs": len(trained.history),
             "best_epoch": trained.best_epoch,
             "validation_accuracy": best["validation_accuracy"],
