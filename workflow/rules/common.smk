@@ -17,6 +17,7 @@ from equimorph.data.manifest import folder_digest, image_folder, read_manifest
 from equimorph.errors import InputError
 from equimorph.study.models import resolve
 from equimorph.provenance import digest
+from equimorph.study.conditions import steps_of
 from equimorph.study.scale import scaled
 from equimorph.sources import ARCHITECTURES, DEGRADATIONS, LOSSES, local_modules
 from equimorph.study.recipes import recipe_settings
@@ -65,6 +66,7 @@ check_study()
 check_conda()
 config = scaled(config)
 
+SUBSETS = ("train", "validation", "test")
 STUDY = config["study"]
 SOURCE = config["data"]["source"]
 CLASSES = config["data"]["classes"]
@@ -83,11 +85,15 @@ REPORT_ENV = ["envs/report.yaml"]
 DATA = f"data/{SOURCE}"
 WORK = f"work/{SOURCE}"
 RESULTS = f"results/{STUDY}"
+STARS = config["data"]["stars"]
+# The default filter needs no name: what was made before there were two is not made again.
+STAR_FILTER = "" if STARS["kind"] == "seeing" else STARS["kind"]
+STARLESS = f"{WORK}/starless{STAR_FILTER and '-'}{STAR_FILTER}.npy"
 # What networks see, and all that is made from it.
-IMAGES = f"{WORK}/{'starless' if config['data']['stars']['remove'] else 'images'}.npy"
+IMAGES = STARLESS if STARS["remove"] else f"{WORK}/images.npy"
 STARS_REMOVED = (
-    f"--stars-removed {config['data']['stars']['seed']}"
-    if config["data"]["stars"]["remove"]
+    f"--stars-removed {STARS['seed']}{STAR_FILTER and ' --star-filter '}{STAR_FILTER}"
+    if STARS["remove"]
     else ""
 )
 STUDY_WORK = f"work/{STUDY}"
@@ -116,8 +122,13 @@ def advise_images_first():
 def split_name():
     """The split's file name tells its protocol, so that two studies of one data set may differ."""
     split = config["data"]["split"]
+    shares = at_most = ""
+    if split["protocol"] == "stratified":
+        shares = "".join(f"-{split[part]:g}" for part in SUBSETS)
+    if any(split["at_most"].values()):
+        at_most = "-at-most" + "".join(f"-{split['at_most'][s] or 'all'}" for s in SUBSETS)
     fold = f"-fold-{split['fold']}-of-{split['folds']}" if split["folds"] else ""
-    return f"split-{split['protocol']}{fold}"
+    return f"split-{split['protocol']}{shares}{at_most}{fold}"
 
 
 advise_images_first()
@@ -158,9 +169,10 @@ def loss(wildcards):
 
 
 def degradation(wildcards):
-    """The modules of the condition's kind of degradation; `clean` has none."""
-    kind = json.loads(condition_json(wildcards))["kind"]
-    return [] if kind == "none" else found_by_name(f"{DEGRADATIONS}.{kind}")
+    """The modules of the condition's kinds of degradations; `clean` has none."""
+    steps = steps_of(json.loads(condition_json(wildcards)))
+    kinds = [step["kind"] for step in steps if step["kind"] != "none"]
+    return found_by_name(*(f"{DEGRADATIONS}.{kind}" for kind in kinds)) if kinds else []
 
 
 def as_json(value):
@@ -240,6 +252,9 @@ def split_arguments():
     split = config["data"]["split"]
     given = {key: value for key, value in split.items() if value is not None}
     del given["similarity"]  # of find_lookalikes
+    for part, most in given.pop("at_most").items():
+        if most is not None:
+            given[f"at_most_{part}"] = most
     if split["folds"] is None:
         del given["fold"]
     return " ".join(

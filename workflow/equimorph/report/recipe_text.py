@@ -11,6 +11,11 @@ _SAMPLERS = {
     "over": "small classes shown as often as the largest",
     "under": "large classes shown as often as the smallest",
 }
+_KEPT = {
+    "loss": "the best epoch on validation",
+    "accuracy": "the epoch with the highest validation accuracy",
+    "last": "the last epoch",
+}
 _GEOMETRY = {"rotation": "rotations", "flip": "reflections", "shift": "shifts", "shear": "shears"}
 _COLOURS = ("brightness", "contrast", "saturation", "hue")
 
@@ -33,8 +38,14 @@ def describe_recipe(train: dict[str, Any]) -> str:
     if train["ema"]:
         parts.append(f"an average of the weights (decay {train['ema']:g})")
     epochs = "epoch" if train["epochs"] == 1 else "epochs"
-    parts.append(f"at most {train['epochs']} {epochs} in batches of {train['batch_size']}")
+    whole = "" if train["drop_last"] else ", the last one smaller"
+    parts.append(f"at most {train['epochs']} {epochs} in batches of {train['batch_size']}{whole}")
     return f"{', '.join(parts)}; {_augmentation(train['augmentation'])}"
+
+
+def describe_kept(train: dict[str, Any]) -> str:
+    """Say which epoch's weights are kept."""
+    return _KEPT.get(train["keep"], train["keep"])
 
 
 def _loss(loss: dict[str, Any]) -> list[str]:
@@ -75,4 +86,7 @@ def _augmentation(augmentation: dict[str, Any]) -> str:
     used += [f"changes of {colour}" for colour in _COLOURS if augmentation.get(colour)]
     if not used:
         return "images as they are"
-    return f"the same random {', '.join(used)}"
+    how = "nearest pixels" if augmentation.get("interpolation") == "nearest" else ""
+    if augmentation.get("fill") == "black":
+        how += f"{how and ', '}black where they reach out of the image"
+    return f"the same random {', '.join(used)}" + (f" ({how})" if how else "")

@@ -8,7 +8,7 @@ from equimorph.data.classes import GALAXY10_CLASSES
 from equimorph.errors import InputError
 from equimorph.groups.names import is_group_name
 from equimorph.models.limits import check
-from equimorph.study.conditions import check_spec
+from equimorph.study.conditions import Condition, check_condition
 from equimorph.study.models import resolve
 from equimorph.study.recipes import NOT_OF_RECIPE, recipe_settings
 from equimorph.study.scale import scaled
@@ -54,6 +54,16 @@ def _check_split(split: Mapping[str, Any]) -> None:
             f"config: data.split: train + validation + test add up to {total:g}; they must add up "
             "to 1."
         )
+    if split["test"] == 0 and split["protocol"] != "stratified":
+        raise InputError(
+            "config: data.split.test: 0 is not allowed; it must be above 0, except with the "
+            "protocol stratified, which then tests on the validation set."
+        )
+    if split["folds"] is not None and split["protocol"] != "clean":
+        raise InputError(
+            f"config: data.split.folds: {split['folds']} is not allowed with the protocol "
+            f"{split['protocol']}; it must be null."
+        )
     if split["folds"] is not None and split["fold"] >= split["folds"]:
         raise InputError(
             f"config: data.split.fold: {split['fold']} is not allowed; it must be below "
@@ -61,7 +71,7 @@ def _check_split(split: Mapping[str, Any]) -> None:
         )
 
 
-def _check_conditions(conditions: Mapping[str, Mapping[str, Any]], chosen: list[str]) -> None:
+def _check_conditions(conditions: Mapping[str, Condition], chosen: list[str]) -> None:
     if "clean" in conditions:
         raise InputError(
             "config: conditions.clean: this name is the test set as taken; choose another one."
@@ -74,7 +84,7 @@ def _check_conditions(conditions: Mapping[str, Mapping[str, Any]], chosen: list[
             )
     for name, condition in conditions.items():
         try:
-            check_spec(condition)
+            check_condition(condition)
         except InputError as error:
             raise InputError(f"config: conditions.{name}: {error}") from error
 
@@ -147,7 +157,13 @@ def check_world_size(config: Mapping[str, Any]) -> None:
         return
     train = scaled(config)["train"]
     for name in train["models"]:
-        batch_size = recipe_settings(train, name)["batch_size"]
+        recipe = recipe_settings(train, name)
+        if not recipe.get("drop_last", True):
+            raise InputError(
+                f"config: train.drop_last: false is not allowed for {name}; with train.world_size "
+                f"{train['world_size']}, processes cannot share a last, smaller batch equally."
+            )
+        batch_size = recipe["batch_size"]
         if batch_size % train["world_size"]:
             raise InputError(
                 f"config: train.world_size: {train['world_size']} is not allowed; it must divide "

@@ -30,6 +30,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--radius-arcsec", type=float, default=67.0, help="closer galaxies stay on one side"
     )
+    for part in ("train", "validation", "test"):
+        parser.add_argument(f"--at-most-{part}", type=int, help="galaxies of each class it keeps")
     parser.add_argument("--folds", type=int, help="the test set is one of this many folds")
     parser.add_argument("--fold", type=int, help="which fold, counted from 0")
     parser.add_argument("--output-csv", required=True, help="subset, index, label of each galaxy")
@@ -45,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     label = catalogue["label"].to_numpy()
     protocol = arguments.protocol
     fractions = {part: getattr(arguments, part) for part in ("train", "validation", "test")}
+    given = {part: getattr(arguments, f"at_most_{part}") for part in fractions}
+    at_most = {part: most for part, most in given.items() if most is not None}
     split = make_split(
         catalogue,
         protocol,
@@ -55,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments.fold,
         lookalikes,
         read_blank(arguments.blank, len(catalogue)),
+        at_most,
     )
     leaky = protocol != "clean"
     if not leaky:
@@ -72,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "radius_arcsec": None if leaky else arguments.radius_arcsec,
             "folds": arguments.folds,
             "fold": arguments.fold,
+            **({"at_most": at_most} if at_most else {}),
             **describe_split(split, label),
         },
     )

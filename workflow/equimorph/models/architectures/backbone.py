@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models import get_model, get_model_weights
 
 from equimorph.errors import InputError
-from equimorph.models.head import CircularMask, Normalise
+from equimorph.models.head import IMAGENET_MEAN, IMAGENET_SCALE, CircularMask, Normalise
 from equimorph.models.initialisation import draw_default
 from equimorph.models.limits import FROM_TIMM, check_timm
 from equimorph.models.pretrained import load_weights
@@ -33,9 +33,6 @@ HIDDEN_HEADS = {"vgg16": ((4096, 4096), 0.2), "vgg19": ((4096,), 0.5)}
 PROBE_DROPOUT = {"resnet26": 0.2, "resnet50": 0.2}
 
 SMALLEST_SIZE = 32  # every backbone halves the map five times
-# Mean and standard deviation of the images that the published weights were trained on.
-IMAGENET_MEAN = tuple(255 * mean for mean in (0.485, 0.456, 0.406))
-IMAGENET_SCALE = tuple(255 * deviation for deviation in (0.229, 0.224, 0.225))
 
 # densenet121's file is older than the rule that module names hold no dot.
 _DOTTED = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)")
