@@ -255,3 +255,37 @@ def test_mixup_mixes_images_and_targets_alike():
     assert torch.equal(again[0], mixed) and torch.equal(again[1], soft)
     # Of Beta(0.4, 0.4), 46 % lies within 0.1 of 0 or 1 (scipy.stats); sd of the count 3.5 %.
     assert 0.35 < sum(share < 0.1 for share in shares) / 200 < 0.57
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+def test_black_rotations_are_torchvisions(interpolation):
+    images = galaxies(8)
+    parts = {"rotation": 180, "fill": "black", "interpolation": interpolation}
+    turned = augment(images, only(**parts), generator(3))
+    angles = (2 * torch.rand(6, 8, generator=generator(3))[0] - 1) * 180
+    for image, new, angle in zip(images, turned, angles, strict=True):
+        mode = reference.InterpolationMode(interpolation)
+        expected = reference.rotate(image.float(), float(angle), mode)
+        # Rounding decides between two pixels that are as near.
+        same = (new - expected).abs().amax(0) < 0.05
+        assert same.float().mean() > 0.99
+        corner = reference.rotate(torch.ones(1, SIZE, SIZE), float(angle))[0] == 0
+        assert (new[:, corner] == 0).float().mean() > 0.99
+
+
+def test_nearest_pixels_are_pixels_of_the_image():
+    images = galaxies(4)
+    parts = {"rotation": 180, "scale": 1.3, "shift": 0.1}
+    for image, new in zip(
+        images, augment(images, only(**parts, interpolation="nearest"), generator()), strict=True
+    ):
+        assert set(new.unique().tolist()) <= set(image.unique().tolist())
+    between = augment(images, only(**parts), generator())
+    assert not set(between.unique().tolist()) <= set(images.unique().tolist())
+
+
+def test_a_fill_and_an_interpolation_draw_no_numbers():
+    draws = [generator(), generator()]
+    augment(galaxies(3), only(rotation=30), draws[0])
+    augment(galaxies(3), only(rotation=30, fill="black", interpolation="nearest"), draws[1])
+    assert torch.equal(draws[0].get_state(), draws[1].get_state())

@@ -29,6 +29,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_overrides(config["train"])
     _check_class_weights(config)
     check_world_size(config)
+    _check_hyperband(config["search"]["pruner"])
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
             f"config: train.patience: {config['train']['patience']} is not allowed; it must be at "
@@ -149,6 +150,15 @@ def _check_class_weights(config: Mapping[str, Any]) -> None:
                 f"config: {place}.loss.class_weights: {len(weights)} numbers are not allowed; it "
                 f"must be one for each of the {len(classes)} data.classes."
             )
+
+
+def _check_hyperband(pruner: Mapping[str, Any]) -> None:
+    least, most = pruner.get("min_resource", 1), pruner.get("max_resource")
+    if most is not None and most < least:
+        raise InputError(
+            f"config: search.pruner.max_resource: {most} is not allowed; it must be at least "
+            f"min_resource ({least})."
+        )
 
 
 def check_world_size(config: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ REQUIRED = object()
 EVERY = ("input_size", "crop", "mask", "normalise", "antialias")
 # These are left out of a specification where they have these values, so that a model that needs
 # none of them is the same model, and its checkpoint the same file, as before they existed.
-UNSAID = {"normalise": "auto", "antialias": True}
+UNSAID = {"normalise": "auto", "antialias": True, "update_norms": False}
 TRUNK = ("fields", "pool_after", "kernel_size", "stem_kernel_size", "stem_stride", "width")
 
 
@@ -99,7 +99,7 @@ ARCHITECTURES = {
     ),
     "backbone": Architecture(
         (),
-        {"backbone": REQUIRED, "weights": None, "trainable": "all"},
+        {"backbone": REQUIRED, "weights": None, "trainable": "all", "update_norms": False},
         shrink=_without_weights,
     ),
     "cbfocal_ecnn": Architecture(

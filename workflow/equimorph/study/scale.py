@@ -33,6 +33,9 @@ def scaled(config: Mapping[str, Any]) -> dict[str, Any]:
     simulated = result["data"]["simulated"]
     train["epochs"] = max(1, round(scale * train["epochs"]))
     train["patience"] = min(train["patience"], train["epochs"])
+    for own in train["overrides"].values():
+        if "epochs" in own:
+            own["epochs"] = max(1, round(scale * own["epochs"]))
     train["batch_size"] = max(LEAST_BATCH, round(scale * train["batch_size"]))
     simulated["per_class"] = max(LEAST_PER_CLASS, round(scale * simulated["per_class"]))
     simulated["size"] = max(SMALLEST_SIZE, round(scale * simulated["size"]))
