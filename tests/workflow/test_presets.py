@@ -5,6 +5,8 @@ import json
 import pytest
 import yaml
 
+from equimorph.study.yaml_files import merged, read_yaml
+
 # Every network is built, trained for one epoch of three or four steps, predicts and is audited.
 SMALLEST = {
     "scale": 0.005,
@@ -17,6 +19,40 @@ SMALLEST = {
 @pytest.mark.parametrize("preset", ["pandya2023", "cbfocal-ecnn", "deepcnn5", "cnn-vs-vit"])
 def test_preset(fresh, preset):
     run(fresh, preset)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pandya2023",
+        "cbfocal-ecnn",
+        "deepcnn5",
+        "cnn-vs-vit",
+        pytest.param("cnn-vs-vit published/s4-balanced", marks=pytest.mark.slow),
+    ],
+)
+def test_published(fresh, name):
+    """Each with its own split, star filter, conditions and recipe."""
+    overlays = [f"workflow/presets/{one}.yaml" for one in f"published/{name}".split()]
+    study = read_yaml(fresh.folder / "config.yaml")
+    for overlay in overlays:
+        study = merged(study, read_yaml(fresh.folder / overlay))
+    smallest = {
+        "scale": SMALLEST["scale"],
+        "data": {"source": "simulated"},
+        "train": {"batch_size": 4000},
+        "evaluate": {"angle_step": 90},
+    }
+    (fresh.folder / "smallest.yaml").write_text(yaml.safe_dump(smallest))
+    fresh.snakemake("--configfile", *overlays, "smallest.yaml")
+    results = fresh.folder / "results" / study["study"]
+    metrics = json.loads((results / "metrics.json").read_text())
+    assert list(metrics["models"]) == study["train"]["models"]
+    for model in metrics["models"].values():
+        assert list(model["conditions"]) == study["evaluate"]["conditions"]
+    assert metrics["split"]["leaky"]
+    report = (results / "report.html").read_text()
+    assert all(name in report for name in study["train"]["models"])
 
 
 @pytest.mark.slow

@@ -225,9 +225,7 @@ def test_the_star_filter_of_the_training_is_that_of_every_reader(tmp_path, starr
     assert torch.equal(trained.prepare(images, SCALE)[0], network_input(expected, 33, 0.8))
     (done,) = trained.prepare(expected, stars_removed=3, star_filter="brightest")
     assert torch.equal(done, network_input(expected, 33, 0.8))
-    with pytest.raises(
-        InputError, match=r"\(seed 3\): .* on images with the seed 3, filter bright"
-    ):
+    with pytest.raises(InputError, match=r"\(seed 3\): .* with the seed 3, filter brightest"):
         trained.prepare(bare, stars_removed=3)
 
 

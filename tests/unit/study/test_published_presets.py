@@ -1,4 +1,4 @@
-"""The published presets hold the published values, one by one, as the systems' own code has them."""
+"""The published presets hold the published values, one by one, as the systems' code has them."""
 
 import re
 
