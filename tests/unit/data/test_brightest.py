@@ -53,8 +53,8 @@ def test_which_regions_are_stars(region, goes):
 
 
 def test_regions_hang_together_by_sides_and_are_judged_by_their_outline():
-    image = picture((40, 50, 6, 6), (46, 56, 6, 6))  # they touch at a corner
-    assert holes(image)[40:52, 50:62].sum() > 72
+    image = picture((40, 50, 6, 10), (46, 60, 6, 10))  # 60 px each, which touch at a corner
+    assert holes(image).sum() == 120
     comb = picture(*((40, column, 9, 1) for column in range(50, 59, 2)), (48, 50, 1, 9))
     mask = (comb[38:52, 48:62] > SKY).any(axis=2)
     area = mask.sum()

@@ -454,7 +454,7 @@ def test_stratified_repeats_the_published_counts(fractions, counts):
     assert np.array_equal(split["test"], split["validation"]) == (fractions[2] == 0)
     train, rest = train_test_split(
         np.arange(len(label)),
-        test_size=counts[1] + (fractions[2] and counts[2]),
+        test_size=counts[1] + (counts[2] if fractions[2] else 0),
         stratify=label,
         random_state=42,
     )
