@@ -126,7 +126,9 @@ def split_name():
     if split["protocol"] == "stratified":
         shares = "".join(f"-{split[part]:g}" for part in SUBSETS)
     if any(split["at_most"].values()):
-        at_most = "-at-most" + "".join(f"-{split['at_most'][s] or 'all'}" for s in SUBSETS)
+        at_most = "-at-most" + "".join(
+            f"-{split['at_most'][s] or 'all'}" for s in SUBSETS
+        )
     fold = f"-fold-{split['fold']}-of-{split['folds']}" if split["folds"] else ""
     return f"split-{split['protocol']}{shares}{at_most}{fold}"
 

@@ -59,4 +59,4 @@ def _is_compact(region: np.ndarray) -> bool:
     perimeter = np.count_nonzero(ndimage.binary_dilation(region)) - area
     height, width = region.shape[0] - 2, region.shape[1] - 2
     elongation = max(height, width) / min(height, width)
-    return elongation < LONGEST and 4 * math.pi * area / perimeter**2 > ROUNDEST
+    return bool(elongation < LONGEST and 4 * math.pi * area / perimeter**2 > ROUNDEST)

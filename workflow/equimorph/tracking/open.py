@@ -65,13 +65,13 @@ def open_search_record(settings: Mapping[str, Any]) -> Callable[[Mapping[str, An
     if not uri:
         return lambda outcome: None
     try:
-        from equimorph.tracking import mlflow_search
+        from equimorph.tracking.mlflow_search import record
     except ImportError as error:
         raise _missing("mlflow", error) from error
 
     def write(outcome: Mapping[str, Any]) -> None:
         try:
-            mlflow_search.record(uri, settings["folder"], outcome)
+            record(uri, settings["folder"], outcome)
         except Exception as error:
             reason = " ".join(str(error).split())[:300] or type(error).__name__
             warnings.warn(f"track.mlflow: the search is not recorded ({reason}).", stacklevel=2)
