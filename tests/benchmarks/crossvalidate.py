@@ -57,7 +57,12 @@ def main() -> None:
         for column in ("index", "label")
     )
     whole = open_images(ROOT / f"work/{source}/images.npy")[rows]
-    images = network_input(whole, specification["input_size"], specification["crop"])
+    images = network_input(
+        whole,
+        specification["input_size"],
+        specification["crop"],
+        specification.get("antialias", True),
+    )
     targets = torch.from_numpy(labels).long()
 
     fold_of = folds(labels, arguments.folds)

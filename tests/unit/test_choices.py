@@ -7,11 +7,12 @@ import pytest
 
 from equimorph.choices import choose
 from equimorph.data.split import PROTOCOLS
+from equimorph.data.star_filters import FILTERS
 from equimorph.device import DEVICES
 from equimorph.errors import InputError
 from equimorph.models import architectures
 from equimorph.models.architectures import backbone
-from equimorph.models.head import MASKS
+from equimorph.models.head import MASKS, NORMALISATIONS
 from equimorph.report.render import _MATCHES, _SOURCES
 from equimorph.robustness import degradations
 from equimorph.robustness.degradations.noise import FORMULAS
@@ -19,8 +20,9 @@ from equimorph.search.study import PRUNERS, SAMPLERS
 from equimorph.study.models import ARCHITECTURES
 from equimorph.study.recipes import LOSS_KEYS, SCHEDULE_KEYS
 from equimorph.training import losses
+from equimorph.training.augment import FILLS, INTERPOLATIONS
 from equimorph.training.class_weights import CLASS_WEIGHTS
-from equimorph.training.loop import PRECISIONS
+from equimorph.training.loop import KEPT, PRECISIONS
 from equimorph.training.optimisers import MONITORED, OPTIMISERS, SCHEDULES
 from equimorph.training.sampler import SAMPLERS as TRAINING_SAMPLERS
 
@@ -32,10 +34,12 @@ def modules(room):
 # By the dotted key, what the code allows; a loss's and a degradation's keys are those of all kinds.
 CODE = {
     "data.source": _SOURCES,
+    "data.stars.kind": FILTERS,
     "data.split.protocol": PROTOCOLS,
     "conditions.*.kind": modules(degradations),
     "conditions.*.formula": FORMULAS,
     "network.mask": MASKS,
+    "network.normalise": NORMALISATIONS,
     "network.match": _MATCHES,
     "models.*.architecture": ARCHITECTURES,
     "models.*.backbone": backbone.LAST_LAYER,
@@ -47,6 +51,9 @@ CODE = {
     "train.loss.kind": modules(losses),
     "train.loss.class_weights": CLASS_WEIGHTS,
     "train.sampler": TRAINING_SAMPLERS,
+    "train.keep": KEPT,
+    "train.augmentation.fill": FILLS,
+    "train.augmentation.interpolation": INTERPOLATIONS,
     "train.precision": PRECISIONS,
     "train.device": DEVICES,
     "search.sampler.kind": SAMPLERS,
@@ -61,9 +68,14 @@ def rule(schema, key):
     found = schema
     for part in key.split("."):
         found = found["additionalProperties"] if part == "*" else found["properties"][part]
-        if "$ref" in found:
-            found = schema["$defs"][found["$ref"].rsplit("/", 1)[1]]
+        found = resolved(schema, found)
     return found
+
+
+def resolved(schema, found):
+    """What stands behind a reference, or for a single one where a list is allowed, too."""
+    found = found.get("else", found)
+    return schema["$defs"][found["$ref"].rsplit("/", 1)[1]] if "$ref" in found else found
 
 
 def names(schema, key):
@@ -81,13 +93,13 @@ def test_every_list_of_names_in_the_schema_is_compared(schema):
         if isinstance(node.get("enum", [1])[0], str | None) or "oneOf" in node:
             yield path
         for key, child in node.get("properties", {}).items():
-            target = schema["$defs"][child["$ref"].rsplit("/", 1)[1]] if "$ref" in child else child
-            yield from lists(target, f"{path}.{key}" if path else key)
+            yield from lists(resolved(schema, child), f"{path}.{key}" if path else key)
         if isinstance(node.get("additionalProperties"), dict):
-            yield from lists(node["additionalProperties"], f"{path}.*")
+            yield from lists(resolved(schema, node["additionalProperties"]), f"{path}.*")
 
     # The head is a yes or no; a model's own keys repeat those of `network`.
-    apart = {"network.head", "models.*.head", "models.*.mask", "models.*.match"}
+    shared = {f"models.*.{key}" for key in ("head", "mask", "match", "normalise")}
+    apart = {"network.head", *shared}
     assert set(lists(schema, "")) - apart == set(CODE)
 
 

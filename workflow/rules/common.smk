@@ -20,6 +20,7 @@ from equimorph.errors import InputError
 from equimorph.io import sha256_of
 from equimorph.study.models import resolve
 from equimorph.provenance import digest
+from equimorph.study.conditions import steps_of
 from equimorph.study.scale import scaled
 from equimorph.sources import ARCHITECTURES, DEGRADATIONS, LOSSES, local_modules
 from equimorph.study.recipes import (
@@ -74,6 +75,7 @@ check_study()
 check_conda()
 config = scaled(config)
 
+SUBSETS = ("train", "validation", "test")
 STUDY = config["study"]
 SOURCE = config["data"]["source"]
 CLASSES = config["data"]["classes"]
@@ -97,11 +99,15 @@ REPORT_ENV = ["envs/report.yaml"]
 DATA = f"data/{SOURCE}"
 WORK = f"work/{SOURCE}"
 RESULTS = f"results/{STUDY}"
+STARS = config["data"]["stars"]
+# The default filter needs no name: what was made before there were two is not made again.
+STAR_FILTER = "" if STARS["kind"] == "seeing" else STARS["kind"]
+STARLESS = f"{WORK}/starless{STAR_FILTER and '-'}{STAR_FILTER}.npy"
 # What networks see, and all that is made from it.
-IMAGES = f"{WORK}/{'starless' if config['data']['stars']['remove'] else 'images'}.npy"
+IMAGES = STARLESS if STARS["remove"] else f"{WORK}/images.npy"
 STARS_REMOVED = (
-    f"--stars-removed {config['data']['stars']['seed']}"
-    if config["data"]["stars"]["remove"]
+    f"--stars-removed {STARS['seed']}{STAR_FILTER and ' --star-filter '}{STAR_FILTER}"
+    if STARS["remove"]
     else ""
 )
 STUDY_WORK = f"work/{STUDY}"
@@ -130,8 +136,15 @@ def advise_images_first():
 def split_name():
     """The split's file name tells its protocol, so that two studies of one data set may differ."""
     split = config["data"]["split"]
+    shares = at_most = ""
+    if split["protocol"] == "stratified":
+        shares = "".join(f"-{split[part]:g}" for part in SUBSETS)
+    if any(split["at_most"].values()):
+        at_most = "-at-most" + "".join(
+            f"-{split['at_most'][s] or 'all'}" for s in SUBSETS
+        )
     fold = f"-fold-{split['fold']}-of-{split['folds']}" if split["folds"] else ""
-    return f"split-{split['protocol']}{fold}"
+    return f"split-{split['protocol']}{shares}{at_most}{fold}"
 
 
 advise_images_first()
@@ -172,9 +185,10 @@ def loss(wildcards):
 
 
 def degradation(wildcards):
-    """The modules of the condition's kind of degradation; `clean` has none."""
-    kind = json.loads(condition_json(wildcards))["kind"]
-    return [] if kind == "none" else found_by_name(f"{DEGRADATIONS}.{kind}")
+    """The modules of the condition's kinds of degradations; `clean` has none."""
+    steps = steps_of(json.loads(condition_json(wildcards)))
+    kinds = [step["kind"] for step in steps if step["kind"] != "none"]
+    return found_by_name(*(f"{DEGRADATIONS}.{kind}" for kind in kinds)) if kinds else []
 
 
 # What a config may make long, such as its notes or a path per model and seed, is no argument of a
@@ -316,6 +330,9 @@ def split_arguments():
     del given["similarity"]  # of find_lookalikes
     given.pop("table", None)
     given.pop("table_origin", None)
+    for part, most in given.pop("at_most").items():
+        if most is not None:
+            given[f"at_most_{part}"] = most
     if split["folds"] is None:
         del given["fold"]
     return " ".join(

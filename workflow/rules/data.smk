@@ -171,7 +171,7 @@ rule remove_stars:
         images=f"{WORK}/images.npy",
         catalogue=f"{DATA}/catalogue.csv",
     output:
-        images=f"{WORK}/starless.npy",
+        images=STARLESS,
     log:
         f"{LOGS}/remove_stars.log",
     group:
@@ -179,12 +179,12 @@ rule remove_stars:
     conda:
         "../../envs/compute.yaml"
     params:
-        seed=config["data"]["stars"]["seed"],
+        settings=f"--seed {STARS['seed']}{STAR_FILTER and ' --filter '}{STAR_FILTER}",
     message:
         "Remove the field stars from all images."
     shell:
         "python {input.script} --images {input.images} --catalogue {input.catalogue}"
-        " --seed {params.seed} --output {output.images} 2>&1 | tee {log}"
+        " {params.settings} --output {output.images} 2>&1 | tee {log}"
 
 
 # Apart from convert, whose array is made anew where it is missing: the split must not follow.

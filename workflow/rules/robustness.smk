@@ -1,9 +1,10 @@
 # Degraded test sets, one per condition.
 
 DEGRADATIONS_USED = sorted(
-    f"{DEGRADATIONS}.{config['conditions'][name]['kind']}"
+    f"{DEGRADATIONS}.{step['kind']}"
     for name in CONDITIONS
     if name != "clean"
+    for step in steps_of(config["conditions"][name])
 )
 
 

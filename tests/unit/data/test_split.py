@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
 
 from equimorph.data.classes import GALAXY10_COUNTS
 from equimorph.data.sky import sky_groups
 from equimorph.data.split import (
     PARTS,
+    PROTOCOLS,
     SUBSETS,
     check_no_leak,
     describe_split,
@@ -318,7 +320,7 @@ def test_check_no_leak_finds_a_neighbour_and_a_repeated_galaxy():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"protocol": "random"}, "protocol 'random': allowed are clean, legacy_leaky"),
+        ({"protocol": "random"}, "protocol 'random': allowed are clean, stratified, legacy_leaky"),
         ({"fractions": {"train": 0.7, "validation": 0.2, "test": 0.2}}, "add up to 1.1"),
         ({"fractions": {"train": 1.2, "validation": -0.4, "test": 0.2}}, "from 0 to 1"),
         ({"fractions": {"train": float("nan"), "validation": 0.1, "test": 0.2}}, "add up to nan"),
@@ -415,6 +417,94 @@ def test_the_script_writes_a_split_and_its_hash(tmp_path):
     assert description["overlap"]["test_in_train"]["galaxies"] > 0
     assert description["fractions"]["unused"] == 0.2
 
+    done = run_script(tmp_path, "--protocol", "stratified", "--at-most-train", 9)
+    assert done.returncode == 0, done.stderr
+    description = json.loads((tmp_path / "split.json").read_text())
+    assert description["leaky"] is True and description["at_most"] == {"train": 9}
+    assert description["counts"]["train"] == [9, 9]
+    assert description["overlap"]["test_in_train"]["galaxies"] == 0
+
     failed = run_script(tmp_path, "--folds", 5)
     assert failed.returncode == 1
     assert failed.stderr == "error: folds 5, fold None: give both or neither.\n"
+
+
+@pytest.mark.parametrize(
+    ("fractions", "counts"),
+    [
+        ((0.6, 0.2, 0.2), (10_641, 3_547, 3_548)),  # S2
+        ((0.8, 0.1, 0.1), (14_188, 1_774, 1_774)),  # S4
+        ((0.8, 0.2, 0.0), (14_188, 3_548, 3_548)),  # S3, whose validation set is tested
+    ],
+)
+def test_stratified_repeats_the_published_counts(fractions, counts):
+    galaxies = isolated(GALAXY10_COUNTS)
+    label = galaxies["label"].to_numpy()
+    given = dict(zip(("train", "validation", "test"), fractions, strict=True))
+    split = make_split(galaxies, "stratified", given, 42)
+    assert tuple(len(split[part]) for part in given) == counts
+    assert not len(split["quarantined"]) and not len(split["unused"])
+    for part in given:
+        share = np.bincount(label[split[part]]) / np.array(GALAXY10_COUNTS)
+        assert share == pytest.approx(
+            np.full(10, counts[list(given).index(part)] / 17736), abs=0.01
+        )
+    once = [split["train"], split["validation"], *([split["test"]] if fractions[2] else [])]
+    assert np.array_equal(np.sort(np.concatenate(once)), np.arange(len(galaxies)))
+    assert np.array_equal(split["test"], split["validation"]) == (fractions[2] == 0)
+    train, rest = train_test_split(
+        np.arange(len(label)),
+        test_size=counts[1] + (counts[2] if fractions[2] else 0),
+        stratify=label,
+        random_state=42,
+    )
+    assert np.array_equal(split["train"], np.sort(train))
+    found = effective_fractions("stratified", given)
+    assert found == {**given, "test": given["test"] or given["validation"]}
+
+
+def test_stratified_leaves_neighbours_apart_which_clean_does_not():
+    galaxies = isolated([60, 60])
+    galaxies["ra"], galaxies["dec"] = np.arange(120) // 2 * 3.0, 0.0
+    with pytest.raises(InputError, match="pairs within 67 arcsec stand on two sides"):
+        check_no_leak(make_split(galaxies, "stratified", FRACTIONS, 0), galaxies, RADIUS)
+    check_no_leak(make_split(galaxies, "clean", FRACTIONS, 0), galaxies, RADIUS)
+
+
+def test_a_class_that_cannot_be_stratified_is_named():
+    with pytest.raises(InputError, match="protocol stratified: The least populated class"):
+        make_split(isolated([30, 1]), "stratified", FRACTIONS, 0)
+
+
+def test_the_balanced_sets_of_s4():
+    galaxies = isolated(GALAXY10_COUNTS)
+    label = galaxies["label"].to_numpy()
+    fractions = {"train": 0.8, "validation": 0.2, "test": 0.0}
+    at_most = {"train": 267, "validation": 66, "test": 66}
+    split = make_split(galaxies, "stratified", fractions, 42, at_most=at_most)
+    assert {part: len(split[part]) for part in at_most} == {
+        "train": 2670,
+        "validation": 660,
+        "test": 660,
+    }
+    for part, most in at_most.items():
+        assert np.bincount(label[split[part]]).tolist() == 10 * [most]
+    assert np.array_equal(split["test"], split["validation"])
+    whole = make_split(galaxies, "stratified", fractions, 42)
+    assert all(np.isin(split[part], whole[part]).all() for part in at_most)
+    kept = np.union1d(split["train"], split["test"])
+    assert np.array_equal(split["unused"], np.setdiff1d(np.arange(len(label)), kept))
+    other = make_split(galaxies, "stratified", fractions, 43, at_most=at_most)
+    assert not np.array_equal(other["train"], split["train"])
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_at_most_takes_out_of_the_subsets_it_names_alone(protocol):
+    galaxies = isolated([80, 80])
+    label = galaxies["label"].to_numpy()
+    whole = make_split(galaxies, protocol, FRACTIONS, 3)
+    split = make_split(galaxies, protocol, FRACTIONS, 3, at_most={"train": 5, "test": None})
+    assert np.bincount(label[split["train"]]).tolist() == [5, 5]
+    for part in ("validation", "test", "quarantined"):
+        assert np.array_equal(split[part], whole[part])
+    assert make_split(galaxies, protocol, FRACTIONS, 3, at_most={}).keys() == whole.keys()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import functional
 
 from equimorph.data.tensors import network_input
 
@@ -34,3 +35,13 @@ def test_crop_keeps_the_centre():
 
 def test_blocks_make_no_difference():
     assert torch.equal(network_input(images(), 33, block=2), network_input(images(), 33))
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+@pytest.mark.parametrize("size", [33, 63])
+def test_smoothing_is_torchvisions(size, antialias):
+    taken = images()
+    expected = functional.resize(
+        torch.from_numpy(taken).permute(0, 3, 1, 2).float(), [size, size], antialias=antialias
+    )
+    assert torch.equal(network_input(taken, size, antialias=antialias), expected.round().byte())

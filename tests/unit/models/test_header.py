@@ -64,6 +64,11 @@ DAMAGED = [
     (("preparation", "side"), -1, "preparation.side: -1 .* a whole number from 1 to 65536"),
     (("preparation", "pixel_scale"), 0, "preparation.pixel_scale: 0 .* null or a number above 0"),
     (("preparation", "stars_removed"), -3, "preparation.stars_removed: -3 .* null or a seed"),
+    (("preparation", "antialias"), 0, "preparation.antialias: 0 .* true or false"),
+    (("preparation", "antialias"), False, "preparation.antialias: False .* specification .True"),
+    (("preparation", "star_filter"), "all", "star_filter: 'all' .* one of seeing, brightest"),
+    (("specification", "antialias"), False, "preparation.antialias: True .* specification .False"),
+    (("specification", "normalise"), "max", "network.normalise 'max': allowed are auto, symm"),
 ]
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from equimorph.errors import InputError
 from equimorph.evaluation.equivariance import measure_equivariance
 from equimorph.groups.names import parse_group, symmetry
 from equimorph.models.initialisation import initialise
@@ -58,3 +59,24 @@ def test_exact_at_the_size_of_each_preset(specification, trained):
     assert max(found["error"]) <= 1e-4
     if parse_group(specification["group"]).reflections:
         assert found["reflected"]["error"] <= 1e-4
+
+
+BLACK = {"auto": -37.3 / 40, "symmetric": -1, "unit": 0, "imagenet": -0.485 / 0.229}
+
+
+@pytest.mark.parametrize("name", BLACK)
+def test_normalisation_of_a_network(network_defaults, name):
+    """The study's is that of every network; without one, each has its own."""
+    defaults = {**network_defaults, "normalise": name}
+    tuned = {"architecture": "backbone", "backbone": "resnet18", "weights": "imagenet"}
+    expected = {"CNN": BLACK[name], "Tuned": BLACK["imagenet" if name == "auto" else name]}
+    for model, value in expected.items():
+        network = build(resolve(model, {"Tuned": tuned}, defaults), 2)
+        black = network.normalise(torch.zeros(1, 3, 2, 2))
+        assert black[0, 0, 0, 0].item() == pytest.approx(value)
+
+
+def test_a_normalisation_that_there_is_not(network_defaults):
+    specification = resolve("CNN", {}, {**network_defaults, "normalise": "max"})
+    with pytest.raises(InputError, match="network.normalise 'max': allowed are auto, symmetric"):
+        build(specification, 2)

@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from equimorph.app.score import score
+from equimorph.data.brightest import remove_brightest
 from equimorph.data.stars import remove_stars
 from equimorph.data.tensors import network_input
 from equimorph.errors import InputError
@@ -175,3 +176,46 @@ def test_earlier_checkpoints_are_refused(tmp_path):
     save_file({"packed": torch.zeros(3)}, path, {"equimorph-3": json.dumps({})})
     with pytest.raises(InputError, match=r"earlier version \(equimorph-3\).*prepared; .*again"):
         load_checkpoint(path)
+
+
+def test_images_are_prepared_as_in_training_without_smoothing(tmp_path, monkeypatch):
+    job, seen = Job(tmp_path, "CNN", epochs=1), []
+    specification = json.loads(job.options["specification"])
+    job.options["specification"] = json.dumps(
+        {**specification, "antialias": False, "normalise": "unit", "crop": 0.8, "input_size": 17}
+    )
+    train = train_script.train
+
+    def watched(network, training, *rest):
+        seen.append(training.images)
+        return train(network, training, *rest)
+
+    monkeypatch.setattr(train_script, "train", watched)
+    train_script.main(job.arguments())
+    trained = load_checkpoint(job.model)
+    stored = np.load(job.images)
+    expected = network_input(stored, 17, 0.8, antialias=False)
+    assert not torch.equal(expected, network_input(stored, 17, 0.8))
+    assert torch.equal(seen[0], expected[40:])
+    assert torch.equal(trained.prepare(stored)[0], expected)
+    assert trained.metadata["preparation"]["antialias"] is False
+    assert float(trained.network.normalise(torch.full((1, 3, 17, 17), 255.0)).max()) == 1
+
+
+def test_the_star_filter_of_the_training_is_that_of_every_reader(tmp_path, starry):
+    images, bare = starry
+    path = checkpoint(tmp_path / "m.safetensors", star_filter="brightest")
+    trained = load_checkpoint(path)
+    expected = np.stack([remove_brightest(image) for image in images])
+    assert torch.equal(trained.prepare(images, SCALE)[0], network_input(expected, 33, 0.8))
+    (done,) = trained.prepare(expected, stars_removed=3, star_filter="brightest")
+    assert torch.equal(done, network_input(expected, 33, 0.8))
+    with pytest.raises(InputError, match=r"\(seed 3\): .* with the seed 3, filter brightest"):
+        trained.prepare(bare, stars_removed=3)
+
+
+def test_training_notes_its_star_filter(tmp_path):
+    job = Job(tmp_path, epochs=1)
+    job.options.update({"stars-removed": 5, "star-filter": "brightest"})
+    train_script.main(job.arguments())
+    assert load_checkpoint(job.model).preparation.star_filter == "brightest"

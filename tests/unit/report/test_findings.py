@@ -136,3 +136,13 @@ def test_caveats_follow_from_the_numbers(metrics):
     assert "not all trained at the same commit" in text
     assert "uncommitted changes" in text
     assert "only 250 images" in text
+
+
+def test_a_leak_is_that_of_the_protocol(metrics):
+    metrics["split"].update(leaky=True, protocol="stratified")
+    (leak,) = warnings(metrics, SPLIT)
+    assert "the protocol stratified: neighbours of test galaxies on the sky" in leak["text"]
+    assert "is the validation set" not in leak["text"]
+    tuned = {**SPLIT, "overlap": {**SPLIT["overlap"], "test_in_validation": {"share": 1.0}}}
+    (leak,) = warnings(metrics, tuned)
+    assert "The test set is the validation set, on which epochs" in leak["text"]

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from equimorph.report.recipe_text import describe_recipe
+from equimorph.report.recipe_text import describe_kept, describe_recipe
 from equimorph.study.yaml_files import merged, read_yaml
 
 
@@ -37,6 +37,9 @@ def test_the_default_recipe(root):
             {"grad_clip": 1, "mixup": 0.2, "ema": 0.99},
             "norm of 1, mixup (0.2), an average of the wei",
         ),
+        ({"drop_last": False}, "in batches of 32, the last one smaller"),
+        ({"augmentation": {"fill": "black"}}, "brightness (black where they reach out of"),
+        ({"augmentation": {"interpolation": "nearest"}}, "brightness (nearest pixels)"),
         ({"augmentation": {"contrast": 0.2, "crop_area": [0.8, 1]}}, "zooms, resized crops, chan"),
     ],
 )
@@ -47,3 +50,10 @@ def test_what_differs_is_said(root, changes, expected):
 def test_no_augmentation(root):
     off = {"rotation": 0, "flip": 0, "scale": 1, "shift": 0, "brightness": 0}
     assert said(root, augmentation=off).endswith("images as they are")
+
+
+def test_which_epoch_is_kept(root):
+    train = read_yaml(root / "config.yaml")["train"]
+    assert describe_kept(train) == "the best epoch on validation"
+    assert describe_kept({**train, "keep": "last"}) == "the last epoch"
+    assert "highest validation accuracy" in describe_kept({**train, "keep": "accuracy"})

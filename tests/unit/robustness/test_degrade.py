@@ -25,6 +25,8 @@ ALL = [
     PHYSICAL,
     LEGACY,
     RESOLUTION,
+    {**RESOLUTION, "antialias": False},
+    {"kind": "white_pixel", "seed": 7},
 ]
 
 
@@ -109,7 +111,10 @@ def test_the_script_streams_the_test_rows_in_order(tmp_path):
     [
         ('{"kind": "none"}', "test row 5 is not in .*holds 5 images"),
         ("{kind: none}", "not JSON"),
-        ("[]", "allowed is a JSON object"),
+        ("[]", "no degradation: allowed are one, or a list"),
+        ("[3]", "allowed is a JSON object"),
+        ("3", "allowed is a JSON object"),
+        ('[{"kind": "white_pixel", "seed": 1}, {"kind": "resolution"}]', "number 2: .* are scale"),
         ('{"kind": "resolution"}', "needed are scale"),
     ],
 )
@@ -122,3 +127,31 @@ def test_the_script_says_what_is_wrong(tmp_path, spec, message):
     with pytest.raises(InputError, match=message):
         main(list(map(str, arguments)))
     assert not (tmp_path / "out.npy").exists()
+
+
+def test_steps_follow_one_another_with_draws_of_their_own(tmp_path):
+    """S1's noise lies on rotated copies, and its mean is theirs."""
+    images = smooth_images(150, 16)
+    np.save(tmp_path / "images.npy", images)
+    lines = ["subset,index,label", *(f"test,{row},0" for row in range(150))]
+    (tmp_path / "split.csv").write_text("\n".join(lines) + "\n")
+    noise = {**LEGACY, "seed": ROTATION["seed"]}
+    done = run_script(tmp_path, json.dumps([ROTATION, noise]))
+    assert done.returncode == 0, done.stderr
+    rotated = degrade(images, np.arange(150), **ROTATION)
+    mean = mean_value(rotated)
+    assert abs(mean - mean_value(images)) > 1
+    expected = degrade(rotated, np.arange(150), mean=mean, step=1, **noise)
+    found = np.load(tmp_path / "out.npy")
+    assert np.array_equal(found, expected)
+    # The second step does not draw what it would draw as the first.
+    assert not np.array_equal(found, degrade(rotated, np.arange(150), mean=mean, **noise))
+
+
+def test_a_list_of_one_is_that_one(tmp_path):
+    images = smooth_images(5, 16)
+    np.save(tmp_path / "images.npy", images)
+    (tmp_path / "split.csv").write_text("subset,index,label\ntest,1,0\ntest,4,0\n")
+    assert run_script(tmp_path, json.dumps([PHYSICAL])).returncode == 0
+    rows = np.array([1, 4])
+    assert np.array_equal(np.load(tmp_path / "out.npy"), degrade(images[rows], rows, **PHYSICAL))

@@ -179,3 +179,21 @@ def test_optuna_is_asked_for_in_one_sentence(monkeypatch):
     monkeypatch.delitem(sys.modules, "equimorph.search.study")
     with pytest.raises(InputError, match=r"optuna is missing; pip install 'equimorph\[search\]'"):
         script.main([])
+
+
+def test_hyperband_stops_all_but_the_best_of_each_group(tmp_path):
+    """Asynchronous halving as Optuna's: of trials alike but for their loss, the worst are short."""
+    pruner = {"kind": "hyperband", "startup": 1, "warmup": 1}
+    pruner |= {"min_resource": 1, "max_resource": 9, "reduction_factor": 3}
+    search = opened(tmp_path / "s.db", trials=30, pruner=pruner)
+    epochs = {}
+    while trial := search.ask():
+        loss = 1 + trial.number % 3
+        for epoch in range(1, 10):
+            if not search.go_on(trial, epoch, loss):
+                break
+        epochs[trial.number] = epoch
+        search.tell(trial, ended(loss) if epoch == 9 else TrialResult("pruned", epochs=epoch))
+    assert all(epochs[number] == 9 for number in epochs if number % 3 == 0)
+    assert sum(epochs[number] < 9 for number in epochs if number % 3) > 5
+    assert (search.pruner._min_resource, search.pruner._reduction_factor) == (1, 3)

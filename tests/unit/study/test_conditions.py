@@ -3,14 +3,14 @@
 import pytest
 
 from equimorph.errors import InputError
-from equimorph.study.conditions import check_spec
-from tests.unit.robustness.images import PHYSICAL
+from equimorph.study.conditions import check_condition, check_spec, steps_of
+from tests.unit.robustness.images import PHYSICAL, ROTATION
 
 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({}, "kind None: allowed are none, noise, resolution, rotation"),
+        ({}, "kind None: allowed are none, noise, resolution, rotation, white_pixel"),
         ({"kind": "blur"}, "kind 'blur'"),
         ({"kind": "none", "seed": 1}, "it has no keys; given are seed"),
         ({"kind": "rotation"}, "needed are seed or angle, allowed are angle, seed"),
@@ -27,8 +27,30 @@ from tests.unit.robustness.images import PHYSICAL
         ({"kind": "resolution", "scale": 0}, "scale 0: allowed is a number above 0, up to 1"),
         ({"kind": "resolution", "scale": 1.5}, "scale 1.5"),
         ({"kind": "resolution", "scale": None}, "scale None"),
+        ({"kind": "resolution", "scale": 0.5, "antialias": 1}, "antialias 1: allowed is true or"),
+        ({"kind": "white_pixel"}, "needed are seed"),
     ],
 )
 def test_a_wrong_spec_is_named(spec, message):
     with pytest.raises(InputError, match=message):
         check_spec(spec)
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ([], "no degradation: allowed are one, or a list of at least one"),
+        ([PHYSICAL, {"kind": "none"}], "number 2: degradation none: a list holds only"),
+        ([PHYSICAL, {"kind": "rotation"}], "number 2: .* needed are seed or angle"),
+    ],
+)
+def test_a_wrong_list_is_named(condition, message):
+    with pytest.raises(InputError, match=message):
+        check_condition(condition)
+
+
+def test_steps_of_a_condition():
+    check_condition(PHYSICAL)
+    assert steps_of(PHYSICAL) == [PHYSICAL]
+    check_condition([ROTATION, PHYSICAL])
+    assert steps_of([ROTATION, PHYSICAL]) == [ROTATION, PHYSICAL]

@@ -86,3 +86,44 @@ def test_class_weights_are_one_per_class(config, schema):
     config["train"]["overrides"] = {"D4": {"loss": own}}
     with pytest.raises(InputError, match=r"train.overrides.D4.loss.class_weights: 9 numbers"):
         check_config(config, schema)
+
+
+def test_only_the_stratified_protocol_does_without_a_test_set(config, schema):
+    split = config["data"]["split"]
+    split.update(train=0.8, validation=0.2, test=0)
+    with pytest.raises(InputError, match=r"data.split.test: 0 is not allowed; it must be above 0"):
+        check_config(config, schema)
+    split["protocol"] = "stratified"
+    check_config(config, schema)
+    split.update(folds=5)
+    with pytest.raises(InputError, match=r"data.split.folds: 5 is not allowed with the protocol"):
+        check_config(config, schema)
+
+
+def test_conditions_that_follow_one_another(config, schema):
+    noise = {"kind": "noise", "formula": "legacy", "level": 0.5, "seed": 1}
+    config["conditions"]["both"] = [{"kind": "rotation", "seed": 1}, noise]
+    config["evaluate"]["conditions"] = ["clean", "both"]
+    check_config(config, schema)
+    for wrong, message in [
+        ([], r"conditions.both: \[\] is not allowed; it must be a list of at least 1 entries"),
+        ([{"kind": "blur"}], "conditions.both.0.kind: 'blur' is not allowed; it must be one of"),
+        ([noise, {**noise, "levle": 1}], "conditions.both.1: unknown key levle; allowed are"),
+        ([noise, {"kind": "noise"}], "conditions.both: number 2: degradation noise: given are"),
+        ({"kind": "blur"}, "conditions.both.kind: 'blur' is not allowed; it must be one of"),
+    ]:
+        config["conditions"]["both"] = wrong
+        with pytest.raises(InputError, match=message):
+            check_config(config, schema)
+
+
+def test_processes_cannot_share_a_smaller_batch(config, schema):
+    config["train"].update(world_size=2, drop_last=False)
+    with pytest.raises(InputError, match=r"train.drop_last: false is not allowed for CNN; with tr"):
+        check_config(config, schema)
+
+
+def test_hyperband_ends_after_it_begins(config, schema):
+    config["search"]["pruner"].update(kind="hyperband", min_resource=5, max_resource=4)
+    with pytest.raises(InputError, match=r"max_resource: 4 .* at least min_resource \(5\)"):
+        check_config(config, schema)

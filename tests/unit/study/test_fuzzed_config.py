@@ -33,6 +33,7 @@ WRONG = [
     *({3: 4}, {None: 1}, 200_000 * "n", ["\ud800"], "$(touch x)", "x; touch y #", "D3", "ViT"),
     *(["CNN", "D3"], ["CNN", "SO2"], datetime.date(2026, 1, 1), b"x", {"kind": "x"}, {"kind": 3}),
 ]
+KEYS = ["lr", "", "-x", "{}", 3, None, 1.5, "\ud800", 300 * "k"]
 ENTRIES = {
     "architecture": ["gcnn", "cnn", "harmonic", "e2resnet", "e2wrn", "vit", "cbfocal_ecnn", "mlp"],
     "group": ["D4", "SO2", "C3", 4],
@@ -73,7 +74,7 @@ def spoilt(draw, config):
             place = place[parent]
         kind = draw.random()
         if kind < 0.15:
-            last = draw.choice(["lr", "", "-x", "{}", 3, None, 1.5, "\ud800", 300 * "k"])
+            last = draw.choice(KEYS)
         elif kind < 0.3:
             place, last = result.setdefault("models", {}), "X"
             if not isinstance(place, dict):
@@ -95,6 +96,7 @@ def test_300_random_wrong_configs(small, schema):
     draw = random.Random(14)
     accepted = refused = 0
     known = {str(part) for path in places(small) for part in path} | {"X", "the top level"}
+    known |= {str(key) for key in KEYS}
     for _ in range(300):
         study = spoilt(draw, small)
         try:

@@ -90,3 +90,9 @@ def test_every_network_of_the_catalogue_is_built_from_its_name(config, name):
         asymmetry = [torch.zeros(2, 1)] if specification.get("asymmetry") else []
         logits = network(images, *asymmetry)
     torch.testing.assert_close(logits[0], logits[1])  # no network sees the corners
+
+
+def test_epochs_of_a_models_own_recipe_are_fewer_too(config):
+    config["train"]["overrides"] = {"D4": {"epochs": 150}, "CNN": {"learning_rate": 1}}
+    small = scaled(study(config, scale=0.1))
+    assert small["train"]["overrides"] == {"D4": {"epochs": 15}, "CNN": {"learning_rate": 1}}

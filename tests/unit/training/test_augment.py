@@ -284,3 +284,36 @@ def test_no_noise_draws_no_numbers():
         augment(images, only(), first), augment(images, only(noise=0.0, noise_gain=2.0), second)
     )
     assert torch.equal(first.get_state(), second.get_state())
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+def test_black_rotations_are_torchvisions(interpolation):
+    images = galaxies(8)
+    parts = {"rotation": 180, "fill": "black", "interpolation": interpolation}
+    turned = augment(images, only(**parts), generator(3))
+    angles = (2 * torch.rand(6, 8, generator=generator(3))[0] - 1) * 180
+    for image, new, angle in zip(images, turned, angles, strict=True):
+        mode = reference.InterpolationMode(interpolation)
+        expected = reference.rotate(image.float(), float(angle), mode)
+        # Rounding decides between two pixels that are as near.
+        same = (new - expected).abs().amax(0) < 0.05
+        assert same.float().mean() > 0.99
+    assert (turned.amax((1, 2, 3)) > 100).all() and (turned == 0).float().mean() > 0.05
+
+
+def test_nearest_pixels_are_pixels_of_the_image():
+    images = galaxies(4)
+    parts = {"rotation": 180, "scale": 1.3, "shift": 0.1}
+    for image, new in zip(
+        images, augment(images, only(**parts, interpolation="nearest"), generator()), strict=True
+    ):
+        assert set(new.unique().tolist()) <= set(image.unique().tolist())
+    between = augment(images, only(**parts), generator())
+    assert not set(between.unique().tolist()) <= set(images.unique().tolist())
+
+
+def test_a_fill_and_an_interpolation_draw_no_numbers():
+    draws = [generator(), generator()]
+    augment(galaxies(3), only(rotation=30), draws[0])
+    augment(galaxies(3), only(rotation=30, fill="black", interpolation="nearest"), draws[1])
+    assert torch.equal(draws[0].get_state(), draws[1].get_state())

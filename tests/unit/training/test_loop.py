@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from equimorph.errors import TrainingError
 from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.prediction import predict_logits
 from equimorph.models.trained import load_checkpoint
 from equimorph.seeds import BATCHES, stream
-from equimorph.training.augment import augment
+from equimorph.training.augment import Augmentation, augment
 from equimorph.training.loop import train
 from equimorph.training.optimisers import Schedule
 from tests.jobs import Job, blobs, train_script
@@ -31,6 +32,8 @@ from tests.unit.training.trainings import (
     recipe,
     unequal,
 )
+
+STILL = Augmentation(rotation=0, flip=0, scale=1, shift=0, brightness=0)
 
 
 @pytest.mark.parametrize("name", ["C4", "CNN"])
@@ -250,3 +253,56 @@ def test_training_never_reads_a_test_image(tmp_path):
     assert not job.model.exists()
     assert job.finish(Forbid(range(20))) == 0, job.log.read_text()
     assert job.model.exists()
+
+
+@pytest.mark.parametrize("keep", ["loss", "accuracy", "last"])
+def test_the_epoch_that_is_kept(keep):
+    """Labels of noise, so that loss, accuracy and time each choose another epoch."""
+    training, validation = blobs(64, 0), blobs(40, 1)
+    training.labels[:] = torch.randint(0, 2, (64,), generator=generator(9))
+    model = network()
+    progress = train(model, training, validation, recipe(epochs=6, patience=6, keep=keep), 0)
+    losses = [row["validation_loss"] for row in progress.history]
+    accuracies = [row["validation_accuracy"] for row in progress.history]
+    expected = {
+        "loss": losses.index(min(losses)) + 1,
+        "accuracy": accuracies.index(max(accuracies)) + 1,
+        "last": 6,
+    }
+    assert len(set(expected.values())) > 1
+    assert progress.best_epoch == expected[keep]
+    assert progress.best_loss == losses[expected[keep] - 1]
+    load_learned_state(model, progress.best_state)
+    accuracy = (predict_logits(model, validation.images).argmax(1) == validation.labels).double()
+    assert accuracy.mean().item() == pytest.approx(accuracies[expected[keep] - 1])
+
+
+@pytest.mark.parametrize(("length", "shown"), [(64, 64), (72, 72), (65, 64), (10, 10)])
+def test_the_last_batch_may_be_smaller(length, shown):
+    """Against the loop written out, with torch's loader; a single image is no batch."""
+    training = blobs(length, 0)
+    model, trained = network("CNN"), network("CNN")
+    chosen = {"epochs": 1, "schedule": Schedule("constant"), "augmentation": STILL}
+    progress = train(trained, training, blobs(20, 1), recipe(**chosen, drop_last=False), 7)
+    assert progress.images == shown
+
+    draws = stream(7, BATCHES)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.01)
+    model.train()
+    order, losses = torch.randperm(length, generator=draws), []
+    for batch in DataLoader(order[:shown], batch_size=16, drop_last=False):
+        images = augment(training.images[batch], STILL, draws)
+        logits = model(images)
+        loss = nn.functional.cross_entropy(logits, training.labels[batch], label_smoothing=0.1)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses += len(batch) * [loss.item()]
+    assert equal(learned_state(model), learned_state(trained))
+    assert progress.history[0]["train_loss"] == pytest.approx(np.mean(losses))
+    assert 0 <= progress.history[0]["train_accuracy"] <= 1
+
+
+def test_nothing_to_show_is_refused_without_drop_last_too():
+    with pytest.raises(TrainingError, match="batch_size 16: larger than the training set"):
+        train(network(), blobs(1, 0), blobs(8, 1), recipe(drop_last=False), 0)

@@ -37,6 +37,12 @@ def test_a_recipe_is_read_from_plain_values():
         ),
         ({"sampler": "both"}, "train.sampler 'both': allowed are none, weighted, over, under"),
         ({"precision": "float16"}, "train.precision 'float16': allowed are float32, bfloat16"),
+        ({"keep": "best"}, "train.keep 'best': allowed are loss, accuracy, last"),
+        ({"augmentation": replace(ANY, fill="white")}, "augmentation.fill 'white': allowed are mi"),
+        (
+            {"augmentation": replace(ANY, interpolation="cubic")},
+            "train.augmentation.interpolation 'cubic': allowed are bilinear, nearest",
+        ),
         ({"augmentation": replace(ANY, crop_area=(1.0, 0.8))}, "crop_area 1.0, 0.8: allowed are"),
     ],
 )

@@ -35,6 +35,12 @@ RECIPES = {
         "mixup": 0.4,
         "sampler": "over",
     },
+    "constant, last epoch, whole epochs, black and nearest": {
+        "schedule": Schedule("constant"),
+        "keep": "last",
+        "drop_last": False,
+        "augmentation": replace(ANY, fill="black", interpolation="nearest"),
+    },
     "constant, every augmentation, under": {
         "schedule": Schedule("constant"),
         "learning_rate": 0.003,

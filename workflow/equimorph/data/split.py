@@ -12,7 +12,7 @@ import pandas as pd
 from equimorph.data.sky import pairs_within, sky_groups
 from equimorph.errors import InputError
 
-DRAWN = ("clean", "legacy_leaky")
+DRAWN = ("clean", "stratified", "legacy_leaky")
 PROTOCOLS = (*DRAWN, "table")  # somebody else's, see split_table
 # The parts of a clean split in the order in which they are carved out.
 PARTS = ("test", "validation", "train")
@@ -34,14 +34,15 @@ def make_split(
     fold: int | None = None,
     lookalikes: np.ndarray | None = None,
     blank: np.ndarray | None = None,
+    at_most: Mapping[str, int | None] | None = None,
 ) -> Split:
     """Split a catalogue by one of the protocols.
 
     Args:
         catalogue: the table that `read_catalogue` returns; label, ra and dec are used.
-        protocol: `clean` or `legacy_leaky`.
+        protocol: a name in `PROTOCOLS`.
         fractions: shares of `train`, `validation` and `test`, which add up to 1; `legacy_leaky`
-            has its own.
+            has its own. With 0 for `test`, the validation set of `stratified` is the test set, too.
         seed: seed of the random choice.
         radius_arcsec: galaxies this close, also in a chain, stay on one side (`clean`).
         folds: k, for a test set that is one of k folds, which together hold every galaxy once
@@ -49,6 +50,8 @@ def make_split(
         fold: number of the fold that is the test set, 0 … k - 1.
         lookalikes: (P, 2) row numbers of pairs that are one image, as if at one position (`clean`).
         blank: (B,) row numbers of images that show nothing, to quarantine (`clean`).
+        at_most: how many galaxies of each class, drawn at random, `train`, `validation` and `test`
+            keep; the others become `unused`. None, or nothing said of a subset, for all.
 
     Returns:
         For each of `SUBSETS` the row numbers, int64, ascending.
@@ -59,8 +62,11 @@ def make_split(
     if seed < 0:
         raise InputError(f"seed {seed}: allowed are the integers from 0.")
     _check_arguments(protocol, fractions, folds, fold)
+    label = catalogue["label"].to_numpy()
     if protocol == "legacy_leaky":
-        return _legacy_split(catalogue["label"].to_numpy(), seed)
+        return _thinned(_legacy_split(label, seed), label, at_most, seed)
+    if protocol == "stratified":
+        return _thinned(_stratified_split(label, fractions, seed), label, at_most, seed)
     n_images = len(catalogue)
     links = np.empty((0, 2), np.int64) if lookalikes is None else lookalikes
     position = catalogue["ra"].to_numpy(), catalogue["dec"].to_numpy()
@@ -76,7 +82,9 @@ def make_split(
         )
     # Groups are those of the whole sky: a quarantined galaxy still holds its neighbours together.
     group = sky_groups(*position, radius_arcsec, links)
-    return _clean_split(catalogue, np.flatnonzero(kept), group, fractions, seed, folds, fold)
+    kept_rows = np.flatnonzero(kept)
+    split = _clean_split(catalogue, kept_rows, group, fractions, seed, folds, fold)
+    return _thinned(split, label, at_most, seed)
 
 
 def effective_fractions(
@@ -85,6 +93,8 @@ def effective_fractions(
     """Return the fractions that a split really has: a fold or a protocol may set them."""
     if protocol == "legacy_leaky":
         return {"train": 0.64, "validation": 0.16, "test": 0.2, "unused": 0.2}
+    if protocol == "stratified" and fractions["test"] == 0:
+        fractions = {**fractions, "test": fractions["validation"]}
     if folds is None:
         return {part: float(fractions[part]) for part in PARTS}
     rest = (1 - 1 / folds) / (fractions["train"] + fractions["validation"])
@@ -291,6 +301,58 @@ def _legacy_split(label: np.ndarray, seed: int) -> Split:
         "quarantined": np.empty(0, np.int64),
         "unused": np.sort(order[n_used:]),
     }
+
+
+def _stratified_split(label: np.ndarray, fractions: Mapping[str, float], seed: int) -> Split:
+    """Repeat the protocol of S2, S3 and S4: scikit-learn's stratified split, in one or two steps.
+
+    Neighbours on the sky, and copies of one image, may stand on two sides. S3 has no test set: it
+    quotes the accuracy of the validation set.
+
+    Raises:
+        InputError: a class or a subset is too small to be split so.
+    """
+    from sklearn.model_selection import train_test_split
+
+    rows, test = np.arange(len(label)), fractions["test"]
+    held_out = fractions["validation"] + test
+    try:
+        train, rest = train_test_split(
+            rows, test_size=round(held_out, 9), stratify=label, random_state=seed
+        )
+        parts = rest, rest
+        if test > 0:
+            parts = train_test_split(
+                rest, test_size=round(test / held_out, 9), stratify=label[rest], random_state=seed
+            )
+    except ValueError as error:
+        raise InputError(f"protocol stratified: {error}") from error
+    return {
+        "test": np.sort(parts[1]),
+        "validation": np.sort(parts[0]),
+        "train": np.sort(train),
+        "quarantined": np.empty(0, np.int64),
+        "unused": np.empty(0, np.int64),
+    }
+
+
+def _thinned(
+    split: Split, label: np.ndarray, at_most: Mapping[str, int | None] | None, seed: int
+) -> Split:
+    """Keep at most so many galaxies of each class in a subset, drawn at random."""
+    wanted = {part: most for part, most in (at_most or {}).items() if most is not None}
+    if not wanted:
+        return split
+    result = dict(split)
+    for part, most in wanted.items():
+        # A stream of its own for each subset: equal ones stay equal.
+        rng, rows = np.random.default_rng([seed, 2]), split[part]
+        members = (rng.permutation(rows[label[rows] == c]) for c in np.unique(label[rows]))
+        result[part] = np.sort(np.concatenate([each[:most] for each in members]))
+    kept = np.concatenate([result[part] for part in PARTS])
+    taken_out = np.concatenate([split["unused"], *(split[part] for part in PARTS)])
+    result["unused"] = np.setdiff1d(taken_out, kept)
+    return result
 
 
 def check_no_leak(

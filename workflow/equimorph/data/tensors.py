@@ -6,17 +6,18 @@ from torch.nn.functional import interpolate
 
 
 def network_input(
-    images: np.ndarray, size: int, crop: float = 1.0, block: int = 256
+    images: np.ndarray, size: int, crop: float = 1.0, antialias: bool = True, block: int = 256
 ) -> torch.Tensor:
     """Return the central part of images as a (N, 3, size, size) uint8 tensor.
 
-    The resampling is antialiased where images shrink and symmetric about the centre, so it
-    commutes with rotations by 90 degrees and with reflections up to rounding.
+    The resampling is symmetric about the centre, so it commutes with rotations by 90 degrees and
+    with reflections up to rounding.
 
     Args:
         images: (N, W, W, 3) uint8, may be memory-mapped.
         size: side of the result in px.
         crop: side of the central part as a fraction of the image's side.
+        antialias: whether images are smoothed where they shrink; S1's are not.
         block: images in memory as floats at a time.
     """
     side = images.shape[1]
@@ -30,7 +31,7 @@ def network_input(
         taken = taken.permute(0, 3, 1, 2)
         if taken.shape[-1] != size:
             taken = interpolate(
-                taken.float(), (size, size), mode="bilinear", antialias=True
+                taken.float(), (size, size), mode="bilinear", antialias=antialias
             ).round_()
         result[start : start + block] = taken.to(torch.uint8)
     return result

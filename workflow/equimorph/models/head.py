@@ -12,6 +12,18 @@ from equimorph.models.trunk import HEAD_WIDTHS
 # The same constants for every data set, so that a network carries over to another one.
 PIXEL_MEAN = 37.3
 PIXEL_SCALE = 40.0
+# Mean and standard deviation of the images that ImageNet's published weights were trained on.
+IMAGENET_MEAN = tuple(255 * mean for mean in (0.485, 0.456, 0.406))
+IMAGENET_SCALE = tuple(255 * deviation for deviation in (0.229, 0.224, 0.225))
+# What becomes 0 and what becomes 1: `symmetric` maps pixel values to -1 … 1 (S1, S2, S4's
+# transformer), `unit` to 0 … 1 (S3); `auto` leaves each network its own, Galaxy10's or, where it
+# starts from published weights, ImageNet's.
+NORMALISATIONS: dict[str, tuple] = {
+    "auto": (),
+    "symmetric": (127.5, 127.5),
+    "unit": (0.0, 255.0),
+    "imagenet": (IMAGENET_MEAN, IMAGENET_SCALE),
+}
 
 
 def circular_mask(size: int, margin: float = 0.01) -> torch.Tensor:

@@ -6,10 +6,12 @@ no larger than the weights that lie beside its description.
 
 import math
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
+from equimorph.data.star_filters import FILTERS
 from equimorph.errors import InputError
 from equimorph.groups.names import CONTINUOUS_GROUPS, parse_group
 from equimorph.models.limits import check
@@ -50,12 +52,13 @@ def check_header(metadata: Any, weights: int, tensors: int) -> Preparation:
     specification = metadata["specification"]
     _check_values(specification)
     preparation = _preparation(metadata["preparation"])
-    for key in ("crop", "input_size"):
+    said = {"antialias": True, **specification}
+    for key in ("crop", "input_size", "antialias"):
         _need(
-            getattr(preparation, key) == specification[key],
+            getattr(preparation, key) == said[key],
             f"preparation.{key}",
             getattr(preparation, key),
-            f"that of the specification ({specification[key]})",
+            f"that of the specification ({said[key]})",
         )
     try:
         check(specification, len(metadata["classes"]))
@@ -124,9 +127,10 @@ def _is_integer(value: Any) -> bool:
 
 
 def _preparation(given: Any) -> Preparation:
-    fields = Preparation.__dataclass_fields__
-    whole = isinstance(given, dict) and given.keys() == fields.keys()
-    _need(whole, "preparation", given, f"the keys {', '.join(fields)}")
+    own = {one.name: one.default for one in fields(Preparation)}
+    needed = {key for key, default in own.items() if default is MISSING}
+    whole = isinstance(given, dict) and needed <= given.keys() <= own.keys()
+    _need(whole, "preparation", given, f"the keys {', '.join(own)}")
     scale, stars, crop = given["pixel_scale"], given["stars_removed"], given["crop"]
     for key in ("side", "input_size"):
         fits = _is_integer(given[key]) and 1 <= given[key] <= LARGEST_SIDE
@@ -136,6 +140,10 @@ def _preparation(given: Any) -> Preparation:
     fits = stars is None or (_is_integer(stars) and 0 <= stars < 2**63)
     _need(fits, "preparation.stars_removed", stars, "null or a seed")
     _need(_is_number(crop) and 0 < crop <= 1, "preparation.crop", crop, "above 0, up to 1")
+    smoothed, star_filter = given.get("antialias", True), given.get("star_filter", "seeing")
+    _need(isinstance(smoothed, bool), "preparation.antialias", smoothed, "true or false")
+    known = isinstance(star_filter, str) and star_filter in FILTERS
+    _need(known, "preparation.star_filter", star_filter, f"one of {', '.join(FILTERS)}")
     return Preparation(**given)
 
 
@@ -143,11 +151,11 @@ def _least(specification: Mapping[str, Any], classes: int) -> tuple[float, int]:
     """Return numbers of weights and of tensors that the network surely exceeds."""
     order, name = _order(specification), specification["architecture"]
     if name == "gcnn":
-        fields = gcnn_trunk(specification, classes).fields
-        return _pairs(fields) * order, len(fields)
+        widths = gcnn_trunk(specification, classes).fields
+        return _pairs(widths) * order, len(widths)
     if name in ("cnn", "harmonic"):
-        fields = base_trunk(specification).fields
-        return _pairs(fields), len(fields)
+        widths = base_trunk(specification).fields
+        return _pairs(widths), len(widths)
     if name == "cbfocal_ecnn":
         return _pairs(specification["mixed_fields"]) * order, len(specification["mixed_fields"])
     if name == "e2resnet":
@@ -155,8 +163,8 @@ def _least(specification: Mapping[str, Any], classes: int) -> tuple[float, int]:
     if name == "e2wrn":
         return specification["widen"] ** 2, specification["depth"] - 4
     if name == "vit":
-        widths = (specification["dim"], specification["mlp"], 3 * specification["patch"] ** 2)
-        return specification["dim"] * max(widths), specification["layers"]
+        widest = max(specification["dim"], specification["mlp"], 3 * specification["patch"] ** 2)
+        return specification["dim"] * widest, specification["layers"]
     return classes, 1
 
 
@@ -165,5 +173,5 @@ def _order(specification: Mapping[str, Any]) -> int:
     return 1 if group is None or group in CONTINUOUS_GROUPS else parse_group(group).order
 
 
-def _pairs(fields: Any) -> float:
-    return math.fsum(a * b for a, b in pairwise(fields))
+def _pairs(widths: Any) -> float:
+    return math.fsum(a * b for a, b in pairwise(widths))

@@ -1,6 +1,7 @@
 """How the images that a network was trained on were prepared."""
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ class Preparation:
             with their stars.
         crop: central part of the image that the network sees, as a fraction of the side.
         input_size: side in px that this part is resized to.
+        antialias: whether it is smoothed where it shrinks.
+        star_filter: which field stars are removed and by what, a name in `star_filters.FILTERS`.
     """
 
     side: int
@@ -29,11 +32,21 @@ class Preparation:
     stars_removed: int | None
     crop: float
     input_size: int
+    antialias: bool = True
+    star_filter: str = "seeing"
 
     @property
     def field(self) -> float | None:
         """Side of the images as they were stored in arcsec, None where it is unknown."""
         return None if self.pixel_scale is None else self.side * self.pixel_scale
+
+    def stored(self) -> dict[str, Any]:
+        """Return what a checkpoint stores: what has a default, only where it differs from it."""
+        return {
+            one.name: getattr(self, one.name)
+            for one in fields(self)
+            if one.default is MISSING or getattr(self, one.name) != one.default
+        }
 
 
 def common_scale(scales: np.ndarray) -> float | None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from torch import nn
 
+from equimorph.choices import choose
 from equimorph.groups.names import parse_group
-from equimorph.models.head import CircularMask
+from equimorph.models.head import NORMALISATIONS, CircularMask, Normalise
 from equimorph.models.orbit import OrbitAverage
 from equimorph.sources import ARCHITECTURES
 
@@ -21,15 +22,21 @@ def build(specification: Mapping[str, Any], classes: int) -> nn.Module:
     Args:
         specification: what `study.models.resolve` returns.
         classes: number of logits.
+
+    Raises:
+        InputError: an argument is not allowed.
     """
     arguments = {
         key: value
         for key, value in specification.items()
-        if key not in ("architecture", "crop", "mask", "orbit")
+        if key not in ("architecture", "crop", "mask", "normalise", "antialias", "orbit")
     }
     module = import_module(f"{ARCHITECTURES}.{specification['architecture']}")
     network = module.build(arguments, classes)
     network.mask = CircularMask(specification["input_size"], specification["mask"])
+    statistics = choose(NORMALISATIONS, "network.normalise", specification.get("normalise", "auto"))
+    if statistics:
+        network.normalise = Normalise(*statistics)
     if "orbit" in specification:
         network = OrbitAverage(network, parse_group(specification["orbit"]))
     return network

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load
 from torch import nn
 
-from equimorph.data.stars import remove_stars
+from equimorph.data.star_filters import FILTERS, SEEING
 from equimorph.data.tensors import network_input
 from equimorph.errors import InputError
 from equimorph.models.checkpoint import FORMAT, PACKED, load_learned_state, unpack
@@ -52,6 +52,7 @@ class Checkpoint:
         images: np.ndarray,
         pixel_scale: float | None = None,
         stars_removed: int | None = None,
+        star_filter: str = SEEING,
     ) -> tuple[torch.Tensor, ...]:
         """Prepare images as the training images were, and return the network's inputs.
 
@@ -64,6 +65,7 @@ class Checkpoint:
                 training images show.
             stars_removed: the seed, where their field stars are removed already, as a study's data
                 stage does.
+            star_filter: what has removed them then, a name in `star_filters.FILTERS`.
 
         Returns:
             (N, 3, size, size) uint8 and, where the network takes it, what is measured on them.
@@ -80,9 +82,10 @@ class Checkpoint:
                 "(N, W, W, 3)."
             )
         images = self._in_the_training_field(images, pixel_scale)
-        images = self._without_stars(images, pixel_scale, stars_removed)
+        removed = None if stars_removed is None else (stars_removed, star_filter)
+        images = self._without_stars(images, pixel_scale, removed)
         own = self.preparation
-        pixels = network_input(images, own.input_size, own.crop)
+        pixels = network_input(images, own.input_size, own.crop, own.antialias)
         return (pixels, *measured(self.network, images))
 
     def _in_the_training_field(self, images: np.ndarray, pixel_scale: float | None) -> np.ndarray:
@@ -106,16 +109,18 @@ class Checkpoint:
         return images[:, margin : side - margin, margin : side - margin]
 
     def _without_stars(
-        self, images: np.ndarray, pixel_scale: float | None, removed: int | None
+        self, images: np.ndarray, pixel_scale: float | None, removed: tuple[int, str] | None
     ) -> np.ndarray:
-        seed = self.preparation.stars_removed
-        if removed == seed:
+        seed, name = self.preparation.stars_removed, self.preparation.star_filter
+        trained = None if seed is None else (seed, name)
+        if removed == trained:
             return images
         if removed is not None or seed is None:
-            trained = "with their stars" if seed is None else f"with the seed {seed}"
+            how = "with their stars" if trained is None else f"with the {_filter(*trained)}"
+            given = "" if removed is None else f" ({_filter(*removed)})"
             raise InputError(
-                f"images without field stars (seed {removed}): the network was trained on images "
-                f"{trained}; allowed are the same, or images as they come."
+                f"images without field stars{given}: the network was trained on images {how}; "
+                "allowed are the same, or images as they come."
             )
         field = self.preparation.field
         scale = pixel_scale or (field and field / images.shape[1])
@@ -129,9 +134,14 @@ class Checkpoint:
             for number, image in enumerate(images):
                 content = hashlib.sha256(image.tobytes()).digest()
                 draw = np.random.default_rng([seed, int.from_bytes(content)])
-                cleaned[number] = remove_stars(np.asarray(image), scale, draw)
+                cleaned[number] = FILTERS[name](np.asarray(image), scale, draw)
                 bar.update()
         return cleaned
+
+
+def _filter(seed: int, name: str) -> str:
+    """Say how field stars were removed."""
+    return f"seed {seed}" if name == SEEING else f"seed {seed}, filter {name}"
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:

@@ -22,6 +22,12 @@ from equimorph.report.wording import (
 # Honest accuracies on Galaxy10 cluster at 80 to 88 %; above this, look for a leak first.
 LEAK_SUSPICION = 0.90
 _SMALL_SAMPLE = 5000
+# What a leaky protocol does not keep apart.
+_LEAKS = {
+    "stratified": "neighbours of test galaxies on the sky, and copies of their images, may be "
+    "training galaxies",
+    "legacy_leaky": "test galaxies may also be training galaxies",
+}
 
 
 def first_condition(metrics: dict[str, Any]) -> str:
@@ -146,6 +152,11 @@ def without_leaks(metrics: dict[str, Any]) -> str:
     )
 
 
+def leak(protocol: str) -> str:
+    """Say what a leaky protocol does not keep apart."""
+    return _LEAKS.get(protocol, _LEAKS["legacy_leaky"])
+
+
 def warnings(metrics: dict[str, Any], split: dict[str, Any]) -> list[dict[str, str]]:
     """Return what a reader must know before any number: title, text and level of each warning."""
     found = []
@@ -157,12 +168,18 @@ def warnings(metrics: dict[str, Any], split: dict[str, Any]) -> list[dict[str, s
             if seen
             else ""
         )
+        chosen_on = split.get("overlap", {}).get("test_in_validation", {"share": 0})
+        tuned = (
+            " The test set is the validation set, on which epochs and networks were chosen."
+            if chosen_on["share"] == 1
+            else ""
+        )
         found.append(
             {
                 "level": "danger",
                 "title": "Leaky split: these accuracies are not held-out accuracies",
-                "text": f"The split follows the protocol {metrics['split']['protocol']}, in which "
-                f"test galaxies may also be training galaxies.{share} The figures show what that "
+                "text": f"The split follows the protocol {metrics['split']['protocol']}: "
+                f"{leak(metrics['split']['protocol'])}.{share}{tuned} The figures show what that "
                 "protocol does to a score. Do not quote them as performance.",
             }
         )

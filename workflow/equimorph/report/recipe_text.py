@@ -11,6 +11,11 @@ _SAMPLERS = {
     "over": "small classes shown as often as the largest",
     "under": "large classes shown as often as the smallest",
 }
+_KEPT = {
+    "loss": "the best epoch on validation",
+    "accuracy": "the epoch with the highest validation accuracy",
+    "last": "the last epoch",
+}
 _GEOMETRY = {"rotation": "rotations", "flip": "reflections", "shift": "shifts", "shear": "shears"}
 _COLOURS = ("brightness", "contrast", "saturation", "hue")
 
@@ -37,8 +42,14 @@ def describe_recipe(train: dict[str, Any]) -> str:
     if train["labels"]:
         parts.append(f"{train['labels']:,} of the labels")
     epochs = "epoch" if train["epochs"] == 1 else "epochs"
-    parts.append(f"at most {train['epochs']} {epochs} in batches of {train['batch_size']}")
+    whole = "" if train["drop_last"] else ", the last one smaller"
+    parts.append(f"at most {train['epochs']} {epochs} in batches of {train['batch_size']}{whole}")
     return f"{', '.join(parts)}; {_augmentation(train['augmentation'])}"
+
+
+def describe_kept(train: dict[str, Any]) -> str:
+    """Say which epoch's weights are kept."""
+    return _KEPT.get(train["keep"], train["keep"])
 
 
 def _loss(loss: dict[str, Any]) -> list[str]:
@@ -81,4 +92,7 @@ def _augmentation(augmentation: dict[str, Any]) -> str:
         used.append(f"photon noise that takes up to {100 * augmentation['noise']:.0f} % of the SNR")
     if not used:
         return "images as they are"
-    return f"the same random {', '.join(used)}"
+    how = "nearest pixels" if augmentation.get("interpolation") == "nearest" else ""
+    if augmentation.get("fill") == "black":
+        how += f"{how and ', '}black where they reach out of the image"
+    return f"the same random {', '.join(used)}" + (f" ({how})" if how else "")

@@ -15,7 +15,8 @@ from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.summary import highlighted
 from equimorph.report import findings, wording
 from equimorph.report.condition_text import describe_condition
-from equimorph.report.recipe_text import describe_recipe
+from equimorph.report.image_text import describe_images
+from equimorph.report.recipe_text import describe_kept, describe_recipe
 
 _SUBSETS = ("train", "validation", "test", "quarantined", "unused")
 _MATCHES = {
@@ -142,7 +143,9 @@ def render(
         verified=verified,
         audit=audit,
         config=config,
+        images=describe_images(config),
         recipe=describe_recipe(config["train"]),
+        kept=describe_kept(config["train"]),
         config_text=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=90),
         figures=figures,
         captions=captions,
@@ -159,6 +162,7 @@ def render(
         descriptions={
             name: describe_condition(config["conditions"].get(name)) for name in conditions
         },
+        leak=findings.leak(split["protocol"]),
         match=_MATCHES.get(config["network"]["match"], config["network"]["match"]),
         first=findings.first_condition(metrics),
         resampled=wording.resampled(len(next(iter(metrics["models"].values()))["seeds"])),

@@ -1,8 +1,9 @@
 """Degraded test images, seeded per image; the same images for all models.
 
-Every image has its own random stream, made from the condition's seed and the image's index, so its
-degraded form does not depend on the other images or on their order. All arithmetic is in float; the
-result is rounded, not truncated, to whole pixel values.
+Every image has its own random stream, made from the degradation's seed, the image's index and,
+where several degradations follow one another, the number of this one. So its degraded form does not
+depend on the other images or on their order, and no degradation on the draws of another. All
+arithmetic is in float; the result is rounded, not truncated, to whole pixel values.
 """
 
 from typing import Any
@@ -15,7 +16,12 @@ from equimorph.robustness.pixels import mean_value
 
 
 def degrade(
-    images: np.ndarray, indices: np.ndarray, kind: str, mean: float | None = None, **settings: Any
+    images: np.ndarray,
+    indices: np.ndarray,
+    kind: str,
+    mean: float | None = None,
+    step: int = 0,
+    **settings: Any,
 ) -> np.ndarray:
     """Degrade images.
 
@@ -25,6 +31,7 @@ def degrade(
         kind: a module of `degradations`, or `none`.
         mean: mean pixel value of the whole test set, where `needs_mean(kind)` and `images` are a
             part of it; by default that of `images`.
+        step: how many degradations the images have gone through before this one.
         **settings: the condition's other keys, as `study.conditions.check_spec` allows them.
 
     Returns:
@@ -46,7 +53,9 @@ def degrade(
     apply, seed = find(kind).apply, settings.pop("seed", 0)
     result = np.empty(images.shape, np.uint8)
     for row, (image, index) in enumerate(zip(images, indices, strict=True)):
-        result[row] = apply(image, np.random.default_rng([seed, int(index)]), mean, **settings)
+        # A step of 0 would not change the stream: conditions of one degradation have no more.
+        rng = np.random.default_rng([seed, int(index), step] if step else [seed, int(index)])
+        result[row] = apply(image, rng, mean, **settings)
     return result
 
 

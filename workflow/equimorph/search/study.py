@@ -288,10 +288,14 @@ SAMPLERS: dict[str, Callable[[Mapping[str, Any], int], optuna.samplers.BaseSampl
     ),
     "random": lambda settings, seed: optuna.samplers.RandomSampler(seed=seed),
 }
+HYPERBAND = ("min_resource", "max_resource", "reduction_factor")
 PRUNERS: dict[str, Callable[[Mapping[str, Any]], optuna.pruners.BasePruner]] = {
     # A median needs at least one trial that has ended.
     "median": lambda settings: optuna.pruners.MedianPruner(
         n_startup_trials=max(1, settings["startup"]), n_warmup_steps=settings["warmup"]
+    ),
+    "hyperband": lambda settings: optuna.pruners.HyperbandPruner(
+        **{key: settings[key] for key in HYPERBAND if key in settings}
     ),
     "none": lambda settings: optuna.pruners.NopPruner(),
 }

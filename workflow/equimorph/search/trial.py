@@ -131,19 +131,22 @@ class Trainer:
         network = build(specification, self.classes)
         initialise(network, stream(seed, WEIGHTS))
         network.to(self.device)
-        size, crop = specification["input_size"], specification["crop"]
-        training = self._subset("train", network, size, recipe.crop or crop)
-        validation = self._subset("validation", network, size, crop)
+        crop = specification["crop"]
+        training = self._subset("train", network, specification, recipe.crop or crop)
+        validation = self._subset("validation", network, specification, crop)
         return train(network, training, validation, recipe, seed, report=report)
 
-    def _subset(self, name: str, network: nn.Module, input_size: int, crop: float) -> Labelled:
-        key = (name, getattr(network, "measure", None), input_size, crop)
+    def _subset(
+        self, name: str, network: nn.Module, specification: Mapping[str, Any], crop: float
+    ) -> Labelled:
+        form = (specification["input_size"], crop, specification.get("antialias", True))
+        key = (name, getattr(network, "measure", None), *form)
         if key not in self.subsets:
             rows = read_split(self.split)[name]
             labels = torch.tensor(read_split(self.split, column="label")[name], dtype=torch.int64)
             images = open_images(self.images)[rows]
             self.subsets[key] = Labelled(
-                network_input(images, input_size, crop).to(self.device),
+                network_input(images, *form).to(self.device),
                 labels.to(self.device),
                 tuple(each.to(self.device) for each in measured(network, images)),
             )

@@ -1,10 +1,39 @@
 """Conditions as data: what can be done to test images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from equimorph.errors import InputError
 from equimorph.robustness.degradations import find
+
+Condition = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+def steps_of(condition: Condition) -> list[dict[str, Any]]:
+    """Return the degradations of a condition, in the order in which they are applied."""
+    if isinstance(condition, Mapping):
+        return [dict(condition)]
+    return [dict(step) for step in condition]
+
+
+def check_condition(condition: Condition) -> None:
+    """Check what is to be done to the images: one degradation, or several in order.
+
+    Raises:
+        InputError: a key or a value is not allowed, or one of several does nothing.
+    """
+    steps = steps_of(condition)
+    if not steps:
+        raise InputError("no degradation: allowed are one, or a list of at least one.")
+    for number, step in enumerate(steps, start=1):
+        try:
+            if not isinstance(condition, Mapping) and step.get("kind") == "none":
+                raise InputError("degradation none: a list holds only what does something.")
+            check_spec(step)
+        except InputError as error:
+            if len(steps) == 1:
+                raise
+            raise InputError(f"number {number}: {error}") from error
 
 
 def check_spec(spec: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from equimorph.data.classes import GALAXY10_CLASSES
 from equimorph.errors import InputError
 from equimorph.groups.names import is_group_name
 from equimorph.models.limits import check
-from equimorph.study.conditions import check_spec
+from equimorph.study.conditions import Condition, check_condition
 from equimorph.study.models import resolve
 from equimorph.study.recipes import (
     NOT_OF_RECIPE,
@@ -37,6 +37,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_class_weights(config)
     _check_pretraining(config)
     check_world_size(config)
+    _check_hyperband(config["search"]["pruner"])
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
             f"config: train.patience: {config['train']['patience']} is not allowed; it must be at "
@@ -67,10 +68,15 @@ def _check_split(split: Mapping[str, Any]) -> None:
             f"config: data.split.table: {split['table']!r} with the protocol {split['protocol']} "
             "is not allowed; the protocol table needs a table, and no other protocol uses one."
         )
-    if split["protocol"] != "clean" and split["folds"] is not None:
+    if split["test"] == 0 and split["protocol"] != "stratified":
         raise InputError(
-            f"config: data.split.folds: {split['folds']} with the protocol {split['protocol']} is "
-            "not allowed; only clean has folds."
+            "config: data.split.test: 0 is not allowed; it must be above 0, except with the "
+            "protocol stratified, which then tests on the validation set."
+        )
+    if split["folds"] is not None and split["protocol"] != "clean":
+        raise InputError(
+            f"config: data.split.folds: {split['folds']} is not allowed with the protocol "
+            f"{split['protocol']}; it must be null."
         )
     if split["folds"] is not None and split["fold"] >= split["folds"]:
         raise InputError(
@@ -79,7 +85,7 @@ def _check_split(split: Mapping[str, Any]) -> None:
         )
 
 
-def _check_conditions(conditions: Mapping[str, Mapping[str, Any]], chosen: list[str]) -> None:
+def _check_conditions(conditions: Mapping[str, Condition], chosen: list[str]) -> None:
     if "clean" in conditions:
         raise InputError(
             "config: conditions.clean: this name is the test set as taken; choose another one."
@@ -92,7 +98,7 @@ def _check_conditions(conditions: Mapping[str, Mapping[str, Any]], chosen: list[
             )
     for name, condition in conditions.items():
         try:
-            check_spec(condition)
+            check_condition(condition)
         except InputError as error:
             raise InputError(f"config: conditions.{name}: {error}") from error
 
@@ -193,13 +199,28 @@ def _check_pretraining(config: Mapping[str, Any]) -> None:
             )
 
 
+def _check_hyperband(pruner: Mapping[str, Any]) -> None:
+    least, most = pruner.get("min_resource", 1), pruner.get("max_resource")
+    if most is not None and most < least:
+        raise InputError(
+            f"config: search.pruner.max_resource: {most} is not allowed; it must be at least "
+            f"min_resource ({least})."
+        )
+
+
 def check_world_size(config: Mapping[str, Any]) -> None:
     """Check that the processes can share each model's batches equally."""
     if config["train"]["world_size"] == 1:
         return
     train = scaled(config)["train"]
     for name in train["models"]:
-        batch_size = recipe_settings(train, name)["batch_size"]
+        recipe = recipe_settings(train, name)
+        if not recipe.get("drop_last", True):
+            raise InputError(
+                f"config: train.drop_last: false is not allowed for {name}; with train.world_size "
+                f"{train['world_size']}, processes cannot share a last, smaller batch equally."
+            )
+        batch_size = recipe["batch_size"]
         if batch_size % train["world_size"]:
             raise InputError(
                 f"config: train.world_size: {train['world_size']} is not allowed; it must divide "

@@ -14,7 +14,10 @@ from equimorph.study.published_models import PUBLISHED
 
 REQUIRED = object()
 # Keys that every model takes from the study's `network`.
-EVERY = ("input_size", "crop", "mask")
+EVERY = ("input_size", "crop", "mask", "normalise", "antialias")
+# These are left out of a specification where they have these values, so that a model that needs
+# none of them is the same model, and its checkpoint the same file, as before they existed.
+UNSAID = {"normalise": "auto", "antialias": True, "update_norms": False}
 TRUNK = ("fields", "pool_after", "kernel_size", "stem_kernel_size", "stem_stride", "width")
 
 
@@ -96,7 +99,7 @@ ARCHITECTURES = {
     ),
     "backbone": Architecture(
         (),
-        {"backbone": REQUIRED, "weights": None, "trainable": "all"},
+        {"backbone": REQUIRED, "weights": None, "trainable": "all", "update_norms": False},
         shrink=_without_weights,
     ),
     "cbfocal_ecnn": Architecture(
@@ -166,8 +169,9 @@ def resolve(
         )
     architecture = ARCHITECTURES[entry["architecture"]]
     shared = (*EVERY, *architecture.shared)
+    given = {**UNSAID, **defaults}
     arguments = {
-        **{key: defaults[key] for key in shared},
+        **{key: given[key] for key in shared},
         **architecture.own,
         **{key: value for key, value in entry.items() if key not in ("architecture", "orbit")},
     }
@@ -189,4 +193,5 @@ def resolve(
             f"{entry['architecture']}; the smallest is {smallest}."
         )
     orbit = {"orbit": entry["orbit"]} if entry.get("orbit") else {}
-    return {"architecture": entry["architecture"], **arguments, **orbit}
+    said = {k: v for k, v in arguments.items() if k not in UNSAID or v != UNSAID[k]}
+    return {"architecture": entry["architecture"], **said, **orbit}

@@ -68,6 +68,9 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "Probe-ResNet50": {**_PROBE, "backbone": "resnet50"},
     "Probe-VGG16": {**_PROBE, "backbone": "vgg16"},
     "Probe-VGG19": {**_PROBE, "backbone": "vgg19"},
+    # S1's and, for comparison, S4's: published weights that are trained on
+    "Tuned-WideResNet50-2": {**_TUNED, "backbone": "wide_resnet50_2"},
+    "Tuned-DenseNet121": {**_TUNED, "backbone": "densenet121"},
     "Tuned-ResNet18": {**_TUNED, "backbone": "resnet18"},
     "Tuned-ResNet50": {**_TUNED, "backbone": "resnet50"},
 }
@@ -80,7 +83,7 @@ _PUBLISHED_SIZES = {
     "DeepCNN5": 256,
     "CustomCNN": 224,
     "ViT": 200,
-    **{name: 224 for name in PUBLISHED if name.startswith(("Probe-", "Tuned-"))},
+    **{name: 224 for name in PUBLISHED if name.startswith(("Probe-", "Tuned-ResNet"))},
 }
 
 

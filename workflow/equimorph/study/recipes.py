@@ -10,6 +10,10 @@ OF_ITS_BEGINNING = ("start_from", "labels")
 PRETRAINED = "pretrained"
 # Keys of `train.loss` that each loss, a module of training/losses, uses.
 LOSS_KEYS = {"focal": ("gamma", "class_weights", "beta", "normalise")}
+# These are left out of a recipe where they have these values, so that a training that needs none of
+# them is the same one, and its record the same, as before they existed.
+UNSAID = {"keep": "loss", "drop_last": True}
+UNSAID_OF_AUGMENTATION = {"fill": "mirror", "interpolation": "bilinear"}
 # Keys of `train.schedule` that each kind uses; an overlay may leave others behind.
 SCHEDULE_KEYS = {
     "one_cycle": (),
@@ -35,7 +39,8 @@ def recipe_settings(train: Mapping[str, Any], model: str) -> dict[str, Any]:
     for part, keys in (("loss", LOSS_KEYS), ("schedule", SCHEDULE_KEYS)):
         own = ("kind", *keys[settings[part]["kind"]])
         settings[part] = {key: value for key, value in settings[part].items() if key in own}
-    return settings
+    settings["augmentation"] = _said(settings["augmentation"], UNSAID_OF_AUGMENTATION)
+    return _said(settings, UNSAID)
 
 
 def start_of(train: Mapping[str, Any], model: str) -> str | None:
@@ -63,3 +68,7 @@ def pretraining_settings(config: Mapping[str, Any], model: str) -> dict[str, Any
 def of_the_loop(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of the training loop, whatever it begins with."""
     return {key: value for key, value in settings.items() if key not in OF_ITS_BEGINNING}
+
+
+def _said(settings: Mapping[str, Any], unsaid: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: v for key, v in settings.items() if key not in unsaid or v != unsaid[key]}

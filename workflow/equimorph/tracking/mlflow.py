@@ -73,11 +73,8 @@ class MlflowRecorder:
         """
         self._job = job
         self._uri = uri
-        store = Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
-        self._server = None if store else uri
-        # A server has its own place for artefacts.
-        self._artefacts = store.parent / "artifacts" / job.study if store else None
-        self._lock = Path(f"{store}.lock") if store else Path(folder, "mlflow.lock")
+        self._server = None if uri.startswith(SQLITE) else uri
+        self._lock = lock_of(uri, folder)
         self._client: MlflowClient  # from `start` on
         self._run = ""
         self._present: set[int] = set()
@@ -159,12 +156,7 @@ class MlflowRecorder:
         return runs[0].info.run_id
 
     def _begin(self) -> str:
-        experiment = self._client.get_experiment_by_name(self._job.study)
-        if experiment is None:
-            place = self._artefacts.resolve().as_uri() if self._artefacts else None
-            number = self._client.create_experiment(self._job.study, artifact_location=place)
-        else:
-            number = experiment.experiment_id
+        number = experiment_of(self._client, self._uri, self._job.study)
         tags = {**self._tags(), "job_sha256": self._job.sha256}
         return self._client.create_run(number, tags=tags, run_name=self._job.name).info.run_id
 
@@ -226,6 +218,27 @@ def check_answer(address: str) -> None:
         raise ConnectionError(
             f"{address}: no answer within {ANSWER_SECONDS:g} s, {type(error).__name__}"
         ) from error
+
+
+def lock_of(uri: str, folder: str | Path) -> Path:
+    """Return the lock file of a store: beside it or, for a server, in `folder`."""
+    store = _file_of(uri)
+    return Path(f"{store}.lock") if store else Path(folder, "mlflow.lock")
+
+
+def experiment_of(client: MlflowClient, uri: str, study: str) -> str:
+    """Return the number of a study's experiment, begun if there is none; call it locked."""
+    experiment = client.get_experiment_by_name(study)
+    if experiment is not None:
+        return experiment.experiment_id
+    store = _file_of(uri)
+    # A server has its own place for artefacts.
+    place = (store.parent / "artifacts" / study).resolve().as_uri() if store else None
+    return client.create_experiment(study, artifact_location=place)
+
+
+def _file_of(uri: str) -> Path | None:
+    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
 
 
 def is_better(new: Mapping[str, str], present: Mapping[str, str]) -> bool:

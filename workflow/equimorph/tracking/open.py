@@ -1,6 +1,7 @@
-"""Open the records of a training that a study's config asks for."""
+"""Open the records of a training, or of a search, that a study's config asks for."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,36 @@ def open_tracker(
             raise _missing("mlflow", error) from error
         recorders.append(MlflowRecorder(job, settings["mlflow"], folder))
     return Tracker(recorders)
+
+
+def open_search_record(settings: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], None]:
+    """Return what records a search that has ended, given the content of its study.json.
+
+    It warns where that fails: a search is worth more than its record. Without an MLflow store it
+    does nothing.
+
+    Args:
+        settings: as in `open_tracker`.
+
+    Raises:
+        InputError: the package is not installed.
+    """
+    uri = settings.get("mlflow")
+    if not uri:
+        return lambda outcome: None
+    try:
+        from equimorph.tracking.mlflow_search import record
+    except ImportError as error:
+        raise _missing("mlflow", error) from error
+
+    def write(outcome: Mapping[str, Any]) -> None:
+        try:
+            record(uri, settings["folder"], outcome)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            warnings.warn(f"track.mlflow: the search is not recorded ({reason}).", stacklevel=2)
+
+    return write
 
 
 def _missing(package: str, error: ImportError) -> InputError:

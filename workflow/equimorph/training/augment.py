@@ -8,10 +8,16 @@ import numpy as np
 import torch
 from torch.nn.functional import grid_sample
 
+from equimorph.choices import choose
+
 # Pixels that one CPU thread resamples at a time, 2 images at 255 px: floats and grid then stay in
 # its cache and the memory is recycled: twice as fast as a batch of 64 at once (one thread).
 CPU_CHUNK = 2**17
 LUMA = (0.299, 0.587, 0.114)  # Rec. 601, as torchvision's greyscale
+# What lies where a map reaches out of the image, and how pixels are found between pixels: the words
+# of `grid_sample` by the names in a config. Black and nearest are torchvision's for rotations.
+FILLS = {"mirror": "reflection", "black": "zeros"}
+INTERPOLATIONS = ("bilinear", "nearest")
 CORNERS = ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
 
 
@@ -36,6 +42,8 @@ class Augmentation:
         hue: largest rotation of the colours about grey, as a fraction of a full turn.
         noise: largest loss of signal-to-noise by photon noise, below 1; drawn from [0, noise].
         noise_gain: electrons per pixel value, on which that noise depends.
+        fill: what lies where a map reaches out of the image, a name in `FILLS`.
+        interpolation: how pixels are found between pixels, a name in `INTERPOLATIONS`.
     """
 
     rotation: float
@@ -53,6 +61,8 @@ class Augmentation:
     hue: float = 0.0
     noise: float = 0.0
     noise_gain: float = 0.34
+    fill: str = "mirror"
+    interpolation: str = "bilinear"
 
 
 def augment(
@@ -66,8 +76,12 @@ def augment(
         generator: source of the draws, on the CPU, so that a seed means the same on every device.
 
     Returns:
-        (B, 3, S, S) float pixel values, bilinear; the edge is mirrored where the map reaches out.
+        (B, 3, S, S) float pixel values.
+
+    Raises:
+        InputError: there is no such fill or interpolation.
     """
+    sampling = _sampling(augmentation)
     draws = torch.rand(6, len(images), generator=generator)
     flux = 1 + augmentation.brightness * (2 * draws[5] - 1)
     maps = _similarities(draws, augmentation)
@@ -92,7 +106,7 @@ def augment(
         chunk = torch.get_num_threads() * max(1, CPU_CHUNK // images[0, 0].numel())
     for start in range(0, len(images), chunk):
         part = slice(start, start + chunk)
-        mapped = _resample(images[part].float(), maps[part], augmentation.perspective > 0)
+        mapped = _resample(images[part].float(), maps[part], augmentation.perspective > 0, sampling)
         if colours is not None:
             mapped = _recolour(mapped, colours[part], contrast[part])
         torch.mul(mapped, flux[part], out=augmented[part]).clamp_(0, 255)
@@ -185,7 +199,17 @@ def _matrices(rows: list[list[torch.Tensor]]) -> torch.Tensor:
     return torch.cat([upper, last], dim=1)
 
 
-def _resample(images: torch.Tensor, maps: torch.Tensor, perspective: bool) -> torch.Tensor:
+def _sampling(augmentation: Augmentation) -> dict[str, str]:
+    modes = {name: name for name in INTERPOLATIONS}
+    return {
+        "mode": choose(modes, "train.augmentation.interpolation", augmentation.interpolation),
+        "padding_mode": choose(FILLS, "train.augmentation.fill", augmentation.fill),
+    }
+
+
+def _resample(
+    images: torch.Tensor, maps: torch.Tensor, perspective: bool, sampling: dict[str, str]
+) -> torch.Tensor:
     size = images.shape[-1]
     place = torch.linspace(-1, 1, size, device=images.device) * (size - 1) / size
     # The sums of affine_grid, to the bit, but from a row and a column: 8 times faster on a CPU.
@@ -193,13 +217,7 @@ def _resample(images: torch.Tensor, maps: torch.Tensor, perspective: bool) -> to
     planes = rows[:, :, 0:1] * place + rows[:, :, 1:2] * place[:, None] + rows[:, :, 2:3]
     if perspective:  # the third homogeneous coordinate; 1 in affine maps
         planes = planes[:, :2] / planes[:, 2:]
-    return grid_sample(
-        images,
-        planes.permute(0, 2, 3, 1),
-        mode="bilinear",
-        padding_mode="reflection",
-        align_corners=False,
-    )
+    return grid_sample(images, planes.permute(0, 2, 3, 1), align_corners=False, **sampling)
 
 
 def _colours(draws: torch.Tensor, augmentation: Augmentation) -> torch.Tensor:

@@ -28,6 +28,12 @@ from equimorph.training.sampler import epoch_length, epoch_order
 
 # Type in which the forward pass computes under autocast; None for no autocast.
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+# What the epoch that is kept has most of, by the name of the recipe's `keep`; of equals the first.
+KEPT: dict[str, Callable[[dict[str, float]], float]] = {
+    "loss": lambda row: -row["validation_loss"],
+    "accuracy": lambda row: row["validation_accuracy"],
+    "last": lambda row: row["epoch"],
+}
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,10 @@ class Progress:
 
     Attributes:
         history: one row per epoch.
-        best_epoch: the epoch with the lowest validation loss; 0 before the first.
-        best_loss: validation loss of the best epoch.
+        best_epoch: the epoch that is kept, by default that with the lowest validation loss; 0
+            before the first.
+        best_value: what it has most of, see `KEPT`.
+        best_loss: its validation loss.
         best_state: learned state of the network, or of its average, after the best epoch.
         counted_epoch: the last epoch that patience counts as an improvement: its validation loss is
             lower than the `counted_loss` before it by more than the recipe's `min_delta`.
@@ -71,6 +79,7 @@ class Progress:
 
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
+    best_value: float = -math.inf
     best_loss: float = math.inf
     best_state: dict[str, torch.Tensor] = field(default_factory=dict)
     counted_epoch: int = 0
@@ -89,14 +98,15 @@ def train(
     report: Callable[[dict[str, float]], None] = lambda row: None,
     processes: Processes = ALONE,
 ) -> Progress:
-    """Train `network` in place and return the state of its best epoch on the validation set.
+    """Train `network` in place and return the state of the epoch that is kept.
 
     The test set is not an argument: epochs are chosen on the validation set alone.
 
     Args:
         network: the network with its initial weights, on the device of the images.
         training: images that the weights are fitted to.
-        validation: images on which the epoch with the lowest cross-entropy is chosen.
+        validation: images on which the epoch is chosen, by default that with the lowest
+            cross-entropy.
         recipe: optimiser, schedule, loss, augmentation and so on.
         seed: seed of shuffling, augmentation and dropout.
         resume: file for the state of an unfinished run, and the digest that it must carry.
@@ -113,12 +123,13 @@ def train(
     device = training.images.device
     training_labels = training.labels.cpu()
     length = epoch_length(recipe.sampler, training_labels)
-    steps = length // recipe.batch_size
+    shown = images_shown(length, recipe.batch_size, recipe.drop_last)
+    steps = math.ceil(shown / recipe.batch_size)
     if steps == 0:
         raise TrainingError(
             f"batch_size {recipe.batch_size}: larger than the training set ({length})."
         )
-    mine = processes.share(recipe.batch_size)
+    kept = choose(KEPT, "train.keep", recipe.keep)
     classes = predict_logits(network, *(each[:1] for each in training.inputs)).shape[1]
     criterion = recipe.loss.criterion(recipe.label_smoothing, training.labels, classes)
     optimiser = make_optimiser(
@@ -152,7 +163,8 @@ def train(
         loss_sum = torch.zeros((), device=device)
         correct = torch.zeros((), device=device)
         order = epoch_order(recipe.sampler, training_labels, generator).to(device)
-        for batch in order[: steps * recipe.batch_size].split(recipe.batch_size):
+        for batch in order[:shown].split(recipe.batch_size):
+            mine = processes.share(len(batch))
             # Every process augments the whole batch: all draw the same numbers, and mixup needs all
             # images.
             images = augment(training.images[batch], recipe.augmentation, generator)
@@ -173,21 +185,24 @@ def train(
             schedule.after_step()
             average.update()
             # Sums stay on the device: reading them here would make every step wait.
-            loss_sum += loss.detach()
+            loss_sum += loss.detach() * (len(batch) / recipe.batch_size)
             correct += (logits.detach().argmax(1) == labels[mine]).sum()
         rate = schedule.rate
         with average.in_place():
             validated = _validate(network, validation, recipe, processes)
-            if validated["validation_loss"] < progress.best_loss:
-                progress.best_epoch, progress.best_loss = epoch, validated["validation_loss"]
+            value = kept({"epoch": epoch, **validated})
+            if value > progress.best_value:
+                progress.best_epoch, progress.best_value = epoch, value
+                progress.best_loss = validated["validation_loss"]
                 progress.best_state = {k: v.clone() for k, v in learned_state(network).items()}
             if validated["validation_loss"] < progress.counted_loss - recipe.min_delta:
                 progress.counted_epoch, progress.counted_loss = epoch, validated["validation_loss"]
         row = {
             "epoch": epoch,
             "lr": rate,
-            "train_loss": processes.total(loss_sum).item() / (processes.world_size * steps),
-            "train_accuracy": processes.total(correct).item() / (steps * recipe.batch_size),
+            "train_loss": processes.total(loss_sum).item()
+            / (processes.world_size * shown / recipe.batch_size),
+            "train_accuracy": processes.total(correct).item() / shown,
             **validated,
         }
         for kind in ("train_loss", "validation_loss"):
@@ -197,7 +212,7 @@ def train(
                     f"{row[kind]}. Lower train.learning_rate (now {recipe.learning_rate:g})."
                 )
         schedule.after_epoch(validated)
-        progress.images += steps * recipe.batch_size
+        progress.images += shown
         row["seconds"] = time.perf_counter() - started
         progress.seconds += row["seconds"]
         progress.history.append(row)
@@ -213,6 +228,16 @@ def train(
             }
             save_state(*resume, state)
     return progress
+
+
+def images_shown(length: int, batch_size: int, drop_last: bool) -> int:
+    """Return how many of an epoch's images are shown.
+
+    Without `drop_last` all of them, except where one alone is left, of which batch norm can take no
+    statistics.
+    """
+    left = length % batch_size
+    return length - left if drop_last or left == 1 else length
 
 
 def _validate(

@@ -16,7 +16,7 @@ class Recipe:
 
     Attributes:
         epochs: passes over the training set.
-        batch_size: images per step; the last, smaller batch of an epoch is left out.
+        batch_size: images per step.
         learning_rate: peak of the one-cycle schedule, first rate of the others.
         weight_decay: weight decay of the optimiser.
         label_smoothing: probability mass spread over all classes.
@@ -37,7 +37,10 @@ class Recipe:
             the same part as in validation. S4 trains on parts of the whole image and validates on
             its central part.
         min_delta: smallest decrease of the validation loss that `patience` counts as an
-            improvement; the epoch with the lowest loss is kept in any case.
+            improvement; which epoch is kept does not depend on it.
+        keep: the epoch that is kept, a name in `loop.KEPT`: the lowest validation `loss`, the
+            highest validation `accuracy`, or the `last`.
+        drop_last: whether the last, smaller batch of an epoch is left out.
     """
 
     epochs: int
@@ -58,6 +61,8 @@ class Recipe:
     sampler: str = "none"
     min_delta: float = 0.0
     crop: float | None = None
+    keep: str = "loss"
+    drop_last: bool = True
 
     def __post_init__(self) -> None:
         least, largest = self.augmentation.crop_area

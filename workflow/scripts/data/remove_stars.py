@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from equimorph.choices import choose
 from equimorph.data.catalogue import read_catalogue
 from equimorph.data.image_file import new_images, open_images
-from equimorph.data.stars import remove_stars
+from equimorph.data.star_filters import FILTERS, SEEING
 from equimorph.errors import InputError
 from equimorph.io import run
 from equimorph.progress import progress
@@ -18,10 +19,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True, help="images.npy of the data set")
     parser.add_argument("--catalogue", required=True, help="catalogue, for arcsec per pixel")
+    parser.add_argument("--filter", default=SEEING, help=f"one of {', '.join(FILTERS)}")
     parser.add_argument("--seed", required=True, type=int, help="seed of the filled-in noise")
     parser.add_argument("--output", required=True, help=".npy to write, of the same shape")
     arguments = parser.parse_args(argv)
 
+    remove = choose(FILTERS, "data.stars.kind", arguments.filter)
     if arguments.seed < 0:
         raise InputError(f"seed {arguments.seed}: allowed are the integers from 0.")
     images = open_images(arguments.images)
@@ -37,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     ):
         for index, (image, scale) in enumerate(zip(images, scales, strict=True)):
             draw = np.random.default_rng([arguments.seed, index])
-            cleaned.write(remove_stars(np.asarray(image), float(scale), draw).tobytes())
+            cleaned.write(remove(np.asarray(image), float(scale), draw).tobytes())
             bar.update(1)
 
 

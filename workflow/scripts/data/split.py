@@ -37,6 +37,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--radius-arcsec", type=float, default=67.0, help="closer galaxies stay on one side"
     )
+    for part in ("train", "validation", "test"):
+        parser.add_argument(f"--at-most-{part}", type=int, help="galaxies of each class it keeps")
     parser.add_argument("--folds", type=int, help="the test set is one of this many folds")
     parser.add_argument("--fold", type=int, help="which fold, counted from 0")
     parser.add_argument("--table", help="with the protocol table: subset and row, or h5_index, CSV")
@@ -55,6 +57,8 @@ def drawn(
     """Return a split that is drawn from a seed, and its description."""
     protocol = arguments.protocol
     fractions = {part: getattr(arguments, part) for part in ("train", "validation", "test")}
+    given = {part: getattr(arguments, f"at_most_{part}") for part in fractions}
+    at_most = {part: most for part, most in given.items() if most is not None}
     split = make_split(
         catalogue,
         protocol,
@@ -65,6 +69,7 @@ def drawn(
         arguments.fold,
         lookalikes,
         blank,
+        at_most,
     )
     leaky = protocol != "clean"
     if not leaky:
@@ -76,6 +81,7 @@ def drawn(
         "radius_arcsec": None if leaky else arguments.radius_arcsec,
         "folds": arguments.folds,
         "fold": arguments.fold,
+        **({"at_most": at_most} if at_most else {}),
     }
 
 

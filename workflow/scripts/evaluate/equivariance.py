@@ -7,6 +7,7 @@ import torch
 
 from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
+from equimorph.data.star_filters import SEEING
 from equimorph.device import DEVICES, open_device
 from equimorph.errors import InputError
 from equimorph.evaluation.equivariance import measure_equivariance
@@ -26,6 +27,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--at-most", type=int, default=100, help="test images to use")
     parser.add_argument("--seed", type=int, default=0, help="seed of their choice")
     parser.add_argument("--stars-removed", type=int, help="seed, if their field stars are removed")
+    parser.add_argument("--star-filter", default=SEEING, help="what has removed them then")
     parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--output", required=True, help="error and accuracy against angle, JSON")
@@ -46,7 +48,9 @@ def main(argv: list[str] | None = None) -> None:
     checkpoint = load_checkpoint(arguments.model)
     checkpoint.network.to(device)
     images, *beside = checkpoint.prepare(
-        open_images(arguments.images)[index[chosen]], stars_removed=arguments.stars_removed
+        open_images(arguments.images)[index[chosen]],
+        stars_removed=arguments.stars_removed,
+        star_filter=arguments.star_filter,
     )
     angles = np.arange(0, 360, arguments.step).tolist()
     measured = measure_equivariance(

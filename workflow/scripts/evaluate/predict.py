@@ -7,6 +7,7 @@ import torch
 
 from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
+from equimorph.data.star_filters import SEEING
 from equimorph.device import DEVICES, open_device
 from equimorph.errors import InputError
 from equimorph.evaluation.predictions import TURNS, write_predictions
@@ -28,6 +29,7 @@ def main(argv: list[str] | None = None) -> None:
         "--turns", type=float, nargs="+", help="angles, over which clean logits are averaged, too"
     )
     parser.add_argument("--stars-removed", type=int, help="seed, if their field stars are removed")
+    parser.add_argument("--star-filter", default=SEEING, help="what has removed them then")
     parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--output", required=True, help="logits under every condition (.npz)")
@@ -44,7 +46,9 @@ def main(argv: list[str] | None = None) -> None:
         images = open_images(path)
         if len(images) != len(index):
             raise InputError(f"{path}: holds {len(images)} images; the test set has {len(index)}.")
-        inputs = checkpoint.prepare(images, stars_removed=arguments.stars_removed)
+        inputs = checkpoint.prepare(
+            images, stars_removed=arguments.stars_removed, star_filter=arguments.star_filter
+        )
         predicted = predict_logits(checkpoint.network, *inputs)
         logits[path.stem] = predicted.cpu().numpy()
         if path.stem == "clean" and arguments.turns:

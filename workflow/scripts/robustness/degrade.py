@@ -3,6 +3,8 @@
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -13,21 +15,58 @@ from equimorph.io import run
 from equimorph.progress import progress
 from equimorph.robustness.degrade import degrade, needs_mean
 from equimorph.robustness.pixels import mean_value
-from equimorph.study.conditions import check_spec
+from equimorph.study.conditions import check_condition, steps_of
 
 BLOCK = 64  # images in memory at a time
 
 
-def read_spec(text: str) -> dict:
-    """Return the degradation that a JSON text asks for, checked."""
+def read_steps(text: str) -> list[dict[str, Any]]:
+    """Return the degradations that a JSON text asks for, checked."""
     try:
-        spec = json.loads(text)
+        condition = json.loads(text)
     except ValueError as error:
         raise InputError(f"--specification {text}: not JSON ({error}).") from error
-    if not isinstance(spec, dict):
-        raise InputError(f"--specification {text}: allowed is a JSON object with the key kind.")
-    check_spec(spec)
-    return spec
+    single = isinstance(condition, dict)
+    several = isinstance(condition, list) and all(isinstance(one, dict) for one in condition)
+    if not single and not several:
+        raise InputError(
+            f"--specification {text}: allowed is a JSON object with the key kind, or a list of "
+            "such objects."
+        )
+    check_condition(condition)
+    return steps_of(condition)
+
+
+@dataclass
+class Degraded:
+    """Test images on their way through the steps of a condition.
+
+    Attributes:
+        images: (N, H, H, 3) uint8 of the data set.
+        steps: what is done, in order.
+        means: mean pixel value of all test images before each step, where it needs one.
+    """
+
+    images: np.ndarray
+    steps: list[dict[str, Any]]
+    means: list[float | None] = field(default_factory=list)
+
+    def block(self, rows: np.ndarray) -> np.ndarray:
+        """Return the images of these rows after the steps whose means are known."""
+        block = self.images[rows]
+        for number, (step, mean) in enumerate(zip(self.steps, self.means, strict=False)):
+            block = degrade(block, rows, mean=mean, step=number, **step)
+        return block
+
+    def find_means(self, blocks: list[np.ndarray]) -> None:
+        """Find the mean before each step, over the blocks of rows that make up the test set."""
+        weights = [len(rows) for rows in blocks]
+        for step in self.steps:
+            mean = None
+            if needs_mean(step["kind"]):
+                values = [mean_value(self.block(rows)) for rows in blocks]
+                mean = float(np.average(values, weights=weights))
+            self.means.append(mean)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,12 +75,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", required=True, help="images.npy of the data set")
     parser.add_argument("--split", required=True, help="subset, index, label of each galaxy")
     parser.add_argument(
-        "--specification", required=True, help='kind and settings, JSON: {"kind": "none"}'
+        "--specification",
+        required=True,
+        help='kind and settings, JSON: {"kind": "none"}; or a list',
     )
     parser.add_argument("--output", required=True, help=".npy to write, in order of the index")
     arguments = parser.parse_args(argv)
 
-    spec = read_spec(arguments.specification)
+    steps = read_steps(arguments.specification)
     images = open_images(arguments.images)
     rows = read_split(arguments.split)["test"]
     if not len(rows):
@@ -52,15 +93,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{len(images)} images; both must be of one data set."
         )
     blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
-    mean = None
-    if needs_mean(spec["kind"]):
-        mean = np.average([mean_value(images[b]) for b in blocks], weights=[len(b) for b in blocks])
+    making = Degraded(images, steps)
+    making.find_means(blocks)
+    title = f"degrade: {', '.join(step['kind'] for step in steps)}"
     with (
         new_images(arguments.output, (len(rows), *images.shape[1:])) as degraded,
-        progress(len(rows), f"degrade: {spec['kind']}", "images") as bar,
+        progress(len(rows), title, "images") as bar,
     ):
         for block in blocks:
-            degraded.write(degrade(images[block], block, mean=mean, **spec).data)
+            degraded.write(making.block(block).data)
             bar.update(len(block))
 
 

@@ -1,6 +1,8 @@
 """Search for the values of training parameters with the lowest validation loss."""
 
 import argparse
+import json
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from equimorph.search.outcome import best_of, trials_csv
 from equimorph.search.workers import run_trials
 from equimorph.sources import local_modules
 from equimorph.study.search_space import named_modules, read_space
+from equimorph.tracking.open import open_search_record
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -31,6 +34,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--per-trial", type=int, default=1, help="CPU threads of one trial")
     parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
     parser.add_argument("--storage", required=True, help="the search's database, kept (.db)")
+    records = os.environ.get("EQUIMORPH_TRACK", "{}")
+    parser.add_argument("--track", default=records, type=json.loads, help="records to keep, JSON")
     parser.add_argument("--output-trials", required=True, help="one row per trial (.csv)")
     parser.add_argument("--output-study", required=True, help="trials and provenance (.json)")
     return parser.parse_args(argv)
@@ -60,6 +65,7 @@ def main(argv: list[str] | None = None) -> None:
     from equimorph.search.study import Search, describe_values, locked
 
     arguments = parse_arguments(argv)
+    record = open_search_record(arguments.track)
     part, settings = read_json(arguments.training), read_json(arguments.search)
     (model,) = part["train"]["models"]
     job, space = describe_job(arguments, part, settings), read_space(settings["space"])
@@ -91,20 +97,19 @@ def main(argv: list[str] | None = None) -> None:
         f"{best['validation_loss']:.4f}: {describe_values(best['values'])}."
     )
     write_text(arguments.output_trials, trials_csv(results))
-    write_json(
-        arguments.output_study,
-        {
-            "study": arguments.study,
-            "model": model,
-            "best": best,
-            "trials": results,
-            "space": {key: vars(span) for key, span in space.items()},
-            "database": search.study.study_name,
-            "job": job,
-            **stamp(arguments.device, arguments.threads),
-            "optuna": version("optuna"),
-        },
-    )
+    outcome = {
+        "study": arguments.study,
+        "model": model,
+        "best": best,
+        "trials": results,
+        "space": {key: vars(span) for key, span in space.items()},
+        "database": search.study.study_name,
+        "job": job,
+        **stamp(arguments.device, arguments.threads),
+        "optuna": version("optuna"),
+    }
+    write_json(arguments.output_study, outcome)
+    record(outcome)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from torch import nn
 
 from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
+from equimorph.data.star_filters import SEEING
 from equimorph.data.tensors import network_input
 from equimorph.device import DEVICES, open_device, peak_memory, within_memory
 from equimorph.errors import InputError
@@ -48,6 +48,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--images", required=True, help="memory-mapped images (.npy)")
     parser.add_argument("--catalogue", required=True, help="arcsec per pixel of each galaxy")
     parser.add_argument("--stars-removed", type=int, help="seed, if their field stars are removed")
+    parser.add_argument("--star-filter", default=SEEING, help="what has removed them then")
     parser.add_argument("--verified-json", required=True, help="the raw file's digest")
     parser.add_argument("--split", required=True, help="subset, index, label of each galaxy")
     parser.add_argument("--split-json", required=True, help="the split's hash and protocol")
@@ -73,13 +74,14 @@ def load_subset(
     arguments: argparse.Namespace,
     subset: str,
     network: nn.Module,
-    input_size: int,
+    prepared: Preparation,
     crop: float,
     device: torch.device,
     some: int | None = None,
 ) -> Labelled:
     """Read the training or validation set as the network takes it, and put it on the device.
 
+    `crop` is the part of the images that the network is shown, in the place of the preparation's.
     With `some`, so many of the images alone, which the seed chooses.
     """
     rows = read_split(arguments.split)[subset]
@@ -89,7 +91,7 @@ def load_subset(
         rows, labels = rows[chosen], labels[chosen]
     images = open_images(arguments.images)[rows]
     return Labelled(
-        network_input(images, input_size, crop).to(device),
+        network_input(images, prepared.input_size, crop, prepared.antialias).to(device),
         torch.tensor(labels, dtype=torch.int64, device=device),
         tuple(each.to(device) for each in measured(network, images)),
     )
@@ -103,6 +105,8 @@ def preparation(arguments: argparse.Namespace, specification: dict[str, Any]) ->
         stars_removed=arguments.stars_removed,
         crop=specification["crop"],
         input_size=specification["input_size"],
+        antialias=specification.get("antialias", True),
+        star_filter=arguments.star_filter,
     )
 
 
@@ -159,11 +163,11 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
     initialise(network, stream(arguments.seed, WEIGHTS))
     beginning = begin(arguments, network, specification)
     network.to(device)
-    recipe = read_recipe(settings)
+    recipe, prepared = read_recipe(settings), preparation(arguments, specification)
     root = Path(__file__).resolve().parents[2]
     job = {
         "specification": specification,
-        "preparation": asdict(preparation(arguments, specification)),
+        "preparation": prepared.stored(),
         "recipe": settings,
         "seed": arguments.seed,
         "split_sha256": read_json(arguments.split_json)["sha256"],
@@ -181,11 +185,10 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
     ]
     identity = digest(job, [__file__, *local_modules(__file__, root, named)])
 
-    size, crop = specification["input_size"], specification["crop"]
-    training = load_subset(
-        arguments, "train", network, size, recipe.crop or crop, device, arguments.labels
-    )
-    validation = load_subset(arguments, "validation", network, size, crop, device)
+    crop = recipe.crop or prepared.crop
+    some = arguments.labels
+    training = load_subset(arguments, "train", network, prepared, crop, device, some)
+    validation = load_subset(arguments, "validation", network, prepared, prepared.crop, device)
     resume = (Path(arguments.resume), identity)
     tracked = arguments.track if processes.is_first else {}
     tracker = open_tracker(tracked, arguments.model, job, identity, resume[0].exists())

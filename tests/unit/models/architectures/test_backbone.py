@@ -240,3 +240,18 @@ def test_pixel_values_of_drawn_and_published_weights():
     mean, scale = (torch.tensor(s)[:, None, None] for s in (IMAGENET_MEAN, IMAGENET_SCALE))
     torch.testing.assert_close(seen, (random_images(33) - mean) / scale * mask)
     assert seen[0, :, 16, 16].tolist() != drawn[0, :, 16, 16].tolist()
+
+
+@pytest.mark.parametrize("update_norms", [False, True])
+def test_a_frozen_trunk_may_follow_the_training_images_by_its_statistics(update_norms):
+    """S4's weights stay, the running statistics of its batch norms do not."""
+    network = Backbone("resnet18", None, "head", 33, 10, update_norms)
+    network.initialise(torch.Generator().manual_seed(0))
+    before = {name: tensor.clone() for name, tensor in learned_state(network).items()}
+    network.train()
+    network(random_images(33, 4))
+    after = learned_state(network)
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert bool(changed) == update_norms
+    assert all("running_" in name or "num_batches" in name for name in changed)
+    assert not any(parameter.requires_grad for parameter in network.trunk.parameters())

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch.nn.functional import interpolate
 
 from equimorph.robustness.degrade import degrade
 from tests.unit.robustness.images import RESOLUTION, flat, smooth_images
@@ -47,3 +49,17 @@ def test_resolution_keeps_the_mean_and_lowers_the_variance_step_by_step():
     assert variance == sorted(variance, reverse=True)
     assert variance[1] < 0.6 * variance[0]
     assert np.array_equal(degrade(flat(7), np.arange(4), **RESOLUTION), flat(7))
+
+
+@pytest.mark.parametrize("scale", [0.75, 0.5, 0.25])
+def test_without_smoothing_it_is_the_resampling_of_torch(scale):
+    image = smooth_images(1, 64)[0]
+    image[10:20, 5:30] = 255
+    planes = torch.from_numpy(np.moveaxis(image, -1, 0)[None].astype(np.float64))
+    small = interpolate(planes, round(scale * 64), mode="bilinear", antialias=False)
+    expected = interpolate(small, 64, mode="bilinear", antialias=False)[0].permute(1, 2, 0)
+    spec = {"kind": "resolution", "scale": scale}
+    found = degrade(image[None], np.array([0]), **spec, antialias=False)[0]
+    assert np.abs(found - expected.numpy()).max() <= 0.5 + 1e-3
+    smoothed = degrade(image[None], np.array([0]), **spec)[0]
+    assert np.abs(found.astype(int) - smoothed).max() > 5

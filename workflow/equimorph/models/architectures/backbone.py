@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models import get_model, get_model_weights
 
 from equimorph.errors import InputError
-from equimorph.models.head import CircularMask, Normalise
+from equimorph.models.head import IMAGENET_MEAN, IMAGENET_SCALE, CircularMask, Normalise
 from equimorph.models.initialisation import draw_default
 from equimorph.models.limits import FROM_TIMM, check_timm
 from equimorph.models.pretrained import load_weights
@@ -33,9 +33,6 @@ HIDDEN_HEADS = {"vgg16": ((4096, 4096), 0.2), "vgg19": ((4096,), 0.5)}
 PROBE_DROPOUT = {"resnet26": 0.2, "resnet50": 0.2}
 
 SMALLEST_SIZE = 32  # every backbone halves the map five times
-# Mean and standard deviation of the images that the published weights were trained on.
-IMAGENET_MEAN = tuple(255 * mean for mean in (0.485, 0.456, 0.406))
-IMAGENET_SCALE = tuple(255 * deviation for deviation in (0.229, 0.224, 0.225))
 
 # densenet121's file is older than the rule that module names hold no dot.
 _DOTTED = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..*)")
@@ -50,11 +47,18 @@ class Backbone(nn.Module):
     """A network of torchvision or timm up to its last pooling, with a new head.
 
     Pretrained backbones see the ImageNet statistics that they were trained with. A frozen backbone
-    stays in evaluation mode, so that its batch norms keep the published statistics.
+    stays in evaluation mode, so that its batch norms keep the published statistics, unless
+    `update_norms` lets them follow the training images.
     """
 
     def __init__(
-        self, name: str, weights: str | None, trainable: str, input_size: int, classes: int
+        self,
+        name: str,
+        weights: str | None,
+        trainable: str,
+        input_size: int,
+        classes: int,
+        update_norms: bool = False,
     ):
         """Build the network; published weights come in with `initialise`.
 
@@ -64,6 +68,8 @@ class Backbone(nn.Module):
             trainable: `all` (last layer replaced, as S1) or `head` (frozen trunk, S4's head).
             input_size: side of the images in px, at least 32.
             classes: number of logits.
+            update_norms: whether a frozen trunk is in training mode all the same, as S4's are: its
+                weights stay, but the statistics of its batch norms become the training images'.
 
         Raises:
             InputError: an argument is not allowed, or timm is needed and not installed.
@@ -77,6 +83,7 @@ class Backbone(nn.Module):
                 f"input_size {input_size}: too small for {name}; the smallest is {SMALLEST_SIZE}."
             )
         self.name, self.weights, self.frozen = name, weights, trainable == "head"
+        self.still = self.frozen and not update_norms
         statistics = (IMAGENET_MEAN, IMAGENET_SCALE) if weights else ()
         self.normalise, self.mask = Normalise(*statistics), CircularMask(input_size)
         # The constructors draw weights, which `initialise` replaces, from the global random state.
@@ -98,9 +105,9 @@ class Backbone(nn.Module):
         draw_default(self.head, generator)
 
     def train(self, mode: bool = True) -> "Backbone":
-        """Set the mode; a frozen trunk stays in evaluation mode."""
+        """Set the mode; a frozen trunk stays in evaluation mode, without `update_norms`."""
         super().train(mode)
-        if self.frozen:
+        if self.still:
             self.trunk.eval()
         return self
 
