@@ -206,7 +206,7 @@ VIT = {
     "keep": "loss",
     "augmentation": {**STILL, "rotation": 20, "flip": 0.5, **RESAMPLED},
 }
-PROBES = {"Probe-ResNet18", "Probe-ResNet50", "Probe-VGG16", "Probe-VGG19"}
+PROBES = ("Probe-ResNet18", "Probe-ResNet50", "Probe-VGG16", "Probe-VGG19")
 GROUPS = ("C1", "C2", "C4", "C8", "C16", "D1", "D2", "D4", "D8", "D16")
 RECIPES = {
     "pandya2023": dict.fromkeys(("CNN", *GROUPS), S1),
