@@ -33,7 +33,7 @@ report: "workflow/report/workflow.rst"
 
 
 wildcard_constraints:
-    model=one_of(MODELS),
+    model=one_of([*MODELS, *PRETRAINED_MODELS]),
     seed=one_of(SEEDS),
     condition=one_of(CONDITIONS),
 
@@ -42,6 +42,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/robustness.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/ledger.smk"
@@ -73,3 +74,4 @@ rule images:
     input:
         IMAGES,
         CONDITION_IMAGES,
+        PRETRAINING_FILES,

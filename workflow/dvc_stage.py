@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from equimorph.data.manifest import check_watched, image_folder
+from equimorph.data.places import PLACES, check_linked, own_data
 from equimorph.errors import InputError
 from equimorph.io import run
 from equimorph.lineage.ledger import NAME, Ledger
@@ -92,9 +92,9 @@ def main() -> None:
     # Read here: no value of a config passes through the shell that DVC starts.
     config = read_yaml("config.yaml")
     check_config(config, read_yaml("workflow/schemas/config.schema.yaml"), ["config.yaml"])
-    if config["data"]["source"] == "images":
-        check_watched(image_folder(config["data"]["images"]["folder"]))
     source, ledger = config["data"]["source"], Ledger(Path(), config["study"])
+    if source in PLACES:
+        check_linked(source, own_data(config["data"]))
     release_left_lock()
     ledger.give_back()
     check(ledger, [Path("data", source), Path("results", config["study"])])

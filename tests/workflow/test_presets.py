@@ -14,8 +14,23 @@ SMALLEST = {
 }
 
 
-@pytest.mark.parametrize("preset", ["pandya2023", "cbfocal-ecnn", "deepcnn5", "cnn-vs-vit"])
+# One network of each kind; the others, whose largest take minutes, are in `make test-all`.
+SOME = {
+    "pandya2023": ["CNN", "CNN-orbit", "C8", "D16"],
+    "cbfocal-ecnn": None,
+    "deepcnn5": None,
+    "cnn-vs-vit": ["CustomCNN", "ViT", "Probe-ResNet18", "Tuned-ResNet18"],
+}
+
+
+@pytest.mark.parametrize("preset", SOME)
 def test_preset(fresh, preset):
+    run(fresh, preset, models=SOME[preset])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", [name for name, some in SOME.items() if some])
+def test_all_networks_of_a_preset(fresh, preset):
     run(fresh, preset)
 
 
@@ -24,11 +39,17 @@ def test_all_networks_of_s1(fresh):
     run(fresh, "pandya2023", "extensions/s1-networks")
 
 
-def run(project, preset, *extensions):
-    """Run a preset with its extensions at the smallest scale, and look at what came of it."""
+def run(project, preset, *extensions, models=None):
+    """Run a preset with its extensions at the smallest scale, and look at what came of it.
+
+    With `models`, these of its networks alone.
+    """
     overlays = [f"workflow/presets/{name}.yaml" for name in (preset, *extensions)]
-    models = yaml.safe_load((project.folder / overlays[-1]).read_text())["train"]["models"]
-    (project.folder / "smallest.yaml").write_text(yaml.safe_dump(SMALLEST))
+    settings = yaml.safe_load((project.folder / overlays[-1]).read_text())["train"]
+    models = models or settings["models"]
+    assert set(models) <= set(settings["models"])
+    train = {**SMALLEST["train"], "models": models}
+    (project.folder / "smallest.yaml").write_text(yaml.safe_dump({**SMALLEST, "train": train}))
     project.snakemake("--configfile", *overlays, "smallest.yaml")
     results = project.folder / "results" / preset
     metrics = json.loads((results / "metrics.json").read_text())

@@ -106,6 +106,23 @@ def sha256_of(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def copy_file(source: str | Path, target: str | Path, sha256: str) -> None:
+    """Copy a file, atomically, if it is the one that is expected.
+
+    Args:
+        source: file to copy.
+        target: file to write.
+        sha256: digest that the copy must have, hexadecimal in either case.
+
+    Raises:
+        InputError: the digest is another one, or there is no space.
+    """
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+        if (found := sha256_of(temporary)) != sha256.lower():
+            raise InputError(f"{source}: the sha256 is {found}, it must be {sha256.lower()}.")
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a script's `main`; turn the errors meant for the user into one sentence and exit 1.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-WEIGHTS, BATCHES, LAYERS = 0, 1, 2  # LAYERS: dropout
+WEIGHTS, BATCHES, LAYERS, LABELS = range(4)  # LAYERS: dropout
 
 
 def stream(seed: int, purpose: int) -> torch.Generator:

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from functools import cache
@@ -12,14 +13,22 @@ from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 from equimorph.study.config import check_config
-from equimorph.data.classes import GALAXY10_COUNTS
-from equimorph.data.manifest import folder_digest, image_folder, read_manifest
+from equimorph.data.classes import GALAXY10_CLASSES, GALAXY10_COUNTS
+from equimorph.data.manifest import folder_digest, read_manifest
+from equimorph.data.places import PLACES, own_data
 from equimorph.errors import InputError
+from equimorph.io import sha256_of
 from equimorph.study.models import resolve
 from equimorph.provenance import digest
 from equimorph.study.scale import scaled
 from equimorph.sources import ARCHITECTURES, DEGRADATIONS, LOSSES, local_modules
-from equimorph.study.recipes import recipe_settings
+from equimorph.study.recipes import (
+    of_the_loop,
+    pretrained_model,
+    pretraining_settings,
+    recipe_settings,
+    start_of,
+)
 from equimorph.study.yaml_files import read_yaml
 
 
@@ -74,6 +83,11 @@ WORLD_SIZE = config["train"]["world_size"]
 GPU = int(config["train"]["device"] == "cuda")
 check_gpus()
 CONDITIONS = config["evaluate"]["conditions"]
+# The models whose pretraining a training starts from.
+PRETRAINED_MODELS = sorted(
+    {pretrained_model(start_of(config["train"], name), name) for name in MODELS}
+    - {None}
+)
 
 # An edit of an environment re-runs its rules. `conda:` itself is no trigger: its hash holds absolute
 # paths, and every clone would re-run everything.
@@ -187,7 +201,53 @@ def specification(wildcards):
 
 def recipe(wildcards):
     """The training parameters of a model, JSON: those that all share, and what differs for it."""
-    return as_json(recipe_settings(config["train"], wildcards.model))
+    return as_json(of_the_loop(recipe_settings(config["train"], wildcards.model)))
+
+
+def pretraining_recipe(wildcards):
+    """The training parameters of a model's pretraining, JSON."""
+    return as_json(pretraining_settings(config, wildcards.model))
+
+
+def pretraining_images():
+    """The settings of the simulated galaxies that networks are pretrained on."""
+    given = {
+        key: config["pretrain"][key]
+        for key in ("per_class", "size", "field", "seed", "jpeg")
+    }
+    return " ".join(
+        f"--{key.replace('_', '-')} {value}"
+        for key, value in given.items()
+        if value is not None
+    )
+
+
+def start(wildcards):
+    """The trained network that a model's training starts from, if any."""
+    begins = start_of(config["train"], wildcards.model)
+    source = pretrained_model(begins, wildcards.model)
+    if source is not None:
+        return f"{RESULTS}/pretrained/{source}/seed-{wildcards.seed}/model.safetensors"
+    return begins or []
+
+
+def beginning(wildcards, input):
+    """What a training begins with, as arguments of a command."""
+    labels = recipe_settings(config["train"], wildcards.model)["labels"]
+    arguments = [f"--start-from {shlex.quote(str(input.start))}"] if input.start else []
+    return " ".join(arguments + ([f"--labels {labels}"] if labels is not None else []))
+
+
+def zero_label_predictions(wildcards):
+    """What a model's pretraining, alone, predicts; where its classes are those of the study."""
+    source = pretrained_model(
+        start_of(config["train"], wildcards.model), wildcards.model
+    )
+    if source is None or CLASSES != list(GALAXY10_CLASSES):
+        return []
+    return expand(
+        f"{RESULTS}/pretrained/{source}/seed-{{seed}}/predictions.npz", seed=SEEDS
+    )
 
 
 # By the environment and no param: switching a record on re-runs no training.
@@ -203,44 +263,46 @@ def condition_json(wildcards):
     return as_json(config["conditions"].get(wildcards.condition, {"kind": "none"}))
 
 
-def own_images():
-    """The folder of the data source `images`."""
+def open_own_data():
+    """Find a person's own data; stop before any job, also under -n, if they cannot be used."""
     try:
-        return image_folder(config["data"]["images"]["folder"])
+        found = own_data(config["data"])
+        if SOURCE == "images":
+            read_manifest(found, CLASSES).check()
+        elif not found.is_file():
+            raise InputError(
+                f"{found}: there is no such file; {PLACES['hdf5'].needed}."
+            )
     except InputError as error:
         raise WorkflowError(str(error)) from None
+    # Jobs find them here: as an input, their place would be part of the provenance.
+    os.environ[PLACES[SOURCE].variable] = str(found)
+    return found
 
 
-def check_folder():
-    """Stop before any job, also under -n, if the manifest of the image folder is wrong."""
-    try:
-        read_manifest(own_images(), CLASSES).check()
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+OWN_DATA = open_own_data() if SOURCE in PLACES else None
 
 
 @cache
-def read_folder():
-    """The digest of the image folder, wherever it lies: what the manifest says, and the images."""
+def read_own_data():
+    """The digest of the data, wherever they lie; of a folder what the manifest says, and the images."""
     try:
-        return folder_digest(own_images(), CLASSES)
+        if SOURCE == "images":
+            return folder_digest(OWN_DATA, CLASSES)
+        return config["data"]["hdf5"]["sha256"] or sha256_of(OWN_DATA)
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
 
-def image_digest(wildcards):
-    """As a function, so that images are read only where a job depends on them."""
-    return read_folder()
-
-
-if SOURCE == "images":
-    check_folder()
-    # The job finds the folder here: as an input, its place would be part of the provenance.
-    os.environ.update(EQUIMORPH_REAL_DATA=str(own_images()))
+def own_digest(wildcards):
+    """As a function, so that data are read only where a job depends on them."""
+    return read_own_data()
 
 
 def expected_raw():
-    """What is known beforehand of the raw file: Galaxy10's digest and class counts."""
+    """What is known beforehand of the raw file: its digest, and Galaxy10's class counts."""
+    if SOURCE == "hdf5" and config["data"]["hdf5"]["sha256"]:
+        return f"--sha256 {config['data']['hdf5']['sha256']}"
     if SOURCE != "galaxy10":
         return ""
     counts = " ".join(map(str, GALAXY10_COUNTS))
@@ -252,11 +314,41 @@ def split_arguments():
     split = config["data"]["split"]
     given = {key: value for key, value in split.items() if value is not None}
     del given["similarity"]  # of find_lookalikes
+    given.pop("table", None)
+    given.pop("table_origin", None)
     if split["folds"] is None:
         del given["fold"]
     return " ".join(
         f"--{key.replace('_', '-')} {value}" for key, value in given.items()
     )
+
+
+def split_table():
+    """The table of a split that somebody else has made, where the protocol is that."""
+    split = config["data"]["split"]
+    if split["protocol"] != "table":
+        return []
+    if not Path(split["table"]).is_file():
+        raise WorkflowError(
+            f"config: data.split.table: {split['table']}: there is no such file; needed is a CSV "
+            "table with the columns subset, and row or h5_index."
+        )
+    return split["table"]
+
+
+def table_arguments():
+    """The table and whose it is, as arguments of a command."""
+    split = config["data"]["split"]
+    if split["protocol"] != "table":
+        return []
+    origin = [f"--origin={split['table_origin']}"] if split["table_origin"] else []
+    return [f"--table={split['table']}", *origin]
+
+
+def turns():
+    """The angles over which logits are averaged at test time, as arguments of a command."""
+    angles = config["evaluate"]["turns"]
+    return f"--turns {' '.join(map(str, angles))}" if angles else ""
 
 
 def search_figures():

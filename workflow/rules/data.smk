@@ -93,13 +93,33 @@ rule import_images:
         "../../envs/compute.yaml"
     params:
         class_names=CLASSES,
-        content=image_digest,
+        content=own_digest,
         pixel_scale=config["data"]["images"]["pixel_scale"],
     message:
         "Import the images of a folder."
     shell:
         'python {input.script} --folder="$EQUIMORPH_REAL_DATA" --class-names {params.class_names:q}'
         " --pixel-scale {params.pixel_scale} --output {output.raw} 2>&1 | tee {log}"
+
+
+rule import_hdf5:
+    input:
+        **code("data/import_hdf5.py", COMPUTE_ENV),
+    output:
+        raw="data/hdf5/raw.h5",
+    log:
+        f"{LOGS}/import_hdf5.log",
+    group:
+        "data"
+    conda:
+        "../../envs/compute.yaml"
+    params:
+        sha256=own_digest,
+    message:
+        "Import the images of an HDF5 file."
+    shell:
+        'python {input.script} --file="$EQUIMORPH_HDF5" --sha256 {params.sha256}'
+        " --output {output.raw} 2>&1 | tee {log}"
 
 
 rule verify:
@@ -247,6 +267,7 @@ rule split:
         catalogue=f"{DATA}/catalogue.csv",
         pairs=f"{DATA}/lookalikes.csv",
         blank=f"{DATA}/blank.csv",
+        table=split_table(),
     output:
         csv=SPLIT_CSV,
         json=SPLIT_JSON,
@@ -258,8 +279,9 @@ rule split:
         "../../envs/compute.yaml"
     params:
         settings=split_arguments(),
+        origin=table_arguments(),
     message:
         "Split the galaxies once, for every model and seed."
     shell:
         "python {input.script} --catalogue {input.catalogue} --lookalikes {input.pairs} --blank {input.blank}"
-        " {params.settings} --output-csv {output.csv} --output-json {output.json} 2>&1 | tee {log}"
+        " {params.settings} {params.origin:q} --output-csv {output.csv} --output-json {output.json} 2>&1 | tee {log}"

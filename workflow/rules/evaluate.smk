@@ -29,11 +29,12 @@ rule predict:
     params:
         device=config["train"]["device"],
         stars_removed=STARS_REMOVED,
+        turns=turns(),
     message:
         "Predict the test images with {wildcards.model}, seed {wildcards.seed}."
     shell:
         "python {input.script} --model {input.model} --split {input.split} {params.stars_removed}"
-        " --device {params.device} --threads {threads}"
+        " --device {params.device} --threads {threads} {params.turns}"
         " --conditions {input.conditions} --output {output.logits} 2>&1 | tee {log}"
 
 
@@ -72,6 +73,8 @@ rule measure:
         **code("evaluate/measure.py", COMPUTE_ENV),
         predictions=expand(PREDICTIONS, seed=SEEDS, allow_missing=True),
         runs=expand(f"{RUN}/run.json", seed=SEEDS, allow_missing=True),
+        split=SPLIT_JSON,
+        zero_labels=zero_label_predictions,
     output:
         measures=f"{RESULTS}/measures/{{model}}.json",
     log:
@@ -84,11 +87,17 @@ rule measure:
         class_names=CLASSES,
         bootstrap=config["evaluate"]["bootstrap"],
         seed=config["evaluate"]["seed"],
+        zero_labels=lambda wildcards, input: (
+            f"--zero-labels <(printf '%s\\n' {input.zero_labels})"
+            if input.zero_labels
+            else ""
+        ),
     message:
         "Measure {wildcards.model} under every condition."
     shell:
         "python {input.script} --predictions <(printf '%s\\n' {input.predictions})"
         " --runs <(printf '%s\\n' {input.runs})"
+        " --split-json {input.split} {params.zero_labels}"
         " --class-names {params.class_names:q} --bootstrap {params.bootstrap} --seed {params.seed}"
         " --output {output.measures} 2>&1 | tee {log}"
 

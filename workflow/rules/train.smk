@@ -8,6 +8,7 @@ rule train:
         **code("train/train.py", COMPUTE_ENV),
         architecture=architecture,
         loss=loss,
+        start=start,
         images=IMAGES,
         catalogue=f"{DATA}/catalogue.csv",
         verified=f"{DATA}/verified.json",
@@ -34,6 +35,7 @@ rule train:
         threads=config["train"]["threads"],
         device=config["train"]["device"],
         stars_removed=STARS_REMOVED,
+        beginning=beginning,
         resume=f"work/resume/{STUDY}/{{model}}-seed-{{seed}}.pt",
     message:
         "Train {wildcards.model} with seed {wildcards.seed}."
@@ -43,5 +45,6 @@ rule train:
         " --split {input.split} --split-json {input.split_json} --model {wildcards.model} --seed {wildcards.seed}"
         " --specification {params.specification:q} --recipe {params.recipe:q}"
         " --class-names {params.class_names:q} --device {params.device} --threads {params.threads}"
+        " {params.beginning}"
         " --resume {params.resume} --output-model {output.model}"
         " --output-history {output.history} --output-run {output.run} 2>&1 | tee {log}"

@@ -35,7 +35,8 @@ def raw(tmp_path) -> Path:
 def replace(raw: Path, key: str, values: np.ndarray | None) -> None:
     """Put other values under a key, or remove it."""
     with h5py.File(raw, "a") as file:
-        del file[key]
+        if key in file:
+            del file[key]
         if values is not None:
             file[key] = values
 
@@ -83,7 +84,7 @@ def at_origin(path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (with_array("redshift", None), "'redshift'.*found are.*'ans'.*needed"),
+        (with_array("dec", None), "'dec'.*found are.*'ans'.*needed"),
         (with_array("images", np.zeros((N, 8, 8, 3), np.float32)), "'images'.*float32.*uint8"),
         (with_array("images", np.zeros((N, 8, 9, 3), np.uint8)), r"'images'.*\(6, 8, 9, 3\)"),
         (with_array("images", np.zeros((N, 8, 8, 1), np.uint8)), r"'images'.*\(6, 8, 8, 1\)"),
@@ -98,6 +99,9 @@ def at_origin(path):
         (with_value("ra", 1, 360.5), "'ra': row 1 is 360.5; allowed.*from 0 to 360"),
         (with_value("ra", 2, -0.5), "'ra': row 2 is -0.5"),
         (with_value("dec", 3, 90.5), "'dec': row 3 is 90.5; allowed.*from -90 to 90"),
+        (with_array("h5_index", np.zeros(N)), "'h5_index'.*float64.*must be an integer"),
+        (with_array("h5_index", np.zeros(N, int)), "'h5_index'.*stands twice"),
+        (with_array("h5_index", np.arange(N) - 1), "'h5_index'.*negative"),
         (with_value("redshift", 0, np.inf), "'redshift': row 0 is inf"),
         (with_value("ra", 2, np.nan), "'ra' and 'dec': row 2 has only one"),
         (at_origin, "'ra' and 'dec': both are 0 in 1 rows, the first is 3; no galaxy is there"),

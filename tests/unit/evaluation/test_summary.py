@@ -30,6 +30,7 @@ def run(seed=0, **changes):
         "group_order": 8,
         "parameters": 10,
         "macs": 20,
+        "executed_macs": 10,
         "input_size": 65,
         "train_seconds": 1.0 + seed,
         "validation_accuracy": 0.5 + 0.1 * seed,
@@ -87,7 +88,7 @@ def model(group, order, validation, macs=1, test=0.0):
     return {
         "group": group,
         "group_order": order,
-        "macs": macs,
+        "executed_macs": macs,
         "validation_loss": {"mean": validation},
         "conditions": {"clean": {"accuracy": {"mean": test}}},
     }

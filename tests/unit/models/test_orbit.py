@@ -8,7 +8,7 @@ from equimorph.groups.names import parse_group
 from equimorph.models.architectures.cnn import CNN
 from equimorph.models.head import circular_mask
 from equimorph.models.initialisation import initialise
-from equimorph.models.orbit import OrbitAverage, orbit, rotate
+from equimorph.models.orbit import OrbitAverage, TurnAverage, orbit, rotate, turned
 from equimorph.models.trunk import Trunk
 
 SIZE = 33
@@ -130,3 +130,23 @@ def test_gradients_reach_the_image():
     images = galaxies().requires_grad_()
     wrapped("C8")(images).sum().backward()
     assert images.grad.abs().max() > 0
+
+
+def test_turns_by_the_angles_of_a_group_are_its_orbit_average():
+    network = wrapped("C8")
+    turns = TurnAverage(network.network, [45 * step for step in range(8)]).eval()
+    with torch.no_grad():
+        assert torch.allclose(turns(galaxies()), network(galaxies()), atol=1e-5)
+
+
+def test_turns_average_the_logits_of_the_given_angles():
+    network, images = wrapped("C1").network, galaxies()
+    with torch.no_grad():
+        mean = (network(images) + network(rotate(images, 30)) + network(turned(images, 120))) / 3
+        assert torch.allclose(TurnAverage(network, [0, 30, 120]).eval()(images), mean, atol=1e-5)
+
+
+def test_quarter_turns_only_move_pixels():
+    images = galaxies()
+    for quarters in range(4):
+        assert torch.equal(turned(images, 90 * quarters), images.rot90(quarters, (2, 3)))

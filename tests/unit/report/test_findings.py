@@ -21,7 +21,7 @@ def model(group, order, clean, macs=100, **kwargs):
     return {
         "group": group,
         "group_order": order,
-        "macs": macs,
+        "executed_macs": macs,
         "validation_accuracy": {"mean": clean, "sd": 0.01, "n": 3},
         "conditions": {
             "clean": measured(clean, **kwargs),
@@ -128,7 +128,7 @@ def test_caveats_follow_from_the_numbers(metrics):
     assert "do not cost the same" not in text
     assert "same commit" not in text
     assert "has only" not in text
-    metrics["models"]["D4"]["macs"] = 300
+    metrics["models"]["D4"]["executed_macs"] = 300
     metrics["data"].update(source="images", images=250)
     runs = [{"commit": "a", "dirty": True}, {"commit": "b", "dirty": False}]
     text = " ".join(caveats(metrics, SPLIT, runs))

@@ -73,6 +73,7 @@ def write_model(folder, name, labels):
                 "group_order": order,
                 "parameters": 1234 * order,
                 "macs": 5_000_000 * order,
+                "executed_macs": 4_000_000 * order,
                 "input_size": 33,
                 "train_seconds": 12.0,
                 "validation_accuracy": 0.5 + order / 100 + seed / 50,
@@ -179,6 +180,7 @@ def measure_and_compare(folder):
             [
                 *["--predictions", listed(folder, "predictions", predictions)],
                 *["--runs", listed(folder, "runs", paths(folder, f"models/{name}/*/run.json"))],
+                *["--split-json", f"{folder}/split.json"],
                 *["--class-names", *CLASSES, "--bootstrap", "200", "--seed", "1"],
                 *["--output", f"{folder}/measures/{name}.json"],
             ]

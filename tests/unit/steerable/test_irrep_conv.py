@@ -13,7 +13,7 @@ from equimorph.models.initialisation import initialise
 from equimorph.models.trunk import Trunk
 from equimorph.steerable.context import scratch
 from equimorph.steerable.convolution import SteerableConv, plane
-from equimorph.steerable.irrep_conv import IrrepConv, chosen_methods, use_irrep_convolutions
+from equimorph.steerable.irrep_conv import IrrepConv, use_irrep_convolutions
 from tests.unit.steerable.layers import (
     convolve,
     escnns,
@@ -240,11 +240,3 @@ def test_networks_stay_invariant():
         logits = network(images)
         for moved in (images.rot90(1, (2, 3)), images.flip(3)):
             assert (network(moved) - logits).abs().max() < 1e-4
-
-
-def test_methods_of_a_network_are_told():
-    network, _ = networks("D4", Trunk(fields=(2, 32, 2), pool_after=(), stem_stride=1))
-    use_irrep_convolutions(network)
-    methods = chosen_methods(network, (torch.zeros(1, 3, 33, 33),), batch=8, gradients=True)
-    assert list(methods) == ["blocks.0", "blocks.3", "blocks.6"]
-    assert methods["blocks.0"] == "dense"

@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import interpolate, max_pool2d, pad
 from torchvision.transforms import functional as reference
 
+from equimorph.robustness.degradations.noise import add_photon_noise
 from equimorph.training import augment as module
 from equimorph.training.augment import Augmentation, augment, mixup
 
@@ -255,3 +257,30 @@ def test_mixup_mixes_images_and_targets_alike():
     assert torch.equal(again[0], mixed) and torch.equal(again[1], soft)
     # Of Beta(0.4, 0.4), 46 % lies within 0.1 of 0 or 1 (scipy.stats); sd of the count 3.5 %.
     assert 0.35 < sum(share < 0.1 for share in shares) / 200 < 0.57
+
+
+def test_noise_has_the_variance_of_the_conditions_formula():
+    """An even image of value I gains I (1 - s^2) / (k s^2) for the share s that is left."""
+    images = torch.full((400, 3, 33, 33), 100.0)
+    noisy = augment(images, only(noise=0.5, noise_gain=5.0), generator(2))
+    # The draws before: six for the map.
+    rng = generator(2)
+    torch.rand(6, 400, generator=rng)
+    left = (1 - 0.5 * torch.rand(400, generator=rng)) ** 2
+    expected = 100 * (1 - left) / (left * 5)
+    assert noisy.mean() == pytest.approx(100, abs=0.1)
+    assert torch.allclose(noisy.var(dim=(1, 2, 3)), expected, rtol=0.15, atol=0.05)
+    degraded = [
+        add_photon_noise(np.full((33, 33, 3), 100, np.uint8), 0.5, np.random.default_rng(i), 5.0)
+        for i in range(50)
+    ]
+    assert expected.max() == pytest.approx(np.var(degraded), rel=0.1)
+
+
+def test_no_noise_draws_no_numbers():
+    first, second = generator(3), generator(3)
+    images = galaxies(2)
+    assert torch.equal(
+        augment(images, only(), first), augment(images, only(noise=0.0, noise_gain=2.0), second)
+    )
+    assert torch.equal(first.get_state(), second.get_state())

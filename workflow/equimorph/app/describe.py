@@ -12,12 +12,18 @@ from torch import nn
 from equimorph.errors import InputError
 from equimorph.evaluation.equivariance import logits_against_angle, relative_error
 from equimorph.groups.names import symmetry
-from equimorph.models.counting import count_macs, count_parameters, peak_activation_memory
+from equimorph.models.counting import (
+    count_executed_macs,
+    count_macs,
+    count_parameters,
+    peak_activation_memory,
+)
 from equimorph.models.initialisation import initialise
 from equimorph.models.inputs import black_inputs, measured
 from equimorph.models.registry import build
 from equimorph.seeds import WEIGHTS, stream
 from equimorph.simulation.simulate import simulate_galaxy
+from equimorph.steerable.chosen_forms import chosen_methods
 
 CLASSES = (0, 2, 4, 5, 7, 9)  # of the simulated galaxies that the errors are measured on
 # Above, operations are only counted (escnn's dropout runs on real tensors alone, and needs none).
@@ -39,9 +45,11 @@ def describe(specification: Mapping[str, Any], classes: int) -> dict[str, Any]:
 
     Returns:
         architecture, group, group_order (None for SO2 and O2), input_size, parameters (trainable),
-        macs (per image), memory_inference and memory_training (bytes of activations for one image,
-        and for a training step on two), build_seconds, and the relative errors of the logits under
-        rotations by 90 and 45 degrees and under a reflection, on simulated galaxies of six classes:
+        macs (per image, steerable convolutions expanded to dense ones), executed_macs (what a CPU
+        really executes in training), memory_inference and memory_training (bytes of activations for
+        one image, and for a training step on two), build_seconds, and the relative errors of the
+        logits under rotations by 90 and 45 degrees and under a reflection, on simulated galaxies of
+        six classes:
         0 for an invariant network, 1.4 for one that sees an unrelated image, None where the network
         gives all images the same logits; error_size is the side of those images. convolutions says
         of each steerable one whether it runs `sparse` or `dense` on a CPU, in float32 and batches
@@ -73,6 +81,7 @@ def describe(specification: Mapping[str, Any], classes: int) -> dict[str, Any]:
         "input_size": specification["input_size"],
         "parameters": count_parameters(operations),
         "macs": macs,
+        "executed_macs": count_executed_macs(operations, specification["input_size"]),
         **memory,
         "build_seconds": round(seconds, 3),
         **_errors(network, galaxies(size)),
@@ -82,8 +91,6 @@ def describe(specification: Mapping[str, Any], classes: int) -> dict[str, Any]:
 
 
 def _convolutions(network: nn.Module, size: int) -> dict[str, dict[str, str]]:
-    from equimorph.steerable.irrep_conv import chosen_methods
-
     black = black_inputs(network, 1, size)
     training, inference = (chosen_methods(network, black, BATCH, g) for g in (True, False))
     return {name: {"training": training[name], "inference": inference[name]} for name in training}
@@ -137,7 +144,7 @@ def _errors(network: nn.Module, images: torch.Tensor) -> dict[str, float | None]
 def as_table(descriptions: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the descriptions as a table, one network per line."""
     head = (
-        *("network", "group", "order", "px", "parameters", "MMAC"),
+        *("network", "group", "order", "px", "parameters", "MMAC", "executed"),
         *("MiB", "MiB train", "sparse", "build s", "error 90", "error 45", "reflected"),
     )
     rows = [
@@ -148,6 +155,7 @@ def as_table(descriptions: Mapping[str, Mapping[str, Any]]) -> str:
             str(d["input_size"]),
             f"{d['parameters']:,}",
             f"{d['macs'] / 1e6:,.1f}",
+            f"{d['executed_macs'] / 1e6:,.1f}",
             f"{d['memory_inference'] / 2**20:,.1f}",
             f"{d['memory_training'] / 2**20:,.1f}",
             _sparse(d["convolutions"]),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from equimorph.data.positions import SKY_LIMITS
-from equimorph.data.raw import RAW_KEYS, open_raw, read_column
+from equimorph.data.raw import ORIGIN_KEY, RAW_KEYS, open_raw, read_column
 from equimorph.errors import InputError
 from equimorph.io import atomic_path
 
@@ -19,6 +19,8 @@ COLUMNS = ("index", "label", "class_name", *NUMBERS)
 
 def write_catalogue(raw: str | Path, catalogue: str | Path, class_names: Sequence[str]) -> None:
     """Write a row per image: index, label, class_name, ra, dec, redshift, pxscale.
+
+    Where the raw file has it, `h5_index` follows, the image's row in another file.
 
     Args:
         raw: raw HDF5 file, verified.
@@ -31,6 +33,7 @@ def write_catalogue(raw: str | Path, catalogue: str | Path, class_names: Sequenc
     with open_raw(raw) as file:
         labels = read_column(file, "ans")
         numbers = [read_column(file, key).astype(np.float64).tolist() for key in NUMBERS]
+        origin = [read_column(file, ORIGIN_KEY).tolist()] if ORIGIN_KEY in file else []
     if labels.max(initial=0) >= len(class_names):
         raise InputError(
             f"{raw}: key 'ans': label {labels.max()} has no name; the {len(class_names)} class "
@@ -41,8 +44,9 @@ def write_catalogue(raw: str | Path, catalogue: str | Path, class_names: Sequenc
         open(temporary, "w", encoding="utf-8", newline="") as table,
     ):
         writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for index, (label, *values) in enumerate(zip(labels.tolist(), *numbers, strict=True)):
+        writer.writerow((*COLUMNS, *([ORIGIN_KEY] if origin else [])))
+        columns = zip(labels.tolist(), *numbers, *origin, strict=True)
+        for index, (label, *values) in enumerate(columns):
             cells = ("" if math.isnan(value) else value for value in values)
             writer.writerow((index, label, class_names[label], *cells))
 
@@ -52,7 +56,7 @@ def read_catalogue(path: str | Path) -> pd.DataFrame:
 
     Args:
         path: CSV with one row per image: index (0, 1, … in order), label, class_name, ra and dec in
-            degrees, redshift, pxscale; an empty cell is an unknown number.
+            degrees, redshift, pxscale; an empty cell is an unknown number. Optional: h5_index.
 
     Returns:
         The table; index and label are integers, the numbers floats with NaN where unknown.

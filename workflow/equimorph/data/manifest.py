@@ -1,9 +1,7 @@
 """The manifest of a folder of images: one reader, for the plan's digest and for the import."""
 
 import csv
-import os
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,6 @@ from equimorph.provenance import digest
 MANIFEST = "manifest.csv"
 LISTED_PROBLEMS = 20
 MAX_FILE_BYTES = 2**29  # of an image, and of the manifest
-
-FOLDER_VARIABLE = "EQUIMORPH_REAL_DATA"
-WATCHED = Path("data/sources/images")  # a dependency of the stage `data` in dvc.yaml
 
 # What columns are called, by the letters and digits of their names in lower case.
 _EPOCH, _DEGREES = "(?:j?2000|icrs|fk5)?", "(?:deg|degree|degrees)?"
@@ -140,39 +135,6 @@ def read_manifest(folder: str | Path, classes: Sequence[str]) -> Manifest:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return Manifest(path, rows, problems, notes)
-
-
-def image_folder(named: str | None) -> Path:
-    """Return the folder of the data source `images`.
-
-    Args:
-        named: data.images.folder; without it EQUIMORPH_REAL_DATA counts, then data/sources/images.
-
-    Raises:
-        InputError: no folder is named.
-    """
-    if folder := named or os.environ.get(FOLDER_VARIABLE):
-        return Path(folder).expanduser()
-    if WATCHED.is_dir():
-        return WATCHED
-    raise InputError(
-        f"data.images.folder is not set, nor the environment variable {FOLDER_VARIABLE}, and there "
-        f"is no {WATCHED}: name a folder with {MANIFEST} (path, label, optionally class_name, ra, "
-        "dec, sha256)."
-    )
-
-
-def check_watched(folder: Path) -> None:
-    """Check that DVC, which knows no environment variable, watches the folder of the images.
-
-    Raises:
-        InputError: it watches another one; the message says what to type.
-    """
-    if not (WATCHED.is_dir() and WATCHED.samefile(folder)):
-        raise InputError(
-            f"{folder}: DVC watches {WATCHED}, which must be this folder: "
-            f"ln -sfn {shlex.quote(str(folder.absolute()))} {WATCHED}"
-        )
 
 
 def folder_digest(folder: str | Path, classes: Sequence[str]) -> str:

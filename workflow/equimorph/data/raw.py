@@ -14,6 +14,10 @@ from equimorph.errors import InputError
 from equimorph.io import atomic_path
 
 RAW_KEYS = ("images", "ans", "ra", "dec", "redshift", "pxscale")
+# Unknown for every image where a file does not have them.
+OPTIONAL_KEYS = ("redshift", "pxscale")
+# The row of each image in the file that this one was taken from, such as Galaxy10_DECals.h5.
+ORIGIN_KEY = "h5_index"
 # Readers here visit every chunk once, in whole slices, so a cache only costs memory.
 CHUNK_CACHE_BYTES = 2**20
 CHUNK_IMAGES = 32  # in one chunk of a file written here
@@ -84,8 +88,8 @@ def open_raw(path: str | Path) -> Iterator[h5py.File]:
     """Open a raw file for reading, with a bounded chunk cache.
 
     Raises:
-        InputError: the file is absent, not HDF5, cut short, lacks a key of the schema, or has
-            arrays that lie in other files, were never written or claim more than it can hold.
+        InputError: the file is absent, not HDF5, cut short, lacks a key that is not optional, or
+            has arrays that lie in other files, were never written or claim more than it can hold.
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: there is no such file.")
@@ -95,9 +99,10 @@ def open_raw(path: str | Path) -> Iterator[h5py.File]:
         reason = " ".join(str(error).split())  # may have several lines
         raise InputError(f"{path}: not a whole HDF5 file ({reason}).") from error
     with file:
-        for key in RAW_KEYS:
-            with about(path, key):
-                _check_array(file, key, Path(path).stat().st_size)
+        for key in (*RAW_KEYS, ORIGIN_KEY):
+            if key in file or key not in (*OPTIONAL_KEYS, ORIGIN_KEY):
+                with about(path, key):
+                    _check_array(file, key, Path(path).stat().st_size)
         yield file
 
 
@@ -119,7 +124,8 @@ def _check_array(file: h5py.File, key: str, size: int) -> None:
     array: Any = None if linked else file.get(key)
     if not linked and not isinstance(array, h5py.Dataset):
         found = sorted(map(str, islice(file, LISTED_KEYS)))
-        raise InputError(f"there is no such array; found are {found}, needed {sorted(RAW_KEYS)}.")
+        needed = sorted(set(RAW_KEYS) - set(OPTIONAL_KEYS))
+        raise InputError(f"there is no such array; found are {found}, needed {needed}.")
     if linked or array.external or array.is_virtual:
         raise InputError(
             "the values lie elsewhere; allowed are arrays in the file itself, no links and no "
@@ -140,11 +146,13 @@ def _check_array(file: h5py.File, key: str, size: int) -> None:
 
 
 def read_column(file: h5py.File, key: str) -> np.ndarray:
-    """Return all values of a key.
+    """Return all values of a key; NaN for each image where an optional key is absent.
 
     Raises:
         InputError: they cannot be unpacked.
     """
+    if key in OPTIONAL_KEYS and key not in file:
+        return np.full(len(file["ans"]), np.nan)
     try:
         return file[key][:]
     except (OSError, ValueError) as error:

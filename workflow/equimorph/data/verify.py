@@ -10,7 +10,7 @@ import numpy as np
 from equimorph.data.chunks import check_unpacking
 from equimorph.data.classes import check_n_classes
 from equimorph.data.positions import SKY_LIMITS
-from equimorph.data.raw import RAW_KEYS, about, open_raw, read_column
+from equimorph.data.raw import ORIGIN_KEY, RAW_KEYS, about, open_raw, read_column
 from equimorph.errors import InputError
 from equimorph.io import sha256_of
 
@@ -47,7 +47,7 @@ def verify(
             "away, it is fetched."
         )
     with open_raw(path) as file:
-        for key in RAW_KEYS if sha256 is None else ():  # else it is known to the last byte
+        for key in _keys(file) if sha256 is None else ():  # else it is known to the last byte
             with about(path, key):
                 check_unpacking(file[key])
         _check_images(path, file["images"])
@@ -67,6 +67,26 @@ def verify(
     }
 
 
+def _keys(file: h5py.File) -> list[str]:
+    """Return the keys that are read, those which the file has."""
+    return [key for key in (*RAW_KEYS, ORIGIN_KEY) if key in file]
+
+
+def _check_origin(path: Path, file: h5py.File) -> None:
+    """Raise InputError unless each image names a row of its own in another file."""
+    if file[ORIGIN_KEY].dtype.kind not in "iu":
+        raise InputError(
+            f"{path}: key '{ORIGIN_KEY}': the type is {file[ORIGIN_KEY].dtype}, it must be an "
+            "integer type."
+        )
+    rows = read_column(file, ORIGIN_KEY)
+    if rows.min() < 0 or len(np.unique(rows)) < len(rows):
+        raise InputError(
+            f"{path}: key '{ORIGIN_KEY}': a row is negative or stands twice; allowed are integers "
+            "from 0, each once."
+        )
+
+
 def _check_images(path: Path, images: h5py.Dataset) -> None:
     shape = images.shape
     if images.dtype != np.uint8:
@@ -80,7 +100,7 @@ def _check_images(path: Path, images: h5py.Dataset) -> None:
 
 def _check_columns(path: Path, file: h5py.File) -> None:
     n_images = len(file["images"])
-    for key in RAW_KEYS[1:]:
+    for key in _keys(file)[1:]:
         if file[key].shape != (n_images,):
             raise InputError(
                 f"{path}: key '{key}': the shape is {file[key].shape}, it must be ({n_images},), "
@@ -88,8 +108,10 @@ def _check_columns(path: Path, file: h5py.File) -> None:
             )
     if file["ans"].dtype != np.uint8:
         raise InputError(f"{path}: key 'ans': the type is {file['ans'].dtype}, it must be uint8.")
+    if ORIGIN_KEY in file:
+        _check_origin(path, file)
     for key in RAW_KEYS[2:]:
-        if file[key].dtype.kind != "f":
+        if key in file and file[key].dtype.kind != "f":
             raise InputError(
                 f"{path}: key '{key}': the type is {file[key].dtype}, it must be float64 (float32 "
                 "is taken too)."

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from equimorph.errors import InputError
 from equimorph.io import atomic_path
 
+# The test images as taken, their logits averaged over turns; no condition can have this name.
+TURNS = "clean+turns"
+
 
 @dataclass(frozen=True)
 class Predictions:

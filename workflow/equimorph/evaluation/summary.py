@@ -61,6 +61,20 @@ def summarise_condition(
     return summary
 
 
+def accuracy_without(by_seed: dict[int, Predictions], rows: list[int]) -> dict[str, Any]:
+    """Return the accuracy over seeds without some images, and how many `images` are left.
+
+    Args:
+        by_seed: one model's predictions under one condition.
+        rows: rows in the data set of the images to leave out.
+    """
+    kept = ~np.isin(next(iter(by_seed.values())).index, rows)
+    return {
+        "images": int(kept.sum()),
+        **mean_sd(correct_by_seed(by_seed)[:, kept].mean(axis=1).tolist()),
+    }
+
+
 def summarise_runs(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Summarise one model's trainings, one run per seed.
 
@@ -68,7 +82,8 @@ def summarise_runs(runs: list[dict[str, Any]]) -> dict[str, Any]:
         InputError: runs of different models, groups, sizes or splits, or a seed given twice.
     """
     first = runs[0]
-    fixed = ("model", "group", "group_order", "parameters", "macs", "input_size", "split_sha256")
+    counts = ("parameters", "macs", "executed_macs")
+    fixed = ("model", "group", "group_order", *counts, "input_size", "split_sha256")
     for run in runs[1:]:
         for key in fixed:
             if run[key] != first[key]:
@@ -85,6 +100,7 @@ def summarise_runs(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "group_order": first["group_order"],
         "parameters": first["parameters"],
         "macs": first["macs"],
+        "executed_macs": first["executed_macs"],
         "input_size": first["input_size"],
         "train_seconds": float(np.mean([run["train_seconds"] for run in runs])),
         "seeds": seeds,
@@ -108,7 +124,7 @@ def best_equivariant(models: dict[str, dict[str, Any]]) -> str | None:
     names = [name for name, model in models.items() if is_equivariant(model)]
     return min(
         names,
-        key=lambda name: (models[name]["validation_loss"]["mean"], models[name]["macs"]),
+        key=lambda name: (models[name]["validation_loss"]["mean"], models[name]["executed_macs"]),
         default=None,
     )
 

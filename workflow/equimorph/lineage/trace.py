@@ -39,8 +39,7 @@ def trace(path: str | Path) -> dict[str, Any]:
     project, targets = _find(Path(path))
     order = _back_to_raw(project, targets)
     checked, problems = _check(project, targets, order)
-    raw = [name for name in order if name.endswith("/raw.h5")]
-    split = [n for n in order if project.records[n].rule == "split" and n.endswith(".csv")]
+    raw, split = _beginnings(project, order)
     known = {n: _known_digest(project, order, n) for n in (*raw, *split)}
     stamps, claims = _read_claims(project, order)
     for name, kind, claimed in claims:
@@ -57,6 +56,18 @@ def trace(path: str | Path) -> dict[str, Any]:
         "checked": checked,
         "problems": problems,
     }
+
+
+def _beginnings(project: Project, order: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the raw files and the splits; those of a pretraining are simulated in one job."""
+    raw, split = [], []
+    for name in order:
+        rule, simulated = project.records[name].rule, "simulate_pretraining"
+        if name.endswith("/raw.h5") or (rule == simulated and name.endswith("/images.npy")):
+            raw.append(name)
+        if rule in ("split", simulated) and Path(name).name.startswith("split"):
+            split += [name] if name.endswith(".csv") else []
+    return raw, split
 
 
 def _find(path: Path) -> tuple[Project, list[str]]:

@@ -13,7 +13,11 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from equimorph.models.inputs import black_inputs
+from equimorph.steerable.chosen_forms import spared_macs
 from equimorph.steerable.context import expanded_only, scratch
+
+# Images at a time for which it is decided which steerable convolutions run sparse.
+TRAINING_BATCH = 64
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -44,6 +48,20 @@ def count_macs(network: nn.Module, input_size: int) -> int:
         with counter:
             network(*image)
     return counter.get_total_flops() // 2
+
+
+def count_executed_macs(network: nn.Module, input_size: int) -> int:
+    """Multiply-adds that a CPU really executes for one image, in a training's forward pass.
+
+    As `count_macs`, but steerable convolutions count in the form that they take there, in float32
+    and batches of `TRAINING_BATCH`.
+
+    Args:
+        network: takes (B, 3, input_size, input_size).
+        input_size: side of the images in px.
+    """
+    spared = spared_macs(network, black_inputs(network, 1, input_size), TRAINING_BATCH)
+    return count_macs(network, input_size) - spared
 
 
 def peak_activation_memory(

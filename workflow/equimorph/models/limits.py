@@ -186,7 +186,9 @@ def _check_trunk(specification: Specification) -> Trunk:
 def _gcnn(specification: Specification, classes: int) -> None:
     _check_trunk(specification)
     check_basis(parse_group(specification["group"]), specification["kernel_size"])
-    gcnn_trunk(specification, classes)
+    # What is executed is known only where torch and escnn are.
+    if specification["match"] != "executed" or find_spec("torch"):
+        gcnn_trunk(specification, classes)
 
 
 def _cnn(specification: Specification, classes: int) -> None:

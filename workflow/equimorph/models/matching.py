@@ -42,15 +42,18 @@ def gcnn_trunk(specification: Mapping[str, Any], classes: int) -> Trunk:
 
     `match: fields` keeps the numbers of fields, as the published study did: cost grows with |G|^2.
     `macs` and `parameters` scale all widths by one factor until the GCNN has as many multiply-adds
-    in its convolutions, or trainable parameters, as the CNN. The last block keeps at least
-    `features` fields: group pooling leaves one number per field, and a few numbers cannot tell ten
-    classes apart.
+    in its convolutions, expanded to dense ones, or trainable parameters, as the CNN; `executed`
+    until it executes as many, most of them sparse where the group is large. The last block keeps at
+    least `features` fields: group pooling leaves one number per field, and a few numbers cannot
+    tell ten classes apart.
 
     Raises:
         InputError: no width comes close to the plain network's cost.
     """
     if specification["match"] == "macs":
         return matched_in_macs(specification)
+    if specification["match"] == "executed":
+        return _matched_in_executed(specification)
     if specification["match"] == "parameters":
         return _matched_in_parameters(specification, classes)
     return base_trunk(specification)
@@ -68,6 +71,18 @@ def matched_in_macs(specification: Mapping[str, Any]) -> Trunk:
     target = trunk_macs(trunk, plain_sizes(trunk, size), 1)
     return _matched(
         specification, trunk, target, lambda scaled: trunk_macs(scaled, convolved, order)
+    )
+
+
+def _matched_in_executed(specification: Mapping[str, Any]) -> Trunk:
+    # Needs torch and escnn, which the other policies do without.
+    from equimorph.models.executed import trunk_executed_macs
+
+    trunk, size = base_trunk(specification), specification["input_size"]
+    group = parse_group(specification["group"])
+    target = trunk_macs(trunk, plain_sizes(trunk, size), 1)
+    return _matched(
+        specification, trunk, target, lambda scaled: trunk_executed_macs(scaled, group, size)
     )
 
 

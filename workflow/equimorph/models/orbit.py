@@ -1,7 +1,7 @@
-"""Orbit averaging: any network made invariant at test time by a mean over a group."""
+"""Means over copies of an image at test time: over a group's orbit, or over some turns."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -12,27 +12,28 @@ from equimorph.groups.names import Group
 from equimorph.models.initialisation import initialise
 
 
-class OrbitAverage(nn.Module):
-    """A network whose logits, in eval mode, are the mean over the group's copies of each image.
+class MeanOverCopies(nn.Module):
+    """A network whose logits, in eval mode, are the mean over copies of each image.
 
-    The mean of the logits, not of the probabilities, is the projection of the network onto
-    invariant functions: what is invariant already passes unchanged, and the result stays logits on
-    the same scale, linear in the network's. As with probabilities, its cross-entropy is at most the
-    mean over the copies, because the cross-entropy is convex in the logits. In train mode the
-    network runs as it is.
+    The mean of the logits, not of the probabilities: the result stays logits on the same scale,
+    linear in the network's. As with probabilities, its cross-entropy is at most the mean over the
+    copies, because the cross-entropy is convex in the logits. In train mode the network runs as it
+    is.
     """
 
-    def __init__(self, network: nn.Module, group: Group):
+    def __init__(self, network: nn.Module):
         """Wrap a network.
 
         Args:
             network: maps (B, 3, S, S) pixel values to (B, classes) logits and masks the corners,
                 which rotations by other than multiples of 90 degrees have to invent.
-            group: the group whose elements are applied to the images.
         """
         super().__init__()
         self.network = network
-        self.group = group
+
+    def copies(self, images: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield the copies of images (B, C, S, S), of any type."""
+        raise NotImplementedError
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw every weight of the wrapped network."""
@@ -44,14 +45,70 @@ class OrbitAverage(nn.Module):
         return getattr(self.network, "measure", None)
 
     def forward(self, images: torch.Tensor, *measured: torch.Tensor) -> torch.Tensor:
-        """Map (B, 3, S, S) pixel values to (B, classes) logits, one element's copies at a time.
+        """Map (B, 3, S, S) pixel values to (B, classes) logits, one kind of copies at a time.
 
         What is measured beside the images is that of the images as they are, for all copies.
         """
         if self.training:
             return self.network(images, *measured)
-        copies = orbit(images, self.group)
-        return sum(self.network(copy, *measured) for copy in copies) / self.group.order
+        logits = [self.network(copy, *measured) for copy in self.copies(images)]
+        return sum(logits) / len(logits)
+
+
+class OrbitAverage(MeanOverCopies):
+    """A network whose logits, in eval mode, are the mean over the group's copies of each image.
+
+    This is the projection of the network onto invariant functions: what is invariant already passes
+    unchanged.
+    """
+
+    def __init__(self, network: nn.Module, group: Group):
+        """Wrap a network.
+
+        Args:
+            network: see `MeanOverCopies`.
+            group: the group whose elements are applied to the images.
+        """
+        super().__init__(network)
+        self.group = group
+
+    def copies(self, images: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield the images transformed by each element of the group."""
+        return orbit(images, self.group)
+
+
+class TurnAverage(MeanOverCopies):
+    """A network whose logits, in eval mode, are the mean over turns of each image by given angles.
+
+    A network of C4 sees nothing new in quarter turns, but does at 30 and 60 degrees, where the
+    pixel grid breaks its symmetry.
+    """
+
+    def __init__(self, network: nn.Module, angles: Sequence[float]):
+        """Wrap a network.
+
+        Args:
+            network: see `MeanOverCopies`.
+            angles: angles in degrees, anticlockwise as displayed.
+        """
+        super().__init__(network)
+        self.angles = tuple(angles)
+
+    def copies(self, images: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield the images turned by each angle."""
+        return (turned(images, angle) for angle in self.angles)
+
+
+def turned(images: torch.Tensor, angle: float) -> torch.Tensor:
+    """Rotate images about their centre: quarters only move pixels, the rest is resampled once.
+
+    Args:
+        images: (B, C, S, S), of any type.
+        angle: angle in degrees, anticlockwise as displayed with row 0 on top, like `rot90`.
+    """
+    quarters, remainder = divmod(angle, 90)
+    rotated = rotate(images, remainder) if remainder else images
+    return rotated.rot90(int(quarters), (2, 3))
 
 
 def orbit(images: torch.Tensor, group: Group) -> Iterator[torch.Tensor]:
@@ -66,11 +123,7 @@ def orbit(images: torch.Tensor, group: Group) -> Iterator[torch.Tensor]:
         group: rotations by multiples of 360 / N degrees, reflections if it has them.
     """
     for element in range(group.rotations):
-        quarters, remainder = divmod(4 * element, group.rotations)
-        rotated = images
-        if remainder:
-            rotated = rotate(images, 90 * remainder / group.rotations)
-        rotated = rotated.rot90(quarters, (2, 3))
+        rotated = turned(images, 360 * element / group.rotations)
         yield rotated
         if group.reflections:
             yield rotated.flip(3)

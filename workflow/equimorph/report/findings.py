@@ -128,6 +128,24 @@ def trend(metrics: dict[str, Any]) -> list[str]:
     return sentences
 
 
+def without_leaks(metrics: dict[str, Any]) -> str:
+    """Say how accurate each model is without the test galaxies that leak; nothing where none do."""
+    condition = first_condition(metrics)
+    measured = {name: model["conditions"][condition] for name, model in metrics["models"].items()}
+    kept = [one["without_leaks"] for one in measured.values() if "without_leaks" in one]
+    if not kept:
+        return ""
+    figures = [
+        f"{name} {mean_sd_text(one['without_leaks'])} (with them {mean_sd_text(one['accuracy'])})"
+        for name, one in measured.items()
+    ]
+    return (
+        "Without the test galaxies that have a neighbour or a copy in another subset, or are blank "
+        f"({kept[0]['images']:,} of {metrics['split']['test_images']:,} images, "
+        f"{condition_label(condition)}), the accuracy in per cent is: {'; '.join(figures)}."
+    )
+
+
 def warnings(metrics: dict[str, Any], split: dict[str, Any]) -> list[dict[str, str]]:
     """Return what a reader must know before any number: title, text and level of each warning."""
     found = []
@@ -240,13 +258,13 @@ def _choice_caveat(metrics: dict[str, Any], images: int) -> list[str]:
 
 
 def _cost_caveat(metrics: dict[str, Any]) -> list[str]:
-    macs = {name: model["macs"] for name, model in metrics["models"].items()}
+    macs = {name: model["executed_macs"] for name, model in metrics["models"].items()}
     low, high = min(macs, key=lambda name: macs[name]), max(macs, key=lambda name: macs[name])
     if macs[high] < 1.25 * macs[low]:
         return []
     return [
         f"The networks do not cost the same: from {si(macs[low])} ({low}) to {si(macs[high])} "
-        f"({high}) multiply-adds per image. A part of any difference may be due to that."
+        f"({high}) executed multiply-adds per image. A part of any difference may be due to that."
     ]
 
 

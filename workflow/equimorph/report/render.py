@@ -20,6 +20,7 @@ from equimorph.report.recipe_text import describe_recipe
 _SUBSETS = ("train", "validation", "test", "quarantined", "unused")
 _MATCHES = {
     "macs": "the number of multiply-adds",
+    "executed": "the number of multiply-adds that a CPU really executes",
     "parameters": "the number of parameters",
     "fields": "the number of fields, so that larger groups cost more",
 }
@@ -43,6 +44,7 @@ _SOURCES = {
     "simulated": "simulated galaxies",
     "galaxy10": "Galaxy10 DECaLS",
     "images": "real images from a folder",
+    "hdf5": "real images from an HDF5 file",
 }
 
 
@@ -148,6 +150,12 @@ def render(
         classes=metrics["data"]["classes"],
         subsets=[name for name in _SUBSETS if sum(split["counts"].get(name, []))],
         conditions=conditions,
+        turns=config["evaluate"]["turns"],
+        zero_labels={
+            name: model["zero_labels"]
+            for name, model in metrics["models"].items()
+            if "zero_labels" in model
+        },
         descriptions={
             name: describe_condition(config["conditions"].get(name)) for name in conditions
         },
@@ -157,6 +165,7 @@ def render(
         shown=highlighted(metrics),
         other_metrics={name: one for name, one in METRICS.items() if name != "accuracy"},
         headline=[wording.tie(s) for s in findings.headline(metrics)],
+        without_leaks=wording.tie(findings.without_leaks(metrics)),
         trend=[wording.tie(s) for s in findings.trend(metrics)],
         warnings=[
             {key: wording.tie(value) for key, value in warning.items()}

@@ -11,7 +11,7 @@ from torch import nn
 from equimorph.groups.escnn import enn
 from equimorph.steerable.context import computing_dtype
 from equimorph.steerable.irrep_basis import NotSparse, sparse_forms
-from equimorph.steerable.irrep_cost import MARGIN, Call, dense_seconds, rates, sparse_seconds
+from equimorph.steerable.irrep_cost import Call, is_faster_sparse, rates
 from equimorph.steerable.irrep_product import SparseConvolution, SparseConvolutionFunction
 
 METHODS = ("auto", "sparse", "dense")
@@ -148,10 +148,19 @@ class IrrepConv(enn.R2Conv):
         if self.sparse is None or self.method != "auto":
             return self.sparse is not None and self.method == "sparse"
         measured = rates(dtype, device)
-        if measured is None:
-            return False
+        return measured is not None and is_faster_sparse(
+            self.call(shape, gradients), self.sparse, measured
+        )
+
+    def call(self, shape: Sequence[int], gradients: bool) -> Call:
+        """Return what the cost model needs to know of a call.
+
+        Args:
+            shape: (B, C, H, W) of the input.
+            gradients: whether a backward pass follows.
+        """
         batch, _, height, width = shape
-        call = Call(
+        return Call(
             fields=(len(self.in_type), len(self.out_type)),
             sizes=(
                 self.in_type.size // len(self.in_type),
@@ -164,7 +173,6 @@ class IrrepConv(enn.R2Conv):
             gradients=gradients,
             expanded=not self.training,
         )
-        return MARGIN * sparse_seconds(call, *self.sparse, measured) < dense_seconds(call, measured)
 
     def forward(self, input: enn.GeometricTensor) -> enn.GeometricTensor:
         """Convolve."""
@@ -257,40 +265,3 @@ def use_irrep_convolutions(network: nn.Module, method: str = "auto") -> nn.Modul
         if type(module) is enn.R2Conv or isinstance(module, IrrepConv):
             IrrepConv.adopt(module, method)
     return network
-
-
-def chosen_methods(
-    network: nn.Module, inputs: Sequence[torch.Tensor], batch: int, gradients: bool
-) -> dict[str, str]:
-    """Tell how each IrrepConv of a network computes on the CPU, `sparse` or `dense`, by its name.
-
-    Args:
-        network: a network with or without steerable convolutions.
-        inputs: its inputs, of any number of images, on its device.
-        batch: images at a time.
-        gradients: whether a backward pass follows.
-    """
-    methods: dict[str, str] = {}
-
-    def note(name: str) -> Callable[[IrrepConv, tuple], None]:
-        def hook(conv: IrrepConv, inputs: tuple) -> None:
-            _, *shape = inputs[0].tensor.shape
-            sparse = conv.is_sparse((batch, *shape), torch.float32, "cpu", gradients)
-            methods[name] = "sparse" if sparse else "dense"
-
-        return hook
-
-    hooks = [
-        module.register_forward_pre_hook(note(name))
-        for name, module in network.named_modules()
-        if isinstance(module, IrrepConv)
-    ]
-    was_training = network.training
-    try:
-        with torch.no_grad():
-            network.eval()(*inputs)
-    finally:
-        network.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    return methods

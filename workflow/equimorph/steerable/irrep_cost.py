@@ -90,6 +90,30 @@ def dense_seconds(call: Call, rates: Rates) -> float:
     return 1e-9 * (convolution + expansions * numbers * call.weights * rates.matrix)
 
 
+def dense_macs(call: Call) -> int:
+    """Return the multiply-adds of escnn's convolution, its filter at hand."""
+    numbers = call.pairs * call.sizes[0] * call.sizes[1] * call.kernel_size**2
+    return numbers * call.input_pixels // call.stride**2
+
+
+def sparse_macs(call: Call, convolution: SparseConvolution) -> int:
+    """Return the multiply-adds of the sparse convolution, which computes every pixel at any stride.
+
+    Both changes of basis, the mixing matrices, and the stencils, each elementwise operation as one.
+    """
+    per_pixel = call.pairs * convolution.form.mixing_macs
+    for fields, size in zip(call.fields, call.sizes, strict=True):
+        per_pixel += fields * size**2
+    return (per_pixel + call.fields[0] * convolution.operations) * call.input_pixels
+
+
+def is_faster_sparse(
+    call: Call, forms: tuple[SparseConvolution, SparseConvolution], rates: Rates
+) -> bool:
+    """Tell whether the sparse form, of a convolution and its adjoint, is predicted to be faster."""
+    return MARGIN * sparse_seconds(call, *forms, rates) < dense_seconds(call, rates)
+
+
 def sparse_seconds(
     call: Call, convolution: SparseConvolution, adjoint: SparseConvolution, rates: Rates
 ) -> float:

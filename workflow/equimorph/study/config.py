@@ -100,12 +100,12 @@ def _check_texts(value: Any, key: str) -> None:
 def _check_overridden(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Check what each model's recipe is with what is said of it alone."""
     train = config["train"]
-    for name, changes in train["overrides"].items():
+    parts = {f"train.overrides.{name}": changes for name, changes in train["overrides"].items()}
+    for key, changes in (*parts.items(), ("pretrain.recipe", config["pretrain"]["recipe"])):
         try:
             _check_schema({**config, "train": {**train, **changes}}, schema)
         except InputError as error:
-            message = str(error).replace("config: train", f"config: train.overrides.{name}", 1)
-            raise InputError(message) from error
+            raise InputError(str(error).replace("config: train", f"config: {key}", 1)) from error
 
 
 def _check_scaled(config: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from equimorph.data.classes import GALAXY10_CLASSES
@@ -10,7 +11,13 @@ from equimorph.groups.names import is_group_name
 from equimorph.models.limits import check
 from equimorph.study.conditions import check_spec
 from equimorph.study.models import resolve
-from equimorph.study.recipes import NOT_OF_RECIPE, recipe_settings
+from equimorph.study.recipes import (
+    NOT_OF_RECIPE,
+    OF_ITS_BEGINNING,
+    pretrained_model,
+    recipe_settings,
+    start_of,
+)
 from equimorph.study.scale import scaled
 
 MOST_SIMULATED = 2**33  # bytes
@@ -28,6 +35,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_models(config)
     _check_overrides(config["train"])
     _check_class_weights(config)
+    _check_pretraining(config)
     check_world_size(config)
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
@@ -53,6 +61,16 @@ def _check_split(split: Mapping[str, Any]) -> None:
         raise InputError(
             f"config: data.split: train + validation + test add up to {total:g}; they must add up "
             "to 1."
+        )
+    if (split["protocol"] == "table") != (split["table"] is not None):
+        raise InputError(
+            f"config: data.split.table: {split['table']!r} with the protocol {split['protocol']} "
+            "is not allowed; the protocol table needs a table, and no other protocol uses one."
+        )
+    if split["protocol"] != "clean" and split["folds"] is not None:
+        raise InputError(
+            f"config: data.split.folds: {split['folds']} with the protocol {split['protocol']} is "
+            "not allowed; only clean has folds."
         )
     if split["folds"] is not None and split["fold"] >= split["folds"]:
         raise InputError(
@@ -138,6 +156,40 @@ def _check_class_weights(config: Mapping[str, Any]) -> None:
             raise InputError(
                 f"config: {place}.loss.class_weights: {len(weights)} numbers are not allowed; it "
                 f"must be one for each of the {len(classes)} data.classes."
+            )
+
+
+def _check_pretraining(config: Mapping[str, Any]) -> None:
+    """Check what trainings start from, and the recipe of pretraining."""
+    train, pretrain = config["train"], config["pretrain"]
+    unknown = sorted(set(pretrain["recipe"]) - (train.keys() - {*NOT_OF_RECIPE, *OF_ITS_BEGINNING}))
+    if unknown:
+        raise InputError(f"config: pretrain.recipe: unknown key {', '.join(unknown)}.")
+    for name in train["models"]:
+        begins = start_of(train, name)
+        source = pretrained_model(begins, name)
+        if source is None:
+            if begins is not None and not Path(begins).is_file():
+                raise InputError(
+                    f"config: train.start_from: {name}: {begins}: there is no such file; allowed "
+                    "are pretrained, pretrained/NAME and the path of a checkpoint."
+                )
+            continue
+        if config["data"]["source"] == "simulated" and (
+            pretrain["seed"] == config["data"]["simulated"]["seed"]
+        ):
+            raise InputError(
+                "config: pretrain.seed: it must differ from data.simulated.seed, or networks are "
+                "pretrained on the test galaxies."
+            )
+        own, other = (resolve(each, config["models"], config["network"]) for each in (name, source))
+        differing = sorted(
+            key for key in own.keys() | other.keys() if own.get(key) != other.get(key)
+        )
+        if set(differing) - {"orbit"}:
+            raise InputError(
+                f"config: train.start_from: {name} starts from the pretraining of {source}, whose "
+                f"network differs in {', '.join(differing)}; it must be the same."
             )
 
 

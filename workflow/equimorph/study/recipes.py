@@ -5,6 +5,9 @@ from typing import Any
 
 # Keys of `train` that say which trainings there are and where they run.
 NOT_OF_RECIPE = ("models", "seeds", "threads", "world_size", "device", "overrides")
+# Keys of `train` that say which weights and how many images a training begins with.
+OF_ITS_BEGINNING = ("start_from", "labels")
+PRETRAINED = "pretrained"
 # Keys of `train.loss` that each loss, a module of training/losses, uses.
 LOSS_KEYS = {"focal": ("gamma", "class_weights", "beta", "normalise")}
 # Keys of `train.schedule` that each kind uses; an overlay may leave others behind.
@@ -33,3 +36,30 @@ def recipe_settings(train: Mapping[str, Any], model: str) -> dict[str, Any]:
         own = ("kind", *keys[settings[part]["kind"]])
         settings[part] = {key: value for key, value in settings[part].items() if key in own}
     return settings
+
+
+def start_of(train: Mapping[str, Any], model: str) -> str | None:
+    """Return what a model's training starts from: `pretrained`, with its network, or a file."""
+    return recipe_settings(train, model)["start_from"]
+
+
+def pretrained_model(start: str | None, model: str) -> str | None:
+    """Return the model whose pretraining a start names; None where it names a file, or nothing.
+
+    Args:
+        start: `train.start_from`: `pretrained`, `pretrained/NAME` for the pretraining of another
+            entry with the same network, or a checkpoint's path.
+        model: the model that starts from it.
+    """
+    head, _, name = (start or "").partition("/")
+    return (name or model) if head == PRETRAINED else None
+
+
+def pretraining_settings(config: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Return the training parameters of a model's pretraining."""
+    return of_the_loop(recipe_settings(config["train"], model)) | config["pretrain"]["recipe"]
+
+
+def of_the_loop(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the training loop, whatever it begins with."""
+    return {key: value for key, value in settings.items() if key not in OF_ITS_BEGINNING}

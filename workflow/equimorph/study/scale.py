@@ -31,9 +31,13 @@ def scaled(config: Mapping[str, Any]) -> dict[str, Any]:
         return result
     train, evaluate, network = result["train"], result["evaluate"], result["network"]
     simulated = result["data"]["simulated"]
-    train["epochs"] = max(1, round(scale * train["epochs"]))
-    train["patience"] = min(train["patience"], train["epochs"])
-    train["batch_size"] = max(LEAST_BATCH, round(scale * train["batch_size"]))
+    epochs = train["epochs"]
+    train |= _shorter(train, scale, epochs, len(config["data"]["classes"]))
+    pretrain = result["pretrain"]
+    for changes in (pretrain["recipe"], *train["overrides"].values()):
+        changes |= _shorter(changes, scale, epochs, len(config["data"]["classes"]))
+    pretrain["per_class"] = max(LEAST_PER_CLASS, round(scale * pretrain["per_class"]))
+    pretrain["size"] = max(SMALLEST_SIZE, round(scale * pretrain["size"]))
     simulated["per_class"] = max(LEAST_PER_CLASS, round(scale * simulated["per_class"]))
     simulated["size"] = max(SMALLEST_SIZE, round(scale * simulated["size"]))
     evaluate["angle_images"] = max(LEAST_BATCH, round(scale * evaluate["angle_images"]))
@@ -45,6 +49,19 @@ def scaled(config: Mapping[str, Any]) -> dict[str, Any]:
         specification = resolve(name, config["models"], config["network"])
         result["models"][name] = _smaller(entry, specification, network, scale)
     return result
+
+
+def _shorter(recipe: Mapping[str, Any], scale: float, epochs: int, classes: int) -> dict[str, Any]:
+    """Return what becomes less of a recipe, or of the part of it that differs for a model."""
+    shrunk: dict[str, Any] = {}
+    if "epochs" in recipe or "patience" in recipe:
+        shrunk["epochs"] = max(1, round(scale * recipe.get("epochs", epochs)))
+        shrunk["patience"] = min(recipe.get("patience", shrunk["epochs"]), shrunk["epochs"])
+    if "batch_size" in recipe:
+        shrunk["batch_size"] = max(LEAST_BATCH, round(scale * recipe["batch_size"]))
+    if recipe.get("labels") is not None:
+        shrunk["labels"] = max(classes, round(scale * recipe["labels"]))
+    return shrunk
 
 
 def _smaller(

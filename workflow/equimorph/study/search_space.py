@@ -11,14 +11,15 @@ from typing import Any
 from equimorph.errors import InputError
 from equimorph.sources import ARCHITECTURES, LOSSES
 from equimorph.study.models import entry_of, resolve
-from equimorph.study.recipes import NOT_OF_RECIPE, recipe_settings
+from equimorph.study.recipes import NOT_OF_RECIPE, OF_ITS_BEGINNING, of_the_loop, recipe_settings
 from equimorph.study.scale import scaled
 
 # The search itself decides the last two.
-DECIDED = (*NOT_OF_RECIPE, "epochs", "patience")
+DECIDED = (*NOT_OF_RECIPE, *OF_ITS_BEGINNING, "epochs", "patience")
 # `scaled` shrinks these, too, although no training depends on them.
 _UNUSED = {
-    "data": {"simulated": {"per_class": 0, "size": 0}},
+    "data": {"classes": [], "simulated": {"per_class": 0, "size": 0}},
+    "pretrain": {"per_class": 0, "size": 0, "recipe": {}},
     "evaluate": {"angle_images": 0, "bootstrap": 0},
 }
 
@@ -206,4 +207,4 @@ def resolve_trial(
     shrunk = scaled({**_UNUSED, **with_values(part, values)})
     (name,) = shrunk["train"]["models"]
     specification = resolve(name, shrunk["models"], shrunk["network"])
-    return specification, recipe_settings(shrunk["train"], name)
+    return specification, of_the_loop(recipe_settings(shrunk["train"], name))

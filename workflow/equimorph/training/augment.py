@@ -34,6 +34,8 @@ class Augmentation:
         contrast: largest change c; pixel values move from their mean by a factor in [1 - c, 1 + c].
         saturation: the same for the distance of colours from grey.
         hue: largest rotation of the colours about grey, as a fraction of a full turn.
+        noise: largest loss of signal-to-noise by photon noise, below 1; drawn from [0, noise].
+        noise_gain: electrons per pixel value, on which that noise depends.
     """
 
     rotation: float
@@ -49,6 +51,8 @@ class Augmentation:
     contrast: float = 0.0
     saturation: float = 0.0
     hue: float = 0.0
+    noise: float = 0.0
+    noise_gain: float = 0.34
 
 
 def augment(
@@ -92,7 +96,25 @@ def augment(
         if colours is not None:
             mapped = _recolour(mapped, colours[part], contrast[part])
         torch.mul(mapped, flux[part], out=augmented[part]).clamp_(0, 255)
+    if augmentation.noise:
+        _add_noise(augmented, augmentation, generator)
     return augmented
+
+
+def _add_noise(
+    images: torch.Tensor, augmentation: Augmentation, generator: torch.Generator
+) -> None:
+    """Lower each image's signal-to-noise ratio by a random share, in place.
+
+    As the condition `noise` does by its physical formula (robustness/degradations/noise.py), with a
+    normal distribution in place of Poisson's: where I is the pixel value, k the gain and s what is
+    left of the ratio, the variance of what is added is I (1 - s^2) / (k s^2).
+    """
+    level = augmentation.noise * torch.rand(len(images), generator=generator)
+    left = (1 - level) ** 2
+    variance = ((1 - left) / (left * augmentation.noise_gain)).to(images.device)
+    noise = torch.randn(images.shape, generator=generator).to(images.device)
+    images.addcmul_(noise, (images * variance[:, None, None, None]).sqrt_()).clamp_(0, 255)
 
 
 def mixup(

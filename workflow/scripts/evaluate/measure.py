@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from equimorph.errors import InputError
-from equimorph.evaluation.predictions import by_condition
-from equimorph.evaluation.summary import summarise_condition, summarise_runs
+from equimorph.evaluation.predictions import TURNS, by_condition
+from equimorph.evaluation.summary import accuracy_without, summarise_condition, summarise_runs
 from equimorph.io import read_json, read_paths, run, write_json
 from equimorph.provenance import stamp
+
+ZERO_LABELS = "clean, pretrained alone"
+APART = {TURNS: "turns", ZERO_LABELS: "zero_labels"}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -25,6 +28,12 @@ def main(argv: list[str] | None = None) -> None:
         "--runs", type=Path, required=True, help="list of run.json of the model, one a line"
     )
     parser.add_argument(
+        "--zero-labels",
+        type=Path,
+        help="list of predictions of the pretrained networks alone, one a line",
+    )
+    parser.add_argument("--split-json", type=Path, required=True, help="the split's description")
+    parser.add_argument(
         "--class-names", nargs="+", required=True, help="class names in label order"
     )
     parser.add_argument("--bootstrap", type=int, default=2000, help="resamples of images and seeds")
@@ -35,6 +44,8 @@ def main(argv: list[str] | None = None) -> None:
     runs = [read_json(path) for path in read_paths(arguments.runs)]
     model = summarise_runs(runs)
     conditions = by_condition(read_paths(arguments.predictions))
+    if arguments.zero_labels:
+        conditions[ZERO_LABELS] = by_condition(read_paths(arguments.zero_labels))["clean"]
     for name, by_seed in conditions.items():
         if set(by_seed) != set(model["seeds"]):
             raise InputError(
@@ -42,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
                 f"{sorted(model['seeds'])}; they must be the same."
             )
     # A fresh generator per condition: the same images are drawn for all conditions and models.
-    measured = {
+    summaries = {
         name: summarise_condition(
             {seed: by_seed[seed] for seed in model["seeds"]},
             arguments.class_names,
@@ -51,6 +62,11 @@ def main(argv: list[str] | None = None) -> None:
         )
         for name, by_seed in conditions.items()
     }
+    if leaking := read_json(arguments.split_json).get("leaks", {}).get("test_rows"):
+        for name, summary in summaries.items():
+            summary["without_leaks"] = accuracy_without(conditions[name], leaking)
+    # Beside the conditions: other ways to use a network, or another network.
+    apart = {key: summaries.pop(name) for name, key in APART.items() if name in summaries}
     write_json(
         arguments.output,
         {
@@ -59,7 +75,8 @@ def main(argv: list[str] | None = None) -> None:
             "classes": arguments.class_names,
             "bootstrap": {"draws": arguments.bootstrap, "seed": arguments.seed},
             "test_images": len(next(iter(next(iter(conditions.values())).values())).index),
-            "conditions": measured,
+            "conditions": summaries,
+            **apart,
             **stamp("cpu", threads=1),
         },
         compact=True,

@@ -9,8 +9,9 @@ from equimorph.data.image_file import open_images
 from equimorph.data.split import read_split
 from equimorph.device import DEVICES, open_device
 from equimorph.errors import InputError
-from equimorph.evaluation.predictions import write_predictions
+from equimorph.evaluation.predictions import TURNS, write_predictions
 from equimorph.io import run
+from equimorph.models.orbit import TurnAverage
 from equimorph.models.prediction import predict_logits
 from equimorph.models.trained import load_checkpoint
 
@@ -22,6 +23,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--split", required=True, help="subset, index, label of each galaxy")
     parser.add_argument(
         "--conditions", required=True, nargs="+", help="test images (.npy), one per condition"
+    )
+    parser.add_argument(
+        "--turns", type=float, nargs="+", help="angles, over which clean logits are averaged, too"
     )
     parser.add_argument("--stars-removed", type=int, help="seed, if their field stars are removed")
     parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
@@ -43,6 +47,9 @@ def main(argv: list[str] | None = None) -> None:
         inputs = checkpoint.prepare(images, stars_removed=arguments.stars_removed)
         predicted = predict_logits(checkpoint.network, *inputs)
         logits[path.stem] = predicted.cpu().numpy()
+        if path.stem == "clean" and arguments.turns:
+            turning = TurnAverage(checkpoint.network, arguments.turns)
+            logits[TURNS] = predict_logits(turning, *inputs).cpu().numpy()
     write_predictions(arguments.output, index, label, logits)
 
 

@@ -25,19 +25,21 @@ from equimorph.errors import InputError
 from equimorph.groups.names import symmetry
 from equimorph.io import read_json, run, sha256_of, write_json, write_text
 from equimorph.models.checkpoint import save_checkpoint
-from equimorph.models.counting import count_macs, count_parameters
+from equimorph.models.counting import count_executed_macs, count_macs, count_parameters
 from equimorph.models.initialisation import initialise
 from equimorph.models.inputs import measured
 from equimorph.models.preparation import Preparation, common_scale
 from equimorph.models.registry import build
+from equimorph.models.trained import load_checkpoint
 from equimorph.progress import progress
 from equimorph.provenance import digest, stamp
-from equimorph.seeds import WEIGHTS, stream
+from equimorph.seeds import LABELS, WEIGHTS, stream
 from equimorph.sources import ARCHITECTURES, LOSSES, local_modules
 from equimorph.tracking.open import open_tracker
 from equimorph.training.loop import Labelled, Progress, train
 from equimorph.training.parallel import Processes, join
 from equimorph.training.recipe import read_recipe
+from equimorph.training.start import some_labels, start_from
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -56,6 +58,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", required=True, type=int, help="seed of weights and batches")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
     parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
+    parser.add_argument("--start-from", help="trained network to start from (.safetensors)")
+    parser.add_argument("--labels", type=int, help="number of training images; default: all")
     parser.add_argument("--resume", required=True, help="state of an unfinished training")
     records = os.environ.get("EQUIMORPH_TRACK", "{}")
     parser.add_argument("--track", default=records, type=json.loads, help="records to keep, JSON")
@@ -72,10 +76,17 @@ def load_subset(
     input_size: int,
     crop: float,
     device: torch.device,
+    some: int | None = None,
 ) -> Labelled:
-    """Read the training or validation set as the network takes it, and put it on the device."""
+    """Read the training or validation set as the network takes it, and put it on the device.
+
+    With `some`, so many of the images alone, which the seed chooses.
+    """
     rows = read_split(arguments.split)[subset]
     labels = read_split(arguments.split, column="label")[subset]
+    if some is not None:
+        chosen = some_labels(labels, some, stream(arguments.seed, LABELS))
+        rows, labels = rows[chosen], labels[chosen]
     images = open_images(arguments.images)[rows]
     return Labelled(
         network_input(images, input_size, crop).to(device),
@@ -93,6 +104,24 @@ def preparation(arguments: argparse.Namespace, specification: dict[str, Any]) ->
         crop=specification["crop"],
         input_size=specification["input_size"],
     )
+
+
+def begin(
+    arguments: argparse.Namespace, network: nn.Module, specification: dict[str, Any]
+) -> dict[str, Any]:
+    """Let the training start from a trained network, if one is named.
+
+    Return what it starts from, and with how many labels, where that is not all.
+    """
+    path = arguments.start_from
+    some = {} if arguments.labels is None else {"labels": arguments.labels}
+    if path is None:
+        return some
+    checkpoint = load_checkpoint(path)
+    head = start_from(network, specification, arguments.class_names, checkpoint)
+    told = ("model", "seed", "data_sha256", "split_sha256")
+    started = {key: checkpoint.metadata[key] for key in told}
+    return {**some, "start_from": {"sha256": sha256_of(path), **started, "head": head}}
 
 
 @contextmanager
@@ -128,6 +157,7 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
 
     network = build(specification, len(classes))
     initialise(network, stream(arguments.seed, WEIGHTS))
+    beginning = begin(arguments, network, specification)
     network.to(device)
     recipe = read_recipe(settings)
     root = Path(__file__).resolve().parents[2]
@@ -140,6 +170,7 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
         "data_sha256": read_json(arguments.verified_json)["sha256"],
         "images_sha256": sha256_of(arguments.images),  # whatever has made them of the data
         "classes": classes,
+        **beginning,
         "device": str(device),
         "threads": arguments.threads,
         "world_size": processes.world_size,
@@ -151,7 +182,9 @@ def train_model(arguments: argparse.Namespace, device: torch.device, processes: 
     identity = digest(job, [__file__, *local_modules(__file__, root, named)])
 
     size, crop = specification["input_size"], specification["crop"]
-    training = load_subset(arguments, "train", network, size, recipe.crop or crop, device)
+    training = load_subset(
+        arguments, "train", network, size, recipe.crop or crop, device, arguments.labels
+    )
     validation = load_subset(arguments, "validation", network, size, crop, device)
     resume = (Path(arguments.resume), identity)
     tracked = arguments.track if processes.is_first else {}
@@ -196,6 +229,7 @@ def write_results(
             "group_order": order,
             "parameters": count_parameters(network),
             "macs": count_macs(network, size),
+            "executed_macs": count_executed_macs(network, size),
             "input_size": size,
             "train_seconds": trained.seconds,
             "images_per_second": trained.images / trained.seconds,
