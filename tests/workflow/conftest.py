@@ -15,8 +15,8 @@ from equimorph.study.yaml_files import merged
 
 from . import stand_in_conda
 
-PARTS = ("Snakefile", "config.yaml", "dvc.yaml", ".dvcignore", ".gitignore", "data/sources")
-PARTS += ("envs", "profiles")
+PARTS = ("Snakefile", "config.yaml", "dvc.yaml", ".dvcignore", ".gitignore", ".gitattributes")
+PARTS += ("data/sources", "envs", "profiles")
 
 # Two models, two seeds, one epoch or two: every rule runs, nothing is learnt.
 SMALL = {
@@ -174,9 +174,9 @@ def published(root, finished, tmp_path_factory) -> Project:
     return Project(folder / "repository", environment)
 
 
-def clone_of(project: Project, folder: Path) -> Project:
-    """Return a clone that has pulled nothing."""
-    project.run("git", "clone", "-q", str(project.folder), str(folder))
+def clone_of(project: Project, folder: Path, *options: str) -> Project:
+    """Return a clone that has pulled nothing; the options are git's."""
+    project.run("git", *options, "clone", "-q", str(project.folder), str(folder))
     return Project(folder, project.environment)
 
 

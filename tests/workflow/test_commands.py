@@ -40,7 +40,8 @@ class Call(NamedTuple):
 
     def texts(self) -> Iterator[str]:
         """Yield each text that the script can read whole."""
-        yield from self.words
+        for word in self.words:
+            yield word.partition("=")[2] if word.startswith("--") and "=" in word else word
         for content in self.files.values():
             yield from leaves(json.loads(content) if content[:1] == "{" else content.splitlines())
 
@@ -90,6 +91,9 @@ def calls(project: Project, found: list[str], folder: Path) -> list[Call]:
 def test_texts_are_data_and_never_commands(fresh, tmp_path):
     """Every text of a config that may hold a quote; names may not (test_faults.py)."""
     name = "x.1-Y_z"
+    table, start = f"{NASTY}.csv", f"./{NASTY}.safetensors"
+    for path in (table, start):
+        (fresh.folder / path).touch()
     fresh.edit_config(
         {
             "study": name,
@@ -97,10 +101,11 @@ def test_texts_are_data_and_never_commands(fresh, tmp_path):
                 "source": "galaxy10",
                 "classes": [f"{number} {NASTY}" for number in range(10)],
                 "galaxy10": {"mirrors": [NASTY_URL, NASTY_URL + "2"]},
+                "split": {"protocol": "table", "table": table, "table_origin": f"of {NASTY}"},
             },
             "conditions": {name: {"kind": "rotation", "seed": 1}},
             "models": {name: {"architecture": "cnn"}},
-            "train": {"models": [name, "D4"], "overrides": {name: {"learning_rate": 0.1}}},
+            "train": {"models": [name, "D4"], "overrides": {name: {"start_from": start}}},
             "evaluate": {"conditions": ["clean", name], "reference": name},
             "track": {"mlflow": f"sqlite:///{NASTY}"},
             "notes": [NASTY, f"{{0}} ${{HOME}} \\n\n{NASTY}"],
@@ -109,7 +114,7 @@ def test_texts_are_data_and_never_commands(fresh, tmp_path):
     config = fresh.config()
     assert "PWNED" not in "".join(config["train"]["models"])
     nasty = {text for text in leaves(config) if "PWNED" in text}
-    assert len(nasty) == 10 + 2 + 1 + 2
+    assert len(nasty) == 10 + 2 + 2 + 1 + 1 + 2
     found = commands(fresh, "all", "search", "images")
     made = calls(fresh, found, tmp_path / "bin")
     scripts = {Path(call.words[0]).name for call in made}
@@ -118,7 +123,7 @@ def test_texts_are_data_and_never_commands(fresh, tmp_path):
     assert nasty <= given
     # Nothing of a text that is given whole elsewhere is a word, or a command, of its own.
     assert all(text in nasty for text in given if "PWNED" in text)
-    assert not list(fresh.folder.rglob("PWNED*"))
+    assert not list(fresh.folder.rglob("PWNED"))
     for call in made:
         if "--class-names" in call.words:
             first = call.words.index("--class-names") + 1
@@ -138,7 +143,7 @@ def test_a_folder_of_images_is_data(fresh, tmp_path):
     fresh.environment["EQUIMORPH_REAL_DATA"] = str(folder)  # as the Snakefile does
     (call,) = calls(fresh, [command], tmp_path / "bin")
     assert f"--folder={folder}" in call.words
-    assert not list(tmp_path.rglob("PWNED*"))
+    assert not list(tmp_path.rglob("PWNED"))
 
 
 @pytest.fixture

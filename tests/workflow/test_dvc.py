@@ -30,6 +30,13 @@ def test_clone_and_pull_leave_nothing_to_do(clone, tmp_path):
     assert clone.planned("--use-conda") == {}
 
 
+def test_where_git_writes_crlf_a_clone_pulls_and_has_nothing_to_do(published, tmp_path):
+    """Windows' default would alter the store's objects, and every script."""
+    clone = clone_of(published, tmp_path / "clone", "-c", "core.autocrlf=true")
+    clone.run("dvc", "pull", "-q")
+    assert clone.planned() == {}
+
+
 def test_then_one_changed_training_parameter_re_runs_the_trainings_and_what_follows(clone):
     clone.run("dvc", "pull", "-q")
     clone.edit_config({"train": {"weight_decay": 0.02}})
