@@ -16,8 +16,8 @@ from sklearn.model_selection import train_test_split
 from equimorph.data.classes import GALAXY10_COUNTS
 from equimorph.data.sky import sky_groups
 from equimorph.data.split import (
+    DRAWN,
     PARTS,
-    PROTOCOLS,
     SUBSETS,
     check_no_leak,
     describe_split,
@@ -498,7 +498,7 @@ def test_the_balanced_sets_of_s4():
     assert not np.array_equal(other["train"], split["train"])
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", DRAWN)
 def test_at_most_takes_out_of_the_subsets_it_names_alone(protocol):
     galaxies = isolated([80, 80])
     label = galaxies["label"].to_numpy()

@@ -1,6 +1,7 @@
 """Trunks whose cost matches that of the plain network."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from equimorph.errors import InputError
@@ -75,14 +76,17 @@ def matched_in_macs(specification: Mapping[str, Any]) -> Trunk:
 
 
 def _matched_in_executed(specification: Mapping[str, Any]) -> Trunk:
-    # Needs torch and escnn, which the other policies do without.
-    from equimorph.models.executed import trunk_executed_macs
-
+    # By name: it needs torch and escnn, which the other policies do without, and no other network
+    # than a GCNN, whose module imports it, depends on it.
+    executed = import_module("equimorph.models.executed")
     trunk, size = base_trunk(specification), specification["input_size"]
     group = parse_group(specification["group"])
     target = trunk_macs(trunk, plain_sizes(trunk, size), 1)
     return _matched(
-        specification, trunk, target, lambda scaled: trunk_executed_macs(scaled, group, size)
+        specification,
+        trunk,
+        target,
+        lambda scaled: executed.trunk_executed_macs(scaled, group, size),
     )
 
 

@@ -54,9 +54,11 @@ def scaled(config: Mapping[str, Any]) -> dict[str, Any]:
 def _shorter(recipe: Mapping[str, Any], scale: float, epochs: int, classes: int) -> dict[str, Any]:
     """Return what becomes less of a recipe, or of the part of it that differs for a model."""
     shrunk: dict[str, Any] = {}
-    if "epochs" in recipe or "patience" in recipe:
-        shrunk["epochs"] = max(1, round(scale * recipe.get("epochs", epochs)))
-        shrunk["patience"] = min(recipe.get("patience", shrunk["epochs"]), shrunk["epochs"])
+    fewer = max(1, round(scale * recipe.get("epochs", epochs)))
+    if "epochs" in recipe:
+        shrunk["epochs"] = fewer
+    if "patience" in recipe:
+        shrunk["patience"] = min(recipe["patience"], fewer)
     if "batch_size" in recipe:
         shrunk["batch_size"] = max(LEAST_BATCH, round(scale * recipe["batch_size"]))
     if recipe.get("labels") is not None:

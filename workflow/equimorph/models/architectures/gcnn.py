@@ -7,6 +7,7 @@ from torch import nn
 
 from equimorph.groups.escnn import enn
 from equimorph.groups.names import Group, parse_group
+from equimorph.models import executed  # noqa: F401 - matching finds it by name
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise, classifier
 from equimorph.models.matching import gcnn_trunk
