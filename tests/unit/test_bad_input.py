@@ -24,7 +24,7 @@ from equimorph.data.convert import convert
 from equimorph.data.image_file import open_images
 from equimorph.data.images import import_images
 from equimorph.data.manifest import read_manifest
-from equimorph.data.raw import RAW_KEYS, write_raw
+from equimorph.data.raw import OPTIONAL_KEYS, RAW_KEYS, write_raw
 from equimorph.data.split import read_split
 from equimorph.data.verify import verify
 from equimorph.errors import InputError
@@ -155,7 +155,13 @@ HDF5 = {
     **{
         f"without {key}": (lambda file, key=key: file.pop(key), f"'{key}': there is no such array")
         for key in RAW_KEYS
+        if key not in OPTIONAL_KEYS
     },
+    **{
+        f"without {key}": (lambda file, key=key: file.pop(key), LOOKS_FINE) for key in OPTIONAL_KEYS
+    },
+    "a row of another file": (stored("h5_index", data=np.arange(SHAPE[0])), LOOKS_FINE),
+    "rows of another file as text": (stored("h5_index", data="a"), "'h5_index'.*the shape is"),
     "a group": (
         lambda file: (file.pop("ra"), file.create_group("ra")),
         "'ra': there is no such array",

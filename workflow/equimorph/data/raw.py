@@ -100,8 +100,8 @@ def open_raw(path: str | Path) -> Iterator[h5py.File]:
         raise InputError(f"{path}: not a whole HDF5 file ({reason}).") from error
     with file:
         for key in (*RAW_KEYS, ORIGIN_KEY):
-            if key in file or key not in (*OPTIONAL_KEYS, ORIGIN_KEY):
-                with about(path, key):
+            with about(path, key):
+                if key in file or key not in (*OPTIONAL_KEYS, ORIGIN_KEY):
                     _check_array(file, key, Path(path).stat().st_size)
         yield file
 

@@ -7,6 +7,7 @@ import pandas as pd
 import yaml
 
 from equimorph.errors import InputError
+from equimorph.study.recipes import recipe_settings
 from equimorph.study.search_space import with_values
 from equimorph.study.yaml_files import merged
 
@@ -83,7 +84,12 @@ def best_study(
     # Written out even where config.yaml has the same values today.
     explicit = {"train": {key: target["train"][key] for key in ("models", "epochs", "patience")}}
     overlay = merged(difference(base, target), with_values(explicit, best["values"]))
-    if merged(base, overlay)["train"] != target["train"]:
+    made, meant = merged(base, overlay)["train"], target["train"]
+    # Recipes, not keys: an augmentation need not name what is off.
+    recipes = [
+        [recipe_settings(train, name) for name in meant["models"]] for train in (made, meant)
+    ]
+    if made["overrides"] != meant["overrides"] or recipes[0] != recipes[1]:
         raise InputError(
             "config.yaml: train.overrides holds entries, which the preset of the best trial cannot "
             "take away; move them to an overlay of your own."
