@@ -111,7 +111,7 @@ def stored(key: str, **dataset: Any) -> Callable[[h5py.File], None]:
     """Return a change of a file: another data set under a key."""
 
     def change(file: h5py.File) -> None:
-        del file[key]
+        file.pop(key, None)
         file.create_dataset(key, **dataset)
 
     return change
