@@ -86,10 +86,9 @@ def best_study(
     overlay = merged(difference(base, target), with_values(explicit, best["values"]))
     made, meant = merged(base, overlay)["train"], target["train"]
     # Recipes, not keys: an augmentation need not name what is off.
-    recipes = [
-        [recipe_settings(train, name) for name in meant["models"]] for train in (made, meant)
-    ]
-    if made["overrides"] != meant["overrides"] or recipes[0] != recipes[1]:
+    (name,) = meant["models"]
+    equal = recipe_settings(made, name) == recipe_settings(meant, name)
+    if made["overrides"] != meant["overrides"] or not equal:
         raise InputError(
             "config.yaml: train.overrides holds entries, which the preset of the best trial cannot "
             "take away; move them to an overlay of your own."
