@@ -56,10 +56,11 @@ PUBLISHED = {
     "name",
     [
         "pandya2023",
-        "cbfocal-ecnn",
-        "deepcnn5",
-        # The networks of its corrected preset, which are wide at any scale.
-        pytest.param("cnn-vs-vit", marks=pytest.mark.slow),
+        # Their networks, with the corrected presets' switches, run above.
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("cbfocal-ecnn", "deepcnn5", "cnn-vs-vit")
+        ),
     ],
 )
 def test_published(fresh, name):
