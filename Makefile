@@ -29,8 +29,9 @@ install: $(VENV)/.installed ## create .venv with the locked versions
 results: install ## run the study and write results/<study>/report.html
 	$(VENV)/bin/python workflow/run_study.py $(CONFIG)
 
-# A worker per core; what shares a server or a long training stays on one worker.
-SIDE_BY_SIDE := --numprocesses auto --dist loadgroup
+# A worker per core. A file stays on one worker, since its tests share a server, a study or kernels;
+# those that run studies come first, as the long ones they are.
+SIDE_BY_SIDE := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test: install ## run the tests
 	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) -m "not slow" --cov=equimorph --cov-report=term --cov-fail-under=85

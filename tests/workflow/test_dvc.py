@@ -99,7 +99,6 @@ def with_images(published, tmp_path_factory) -> Project:
     return project
 
 
-@pytest.mark.xdist_group("with_images")
 @pytest.mark.parametrize("name", EDITS)
 def test_in_a_clone_whose_images_are_made_one_edit_re_runs_exactly_its_jobs(with_images, name):
     (path, change), expected = EDITS[name]
@@ -191,7 +190,6 @@ def experiment(published, tmp_path_factory) -> tuple[Project, bytes, str]:
     return project, before, done.stdout
 
 
-@pytest.mark.xdist_group("experiment")
 def test_stages_run_in_conda_environments_where_conda_is_on_the_path(experiment):
     project, _, said = experiment
     activated = set(re.findall(r"Activating conda environment: (\S+)", said))
@@ -200,7 +198,6 @@ def test_stages_run_in_conda_environments_where_conda_is_on_the_path(experiment)
     assert re.search(r"Running post-deploy script \S+\.post-deploy\.sh", said)  # escnn
 
 
-@pytest.mark.xdist_group("experiment")
 def test_an_experiment_becomes_a_branch_that_holds_results_and_records(experiment):
     """`dvc checkout` switches results and records together, `git checkout` neither."""
     clone, main, _ = experiment

@@ -46,7 +46,6 @@ def same_result(job, expected):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("uninterrupted")
 def test_killed_at_any_moment_it_resumes_bit_equal(uninterrupted, tmp_path):
     """Three moments for each signal, all in one training: nine kills, then the end."""
     job, draw = Job(tmp_path, **MEMORY), random.Random(5)
@@ -110,7 +109,6 @@ def small_files_only():
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**14, 2**14))
 
 
-@pytest.mark.xdist_group("uninterrupted")
 def test_no_space_for_the_state_keeps_the_last_one(uninterrupted, tmp_path):
     job = Job(tmp_path, **MEMORY)
     assert job.finish(small_files_only) == 1
@@ -133,7 +131,6 @@ def test_no_space_for_the_state_keeps_the_last_one(uninterrupted, tmp_path):
     assert "Traceback" not in job.log.read_text()
 
 
-@pytest.mark.xdist_group("uninterrupted")
 def test_a_full_disk_loses_nothing(uninterrupted, tmp_path):
     """First no room for a state, then none for the model."""
     job = Job(tmp_path, **MEMORY)

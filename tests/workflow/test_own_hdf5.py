@@ -33,7 +33,7 @@ STUDY = {
         "recipe": {"epochs": 1, "patience": 1},
     },
     "train": {
-        "models": ["CNN", "D4", "D4-pretrained", "D4-few"],
+        "models": ["CNN", "D4-pretrained", "D4-few"],
         "seeds": [0],
         "epochs": 1,
         "patience": 1,
@@ -92,17 +92,16 @@ def test_the_study_runs_and_leads_back_to_the_file(project, galaxies):
     models = json.loads((results / "metrics.json").read_text())["models"]
     assert {name: model["pretrained"] for name, model in models.items()} == {
         "CNN": False,
-        "D4": False,
         "D4-pretrained": True,
         "D4-few": True,
     }
     assert models["D4-few"]["train_images"] == 30
-    assert models["D4"]["train_images"] == 60
+    assert models["CNN"]["train_images"] == 60
     assert models["D4-few"]["zero_labels"] == models["D4-pretrained"]["zero_labels"]
-    assert "zero_labels" not in models["D4"]
+    assert "zero_labels" not in models["CNN"]
     assert all(set(model["conditions"]) == {"clean"} for model in models.values())
     assert all(0 <= model["turns"]["accuracy"]["mean"] <= 1 for model in models.values())
-    left = models["D4"]["conditions"]["clean"]["without_leaks"]["images"]
+    left = models["CNN"]["conditions"]["clean"]["without_leaks"]["images"]
     assert left == 32 - len(split["leaks"]["test_rows"])
 
     report = (results / "report.html").read_text()
@@ -137,8 +136,8 @@ def test_the_study_runs_and_leads_back_to_the_file(project, galaxies):
         ),
         ({"train": {"start_from": "none.safetensors"}}, "start_from: CNN: none.safetensors"),
         (
-            {"train": {"start_from": "pretrained/CNN"}},
-            "D4 starts from the pretraining of CNN",
+            {"train": {"overrides": {"D4-few": {"start_from": "pretrained/CNN"}}}},
+            "D4-few starts from the pretraining of CNN",
         ),
         ({"pretrain": {"recipe": {"models": ["CNN"]}}}, "pretrain.recipe: unknown key models"),
         ({"pretrain": {"recipe": {"epochs": 0}}}, "config: pretrain.recipe.epochs: 0"),

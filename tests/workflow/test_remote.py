@@ -20,8 +20,6 @@ AWS = {
 }
 MODEL = "results/demo/models/D4/seed-0/model.safetensors"
 
-pytestmark = pytest.mark.xdist_group("remote")  # one server, one bucket
-
 
 @pytest.fixture(scope="module")
 def publish(root):

@@ -12,7 +12,7 @@ import torch
 from tests.workflow.conftest import Project, copy_project
 from tests.workflow.slurm.cluster import Cluster, Unavailable, install
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]  # one cluster
+pytestmark = pytest.mark.slow
 
 # No accounting here, and jobs of seconds: what a user of a cluster leaves as it is.
 OPTIONS = (

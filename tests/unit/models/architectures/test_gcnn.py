@@ -14,9 +14,7 @@ def test_s1_network_has_the_parameters_that_the_formula_gives():
     assert count_parameters(network) == 693_610
 
 
-# Its kernels take 40 s to find: one worker does it, the others' tests need none of it.
-D16 = pytest.param("D16", marks=pytest.mark.xdist_group("D16"))
-GROUPS_WITH_90_DEGREES = ["C4", "C8", "C16", "D4", "D8", D16]
+GROUPS_WITH_90_DEGREES = ["C4", "C8", "C16", "D4", "D8", "D16"]
 
 
 @pytest.mark.parametrize("trained", [False, True], ids=["random", "trained"])
@@ -28,7 +26,7 @@ def test_rotations_by_90_degrees_change_nothing(name, trained, network_defaults)
 
 
 @pytest.mark.parametrize("trained", [False, True], ids=["random", "trained"])
-@pytest.mark.parametrize("name", ["D1", "D2", "D4", "D8", D16])
+@pytest.mark.parametrize("name", ["D1", "D2", "D4", "D8", "D16"])
 def test_reflections_change_nothing(name, trained, network_defaults):
     network, images = prepared(name, network_defaults, trained)
     axes = (2, 3) if name != "D1" else (3,)
