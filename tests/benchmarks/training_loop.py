@@ -50,9 +50,9 @@ from equimorph.provenance import hardware, versions
 from equimorph.steerable.blurred_pool import SIGMA
 from equimorph.steerable.convolution import initialise_steerable, plane
 from equimorph.training.augment import Augmentation
-from equimorph.training.loop import Labelled, train
+from equimorph.training.loop import PRECISIONS, Labelled, train
 from equimorph.training.optimisers import Schedule
-from equimorph.training.recipe import PRECISIONS, Recipe
+from equimorph.training.recipe import Recipe
 
 CLASSES = 10
 # S1's D16 expands gigabytes of filters, and an image of 255 px takes it 10^12 multiply-adds a step.
