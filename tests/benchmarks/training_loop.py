@@ -313,7 +313,7 @@ class Ours:
             self.device.type, torch.bfloat16, enabled=self.task.precision == "bfloat16"
         )
         with self._noting(calls, counter), autocast:
-            predict_logits(self.network, self.images, self.task.batch)
+            predict_logits(self.network, self.images, batch_size=self.task.batch)
         _, start, before = calls[1]
         return Turn(now(self.device) - start, counter.total - before)
 
