@@ -75,7 +75,7 @@ check_study()
 check_conda()
 config = scaled(config)
 
-SUBSETS = ("train", "validation", "test")
+SUBSETS = ("train", "validation", "test")  # as they stand in the split's file name
 STUDY = config["study"]
 SOURCE = config["data"]["source"]
 CLASSES = config["data"]["classes"]
@@ -326,17 +326,16 @@ def expected_raw():
 def split_arguments():
     """The split's settings as arguments of a command."""
     split = config["data"]["split"]
-    given = {key: value for key, value in split.items() if value is not None}
-    del given["similarity"]  # of find_lookalikes
-    given.pop("table", None)
-    given.pop("table_origin", None)
-    for part, most in given.pop("at_most").items():
-        if most is not None:
-            given[f"at_most_{part}"] = most
+    # The first is find_lookalikes', the next two are table_arguments'.
+    others = ("similarity", "table", "table_origin", "at_most")
+    given = {key: split[key] for key in split if key not in others}
+    given |= {f"at_most_{part}": most for part, most in split["at_most"].items()}
     if split["folds"] is None:
         del given["fold"]
     return " ".join(
-        f"--{key.replace('_', '-')} {value}" for key, value in given.items()
+        f"--{key.replace('_', '-')} {value}"
+        for key, value in given.items()
+        if value is not None
     )
 
 
