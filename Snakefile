@@ -33,7 +33,7 @@ report: "workflow/report/workflow.rst"
 
 
 wildcard_constraints:
-    model=one_of([*MODELS, *PRETRAINED_MODELS]),
+    model=one_of([*ENTRIES, *PRETRAINED_MODELS]),
     seed=one_of(SEEDS),
     condition=one_of(CONDITIONS),
 

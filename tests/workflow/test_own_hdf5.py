@@ -93,11 +93,13 @@ def test_the_study_runs_and_leads_back_to_the_file(project, galaxies):
     assert {name: model["pretrained"] for name, model in models.items()} == {
         "CNN": False,
         "D4-pretrained": True,
-        "D4-few": True,
     }
-    assert models["D4-few"]["train_images"] == 30
     assert models["CNN"]["train_images"] == 60
-    assert models["D4-few"]["zero_labels"] == models["D4-pretrained"]["zero_labels"]
+    curve = pd.read_csv(results / "tables/label_curve.csv")
+    assert curve["labels"].tolist() == [0, 30, 60]
+    assert set(curve["network"]) == {"D4"}
+    zero = models["D4-pretrained"]["zero_labels"]["accuracy"]["mean"]
+    assert curve["accuracy"][0] == pytest.approx(zero, abs=1e-6)
     assert "zero_labels" not in models["CNN"]
     assert all(set(model["conditions"]) == {"clean"} for model in models.values())
     assert all(0 <= model["turns"]["accuracy"]["mean"] <= 1 for model in models.values())

@@ -26,6 +26,7 @@ from equimorph.sources import ARCHITECTURES, DEGRADATIONS, LOSSES, local_modules
 from equimorph.study.recipes import (
     of_the_loop,
     pretrained_model,
+    has_all_labels,
     pretraining_settings,
     recipe_settings,
     start_of,
@@ -71,6 +72,16 @@ def shared_by(world_size):
     return "python" if world_size == 1 else f"python workflow/torchrun.py {world_size}"
 
 
+def with_networks_of(names):
+    """The entries that have the network of one of these."""
+
+    def network(name):
+        return resolve(name, config["models"], config["network"])
+
+    networks = list(map(network, names))
+    return [name for name in ENTRIES if network(name) in networks]
+
+
 check_study()
 check_conda()
 config = scaled(config)
@@ -79,7 +90,12 @@ SUBSETS = ("train", "validation", "test")  # as they stand in the split's file n
 STUDY = config["study"]
 SOURCE = config["data"]["source"]
 CLASSES = config["data"]["classes"]
-MODELS = config["train"]["models"]
+ENTRIES = config["train"]["models"]
+# Those that the study compares; the others, with fewer labels, are points of the label curve alone.
+MODELS = [name for name in ENTRIES if has_all_labels(config["train"], name)]
+FEWER_LABELS = [name for name in ENTRIES if name not in MODELS]
+# The networks that are trained on fewer labels, too.
+LABEL_CURVE = with_networks_of(FEWER_LABELS)
 SEEDS = config["train"]["seeds"]
 WORLD_SIZE = config["train"]["world_size"]
 GPU = int(config["train"]["device"] == "cuda")
@@ -87,7 +103,7 @@ check_gpus()
 CONDITIONS = config["evaluate"]["conditions"]
 # The models whose pretraining a training starts from.
 PRETRAINED_MODELS = sorted(
-    {pretrained_model(start_of(config["train"], name), name) for name in MODELS}
+    {pretrained_model(start_of(config["train"], name), name) for name in ENTRIES}
     - {None}
 )
 
@@ -270,6 +286,13 @@ os.environ.update(
         {"study": STUDY, "folder": "work/tracking", **config["track"]}
     )
 )
+
+
+def conditions_of(wildcards):
+    """The test images that a model predicts; a point of the label curve needs the clean ones."""
+    if wildcards.model in MODELS:
+        return CONDITION_IMAGES
+    return f"{STUDY_WORK}/conditions/clean.npy"
 
 
 def condition_json(wildcards):

@@ -221,16 +221,10 @@ rule plot_condition_sheet:
         " --output {output.figure} 2>&1 | tee {log}"
 
 
-# A curve of one point would be none.
-LABELS_DIFFER = (
-    len({recipe_settings(config["train"], name)["labels"] for name in MODELS}) > 1
-)
-
-
 rule plot_label_curve:
     input:
         **code("report/plot_label_curve.py", REPORT_ENV),
-        metrics=f"{RESULTS}/metrics.json",
+        table=f"{RESULTS}/tables/label_curve.csv",
     output:
         figure=report(
             f"{FIGURES}/label_curve.svg",
@@ -246,8 +240,7 @@ rule plot_label_curve:
     message:
         "Plot accuracy against the number of labels."
     shell:
-        "python {input.script} --metrics {input.metrics}"
-        " --output {output.figure} 2>&1 | tee {log}"
+        "python {input.script} --table {input.table} --output {output.figure} 2>&1 | tee {log}"
 
 
 FIGURE_FILES = [
@@ -262,7 +255,7 @@ FIGURE_FILES = [
         "sky_map.svg",
         "class_sheet.webp",
         "condition_sheet.webp",
-        *(["label_curve.svg"] if LABELS_DIFFER else []),
+        *(["label_curve.svg"] if FEWER_LABELS else []),
     )
 ]
 
@@ -279,6 +272,7 @@ rule report:
         split=SPLIT_JSON,
         runs=expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
         figures=FIGURE_FILES,
+        label_curve=[f"{RESULTS}/tables/label_curve.csv"] if FEWER_LABELS else [],
     output:
         html=report(f"{RESULTS}/report.html", caption="../report/report.rst"),
     log:
@@ -291,6 +285,9 @@ rule report:
         config=literally(
             {k: v for k, v in config.items() if k not in ("search", "track")}
         ),
+        label_curve=lambda wildcards, input: (
+            f"--label-curve {input.label_curve}" if FEWER_LABELS else ""
+        ),
         search=search_figures(),
         search_sha256=digest(None, search_figures()),
     message:
@@ -299,18 +296,18 @@ rule report:
         "python {input.script} --metrics {input.metrics} --verified-json {input.verified}"
         " --audit-json {input.audit} --split-json {input.split}"
         " --runs <(printf '%s\\n' {input.runs}) --config <(printf %s {params.config:q})"
-        " --figures {input.figures} {params.search} --captions $(dirname {input.template})"
+        " --figures {input.figures} {params.search} {params.label_curve} --captions $(dirname {input.template})"
         " --template {input.template} --output {output.html} 2>&1 | tee {log}"
 
 
 # All that the study leaves, which is what DVC keeps: whatever of it is lost comes back.
 RESULT_FILES = [
-    *expand(f"{RUN}/model.safetensors", model=MODELS, seed=SEEDS),
-    *expand(f"{RUN}/history.csv", model=MODELS, seed=SEEDS),
-    *expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
-    *ALL_PREDICTIONS,
+    *expand(f"{RUN}/model.safetensors", model=ENTRIES, seed=SEEDS),
+    *expand(f"{RUN}/history.csv", model=ENTRIES, seed=SEEDS),
+    *expand(f"{RUN}/run.json", model=ENTRIES, seed=SEEDS),
+    *expand(PREDICTIONS, model=ENTRIES, seed=SEEDS),
     *ALL_EQUIVARIANCE,
-    *expand(f"{RESULTS}/measures/{{model}}.json", model=MODELS),
+    *expand(f"{RESULTS}/measures/{{model}}.json", model=ENTRIES),
     f"{RESULTS}/metrics.json",
     *expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES),
     *FIGURE_FILES,

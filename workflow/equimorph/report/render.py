@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pandas as pd
 import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -13,7 +14,7 @@ from markupsafe import Markup
 from equimorph.errors import InputError
 from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.summary import highlighted
-from equimorph.report import findings, wording
+from equimorph.report import findings, label_text, wording
 from equimorph.report.condition_text import describe_condition
 from equimorph.report.image_text import describe_images
 from equimorph.report.recipe_text import describe_kept, describe_recipe
@@ -107,6 +108,7 @@ def render(
     config: dict[str, Any],
     figures: dict[str, Markup],
     captions: dict[str, list[str]],
+    curve: pd.DataFrame | None = None,
 ) -> str:
     """Render the report.
 
@@ -120,6 +122,7 @@ def render(
         config: the study's whole config.
         figures: addresses by figure name.
         captions: paragraphs by figure or table name.
+        curve: what `evaluation.label_curve` returned, where models differ in labels.
 
     Raises:
         InputError: a figure without a caption, or without a place in the template.
@@ -170,6 +173,9 @@ def render(
         other_metrics={name: one for name, one in METRICS.items() if name != "accuracy"},
         headline=[wording.tie(s) for s in findings.headline(metrics)],
         without_leaks=wording.tie(findings.without_leaks(metrics)),
+        fewer_labels=[wording.tie(s) for s in label_text.sentences(curve)]
+        if curve is not None
+        else [],
         trend=[wording.tie(s) for s in findings.trend(metrics)],
         warnings=[
             {key: wording.tie(value) for key, value in warning.items()}

@@ -14,6 +14,7 @@ from equimorph.study.models import resolve
 from equimorph.study.recipes import (
     NOT_OF_RECIPE,
     OF_ITS_BEGINNING,
+    has_all_labels,
     pretrained_model,
     recipe_settings,
     start_of,
@@ -36,6 +37,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_overrides(config["train"])
     _check_class_weights(config)
     _check_pretraining(config)
+    _check_labels(config)
     check_world_size(config)
     _check_hyperband(config["search"]["pruner"])
     if config["train"]["patience"] > config["train"]["epochs"]:
@@ -197,6 +199,25 @@ def _check_pretraining(config: Mapping[str, Any]) -> None:
                 f"config: train.start_from: {name} starts from the pretraining of {source}, whose "
                 f"network differs in {', '.join(differing)}; it must be the same."
             )
+
+
+def _check_labels(config: Mapping[str, Any]) -> None:
+    """Check that models with fewer labels have one with all to stand beside, and clean images."""
+    train, evaluate = config["train"], config["evaluate"]
+    fewer = [name for name in train["models"] if not has_all_labels(train, name)]
+    if not fewer:
+        return
+    if len(fewer) == len(train["models"]) or evaluate["reference"] in fewer:
+        raise InputError(
+            f"config: train.overrides.{fewer[0]}.labels: models with labels of their own are shown "
+            "in the label curve alone, so one model at least, and evaluate.reference, must go "
+            "without."
+        )
+    if "clean" not in evaluate["conditions"]:
+        raise InputError(
+            f"config: evaluate.conditions: {', '.join(evaluate['conditions'])} without clean is "
+            f"not allowed where models differ in labels, as {fewer[0]} does; it must have clean."
+        )
 
 
 def _check_hyperband(pruner: Mapping[str, Any]) -> None:

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+import pandas as pd
+
 from equimorph.io import read_json, read_paths, run, write_text
 from equimorph.report.render import embed_figures, read_captions, render
 
@@ -21,6 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--figures", nargs="+", type=Path, required=True, help="SVG and WebP files, known by name"
     )
+    parser.add_argument("--label-curve", type=Path, help="label_curve.csv, where there is one")
     parser.add_argument(
         "--captions", type=Path, required=True, help="folder with <figure>.rst captions"
     )
@@ -38,6 +41,7 @@ def main(argv: list[str] | None = None) -> None:
         config=read_json(arguments.config),
         figures=embed_figures(arguments.figures),
         captions=read_captions(arguments.captions),
+        curve=pd.read_csv(arguments.label_curve) if arguments.label_curve else None,
     )
     write_text(arguments.output, html)
 
