@@ -127,3 +127,24 @@ def test_hyperband_ends_after_it_begins(config, schema):
     config["search"]["pruner"].update(kind="hyperband", min_resource=5, max_resource=4)
     with pytest.raises(InputError, match=r"max_resource: 4 .* at least min_resource \(5\)"):
         check_config(config, schema)
+
+
+def few_labels(config, conditions, *names):
+    config["models"] |= {name: {"architecture": "gcnn", "group": "D4"} for name in names}
+    config["evaluate"]["conditions"] = conditions
+    config["train"]["models"] = ["CNN", "D4", *names]
+    config["train"]["overrides"] = {name: {"labels": 50} for name in names}
+
+
+def test_models_with_fewer_labels_stand_beside_one_with_all(config, schema):
+    few_labels(config, ["clean"], "D4-50")
+    check_config(config, schema)
+    config["train"]["overrides"]["CNN"] = {"labels": 50}
+    with pytest.raises(InputError, match=r"CNN.labels: .* evaluate.reference, must go without"):
+        check_config(config, schema)
+
+
+def test_fewer_labels_need_clean_images(config, schema):
+    few_labels(config, ["rotated"], "D4-50")
+    with pytest.raises(InputError, match="rotated without clean is not allowed .* as D4-50 does"):
+        check_config(config, schema)
