@@ -53,9 +53,9 @@ def _degrees(name: str, cell: str) -> float:
 
 
 def check_positions(
-    ra: Sequence[float],
-    dec: Sequence[float],
-    labels: Sequence[int],
+    ra: Sequence[float] | np.ndarray,
+    dec: Sequence[float] | np.ndarray,
+    labels: Sequence[int] | np.ndarray,
     in_degrees: bool = False,
     how_to_say_so: str = "name the columns ra_deg and dec_deg",
 ) -> None:

@@ -147,10 +147,10 @@ def _check_columns(path: Path, file: h5py.File) -> None:
 
 def _check_sky(path: Path, file: h5py.File) -> None:
     """Raise InputError where positions, taken together, cannot be true or cannot be in degrees."""
-    columns = [read_column(file, key) for key in ("ra", "dec", "ans")]
+    ra, dec, labels = (read_column(file, key) for key in ("ra", "dec", "ans"))
     in_degrees = all(_units(path, file, key) == "deg" for key in ("ra", "dec"))
     try:
-        check_positions(*columns, in_degrees, "give both arrays the attribute units, 'deg',")
+        check_positions(ra, dec, labels, in_degrees, "give both arrays the attribute units, 'deg',")
     except InputError as error:
         raise InputError(f"{path}: keys 'ra' and 'dec': {error}") from error
 
