@@ -54,3 +54,10 @@ def test_under_autocast_it_is_float32(field_type):
 def test_no_images(field_type):
     none = enn.GeometricTensor(torch.empty(0, field_type.size, 3, 3), field_type)
     assert GroupPool(field_type)(none).tensor.shape == (0, len(field_type), 3, 3)
+
+
+def test_tensors_without_values_are_pooled_for_their_shape(field_type):
+    """`equimorph describe` counts operations on them."""
+    maps = torch.empty(2, field_type.size, 3, 3, device="meta")
+    result = GroupPool(field_type)(enn.GeometricTensor(maps, field_type)).tensor
+    assert result.shape == (2, len(field_type), 3, 3)

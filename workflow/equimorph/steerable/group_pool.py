@@ -5,6 +5,7 @@ from itertools import groupby
 import torch
 
 from equimorph.groups.escnn import enn
+from equimorph.steerable.context import is_autocast
 
 
 class GroupPool(enn.EquivariantModule):
@@ -33,7 +34,7 @@ class GroupPool(enn.EquivariantModule):
             for part, run in zip(parts, self.runs, strict=True)
         ]
         pooled = torch.cat(largest, dim=1) if len(largest) > 1 else largest[0]
-        if torch.is_autocast_enabled(maps.device.type):
+        if is_autocast(maps):
             pooled = pooled.float()
         return enn.GeometricTensor(pooled, self.out_type, fields.coords)
 
