@@ -131,6 +131,8 @@ def test_the_study_runs_and_leads_back_to_the_file(project, galaxies):
     ("changes", "message"),
     [
         ({"data": {"hdf5": {"path": "none.h5"}}}, "none.h5: there is no such file"),
+        ({"data": {"hdf5": {"path": "huge.h5"}}}, "huge.h5: not a whole HDF5 file"),
+        ({"data": {"hdf5": {"path": "keyless.h5"}}}, "keyless.h5: key 'images': there is no such"),
         ({"data": {"split": {"table": "none.csv"}}}, "none.csv: there is no such file"),
         (
             {"data": {"split": {"protocol": "clean"}}},
@@ -146,6 +148,9 @@ def test_the_study_runs_and_leads_back_to_the_file(project, galaxies):
     ],
 )
 def test_what_cannot_work_is_refused_before_any_job(project, changes, message):
+    with open(project.folder / "huge.h5", "wb") as huge:
+        huge.truncate(2**41)  # not to be read: not at all, and not in a dry run
+    h5py.File(project.folder / "keyless.h5", "w").close()
     (project.folder / "changes.yaml").write_text(yaml.safe_dump(changes))
     done = project.snakemake("--configfile", "own.yaml", "changes.yaml", "-n", check=False)
     assert done.returncode

@@ -300,6 +300,14 @@ def condition_json(wildcards):
     return as_json(config["conditions"].get(wildcards.condition, {"kind": "none"}))
 
 
+def check_keys(path):
+    """Check that an HDF5 file has the arrays of the raw schema, without reading their values."""
+    from equimorph.data.raw import open_raw  # h5py, which few studies need here
+
+    with open_raw(path):
+        pass
+
+
 def open_own_data():
     """Find a person's own data; stop before any job, also under -n, if they cannot be used."""
     try:
@@ -310,6 +318,8 @@ def open_own_data():
             raise InputError(
                 f"{found}: there is no such file; {PLACES['hdf5'].needed}."
             )
+        else:
+            check_keys(found)
     except InputError as error:
         raise WorkflowError(str(error)) from None
     # Jobs find them here: as an input, their place would be part of the provenance.
@@ -337,9 +347,10 @@ def own_digest(wildcards):
 
 
 def expected_raw():
-    """What is known beforehand of the raw file: its digest, and Galaxy10's class counts."""
-    if SOURCE == "hdf5" and config["data"]["hdf5"]["sha256"]:
-        return f"--sha256 {config['data']['hdf5']['sha256']}"
+    """What is known beforehand of the raw file: whose it is, its digest, Galaxy10's class counts."""
+    if SOURCE == "hdf5":
+        sha256 = config["data"]["hdf5"]["sha256"]
+        return f"--own --sha256 {sha256}" if sha256 else "--own"
     if SOURCE != "galaxy10":
         return ""
     counts = " ".join(map(str, GALAXY10_COUNTS))

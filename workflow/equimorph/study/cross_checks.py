@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from equimorph.data.classes import GALAXY10_CLASSES
+from equimorph.data.classes import GALAXY10_CLASSES, GALAXY10_COUNTS
 from equimorph.errors import InputError
 from equimorph.groups.names import is_group_name
 from equimorph.models.limits import check
@@ -31,6 +31,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
         InputError: the first thing that is wrong, by key, with what is allowed.
     """
     _check_simulated(config["data"]["simulated"])
+    _check_classes(config["data"])
     _check_split(config["data"]["split"])
     _check_conditions(config["conditions"], config["evaluate"]["conditions"])
     _check_models(config)
@@ -38,6 +39,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_class_weights(config)
     _check_pretraining(config)
     _check_labels(config)
+    _check_training_images(config)
     check_world_size(config)
     _check_hyperband(config["search"]["pruner"])
     if config["train"]["patience"] > config["train"]["epochs"]:
@@ -56,6 +58,48 @@ def _check_simulated(simulated: Mapping[str, Any]) -> None:
             f"{simulated['size']} make images of {total / 2**30:.1f} GiB; allowed are at most "
             f"{MOST_SIMULATED // 2**30}."
         )
+
+
+def _check_classes(data: Mapping[str, Any]) -> None:
+    """Check that the galaxies of a source whose classes are known have as many names."""
+    given, known = len(data["classes"]), len(GALAXY10_CLASSES)
+    if data["source"] in ("simulated", "galaxy10") and given != known:
+        raise InputError(
+            f"config: data.classes: {given} names are not allowed; it must be {known}, since the "
+            f"galaxies of the source {data['source']} have so many classes."
+        )
+
+
+def _check_training_images(config: Mapping[str, Any]) -> None:
+    """Check that no batch, and no number of labels, is more than there are galaxies to train on."""
+    small = scaled(config)
+    classes, most = len(config["data"]["classes"]), _most_galaxies(small["data"])
+    for name in small["train"]["models"]:
+        recipe = recipe_settings(small["train"], name)
+        labels, batch_size = recipe["labels"], recipe["batch_size"]
+        if labels is not None and not classes <= labels <= most:
+            raise InputError(
+                f"config: train.labels: {labels} is not allowed for {name}; it must be at least "
+                f"{classes}, one of each class, and no more than there are galaxies."
+            )
+        # An epoch of all classes alike repeats the images of small ones.
+        shown = classes * most if recipe["sampler"] == "over" else most
+        if recipe.get("drop_last", True) and batch_size > shown:
+            raise InputError(
+                f"config: train.batch_size: {batch_size} is not allowed for {name}; it must be at "
+                f"most {most:g}, the number of galaxies."
+            )
+
+
+def _most_galaxies(data: Mapping[str, Any]) -> float:
+    """Return how many galaxies a training set may have; infinity for data of one's own."""
+    counts: tuple[int, ...] = GALAXY10_COUNTS
+    if data["source"] == "simulated":
+        counts = len(GALAXY10_CLASSES) * (data["simulated"]["per_class"],)
+    elif data["source"] != "galaxy10":
+        return math.inf
+    at_most = data["split"]["at_most"]["train"]
+    return sum(min(count, at_most or count) for count in counts)
 
 
 def _check_split(split: Mapping[str, Any]) -> None:
@@ -202,21 +246,16 @@ def _check_pretraining(config: Mapping[str, Any]) -> None:
 
 
 def _check_labels(config: Mapping[str, Any]) -> None:
-    """Check that models with fewer labels have one with all to stand beside, and clean images."""
-    train, evaluate = config["train"], config["evaluate"]
+    """Check that models with fewer labels have one with all to stand beside."""
+    train = config["train"]
     fewer = [name for name in train["models"] if not has_all_labels(train, name)]
     if not fewer:
         return
-    if len(fewer) == len(train["models"]) or evaluate["reference"] in fewer:
+    if len(fewer) == len(train["models"]) or config["evaluate"]["reference"] in fewer:
         raise InputError(
             f"config: train.overrides.{fewer[0]}.labels: models with labels of their own are shown "
             "in the label curve alone, so one model at least, and evaluate.reference, must go "
             "without."
-        )
-    if "clean" not in evaluate["conditions"]:
-        raise InputError(
-            f"config: evaluate.conditions: {', '.join(evaluate['conditions'])} without clean is "
-            f"not allowed where models differ in labels, as {fewer[0]} does; it must have clean."
         )
 
 
