@@ -20,6 +20,7 @@ AFTER_COMPARE = {
     "plot_training_curves": 1,
     "plot_confusion": 1,
     "plot_reliability": 1,
+    "classifier": 1,
     **ALWAYS,
 }
 AFTER_MEASURE = {"compare": 1, **AFTER_COMPARE}

@@ -92,8 +92,8 @@ def test_each_job_asks_for_what_the_profile_says(study, cluster):
     _, output = study
     ids = submitted(output)
     found = jobs(cluster, ids)
-    # One for the data, one for the report; training, prediction and audit of two models.
-    assert len(ids) == 2 + 3 * 2
+    # Data, report, classifier: one each; training, prediction and audit of two models.
+    assert len(ids) == 3 + 3 * 2
     assert {job["state"] for job in found.values()} == {"COMPLETED"}
     assert {job["partition"] for job in found.values()} == {"cpu"}
     assert {job["gpus"] for job in found.values()} <= {"N/A", ""}

@@ -311,5 +311,7 @@ RESULT_FILES = [
     f"{RESULTS}/metrics.json",
     *expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES),
     *FIGURE_FILES,
+    f"{CLASSIFIER}/model.safetensors",
+    f"{CLASSIFIER}/companion.safetensors",
     f"{RESULTS}/report.html",
 ]

@@ -75,13 +75,22 @@ def _read_image(row: ManifestRow) -> np.ndarray:
     digest = hashlib.sha256(content).hexdigest()
     if row.sha256 and digest != row.sha256:
         raise InputError(f"the sha256 is {digest}, the manifest says {row.sha256}")
+    return decode(content)
+
+
+def decode(content: bytes) -> np.ndarray:
+    """Return the image in a file's content as (H, W, 3) uint8.
+
+    Raises:
+        InputError: it is no image of a kind in `FORMATS`, damaged, too large, or more than one.
+    """
     try:
         with warnings.catch_warnings():
             # A small file may unpack to gigabytes: Pillow only warns below twice its limit.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 unfit = _unfit(image)
-                pixels = None if unfit else _to_rgb(image)
+                pixels = None if unfit else as_rgb(image)
     except UnidentifiedImageError as error:  # its own message names an object in memory
         raise InputError(f"not a readable image; allowed are {', '.join(FORMATS)}") from error
     except Exception as error:  # decoders raise many kinds, from SyntaxError to zlib.error
@@ -101,7 +110,8 @@ def _unfit(image: ImageFile.ImageFile) -> str | None:
     return None
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
+def as_rgb(image: Image.Image) -> np.ndarray:
+    """Return an image as (H, W, 3) uint8, upright and laid over black where it is transparent."""
     image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")

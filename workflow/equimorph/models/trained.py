@@ -150,6 +150,27 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         InputError: the file is missing, damaged or not one of equimorph's.
     """
+    metadata, preparation, state = read_checkpoint(path)
+    try:
+        network = build(metadata["specification"], len(metadata["classes"]))
+        load_learned_state(network, state)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except Exception as error:  # of torch and escnn, where arguments do not fit one another
+        raise InputError(
+            f"{path}: its header is damaged: no network can be built from it ({error!r})."
+        ) from error
+    return Checkpoint(network.eval(), preparation, metadata)
+
+
+def read_checkpoint(
+    path: str | Path,
+) -> tuple[dict[str, Any], Preparation, dict[str, torch.Tensor]]:
+    """Read what a checkpoint says of its network, and the learned state; nothing is built.
+
+    Raises:
+        InputError: the file is missing, damaged or not one of equimorph's.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -174,13 +195,4 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         preparation = check_header(metadata, weights, len(state))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: its header is damaged: {error}") from error
-    try:
-        network = build(metadata["specification"], len(metadata["classes"]))
-        load_learned_state(network, state)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    except Exception as error:  # of torch and escnn, where arguments do not fit one another
-        raise InputError(
-            f"{path}: its header is damaged: no network can be built from it ({error!r})."
-        ) from error
-    return Checkpoint(network.eval(), preparation, metadata)
+    return metadata, preparation, state

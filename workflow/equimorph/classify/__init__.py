@@ -1,0 +1,1 @@
+"""Classification of galaxies with a trained network, for those who did not train it."""

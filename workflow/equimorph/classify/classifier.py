@@ -1,0 +1,294 @@
+"""A trained network, ready to classify galaxies: `equimorph.load`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from equimorph.classify.companion import COMPANION, MODEL, Companion, load_companion
+from equimorph.classify.images import Galaxy, read_galaxies
+from equimorph.classify.neighbours import Neighbour
+from equimorph.classify.outliers import warning
+from equimorph.classify.shipped import find
+from equimorph.errors import InputError
+from equimorph.evaluation.equivariance import logits_against_angle
+from equimorph.evaluation.temperature import calibrated
+from equimorph.groups.names import parse_group
+from equimorph.io import sha256_of
+from equimorph.models.embedding import predict_embeddings
+from equimorph.models.export import export
+from equimorph.models.orbit import OrbitAverage
+from equimorph.models.plain import plain_network
+from equimorph.models.trained import Checkpoint, load_checkpoint, read_checkpoint
+
+ANGLES = tuple(22.5 * step for step in range(16))  # degrees
+QUARTERS = 4  # every fourth of them only moves pixels
+ROUNDING = 5  # decimals; sums in another order differ by some 1e-7
+NEIGHBOURS = 5
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far the probabilities of an image depend on how it lies.
+
+    Attributes:
+        largest_change: of any probability, over 16 turns of the image and of its mirror image,
+            rounded to 1e-5. At other than quarter turns the image is resampled, too.
+        at_quarter_turns: the same over quarter turns, which only move pixels: 0 for a network that
+            is equivariant under them.
+        mirrored: the same over the mirror image at quarter turns.
+    """
+
+    largest_change: float
+    at_quarter_turns: float
+    mirrored: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of an image.
+
+    Attributes:
+        name: path of the file, or the number of the image among those given.
+        probabilities: by class, in the order of the labels.
+        warning: why the image is unlike those that the network was trained on; None where it is
+            like them, or where that is not known.
+        outlier_score: how unlike; 0 is usual, a warning begins above 1. None where not known.
+        certificate: None where none was asked for.
+        neighbours: the most similar training images, the first the most.
+    """
+
+    name: str
+    probabilities: dict[str, float]
+    warning: str | None
+    outlier_score: float | None
+    certificate: Certificate | None
+    neighbours: list[Neighbour]
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """Return the most probable classes with their probabilities."""
+        ordered = sorted(self.probabilities.items(), key=lambda entry: -entry[1])
+        return ordered[:count]
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: " + ", ".join(f"{name} {p:.0%}" for name, p in self.top(3))]
+        if self.certificate is not None:
+            lines.append(
+                f"  turned and mirrored, no probability changes by more than "
+                f"{self.certificate.largest_change:.1%}; by quarter turns "
+                f"{self.certificate.at_quarter_turns:.1%}"
+            )
+        if self.warning is not None:
+            lines.append(f"  warning: {self.warning}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network gives for N prepared images.
+
+    Attributes:
+        probabilities: (N, classes) float64, calibrated.
+        embeddings: (N, E) float32.
+        outlier_scores: (N, reasons) float64, None where not known.
+    """
+
+    probabilities: NDArray[np.float64]
+    embeddings: NDArray[np.float32]
+    outlier_scores: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained network with what is needed to use it.
+
+    Attributes:
+        checkpoint: the network, without escnn's classes, and the preparation of images for it.
+        companion: what was measured on the study's images; None for a bare checkpoint, whose
+            probabilities are then not calibrated and whose warnings are missing.
+    """
+
+    checkpoint: Checkpoint
+    companion: Companion | None
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes in the order of the labels."""
+        return self.checkpoint.classes
+
+    @property
+    def pixel_scale(self) -> float | None:
+        """Arcsec per px of the training images as they were stored, None where it is unknown."""
+        return self.checkpoint.preparation.pixel_scale
+
+    @property
+    def field(self) -> float | None:
+        """Side of the field of the training images in arcsec, None where it is unknown."""
+        return self.checkpoint.preparation.field
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by; 1 where no companion says it."""
+        return 1.0 if self.companion is None else self.companion.temperature
+
+    def predict(
+        self,
+        images: Any,
+        pixel_scale: float | None = None,
+        certificate: bool = True,
+        neighbours: int = NEIGHBOURS,
+    ) -> list[Prediction]:
+        """Classify one or many images.
+
+        Args:
+            images: paths, images of Pillow, RGB or fluxes of NumPy or torch; see `images.ALLOWED`.
+                All are square, with the galaxy in the middle.
+            pixel_scale: arcsec per px of all of them; None where they show the field that the
+                training images show (`field`), or FITS files say their scale.
+            certificate: whether each image is turned and mirrored, too, which takes 32 times as
+                long.
+            neighbours: how many training images to name.
+
+        Returns:
+            A prediction for each image, in order.
+
+        Raises:
+            InputError: an image cannot be read, or shows less than the training images.
+        """
+        galaxies = read_galaxies(images, pixel_scale)
+        return self.predict_galaxies(galaxies, pixel_scale, certificate, neighbours)
+
+    def predict_galaxies(
+        self,
+        galaxies: Sequence[Galaxy],
+        pixel_scale: float | None = None,
+        certificate: bool = False,
+        neighbours: int = 0,
+    ) -> list[Prediction]:
+        """Classify images that have been read; see `predict`."""
+        predictions: dict[int, Prediction] = {}
+        # Images of one size and scale are prepared together.
+        kinds: dict[tuple[int, float | None], list[int]] = {}
+        for number, galaxy in enumerate(galaxies):
+            scale = pixel_scale or galaxy.pixel_scale
+            kinds.setdefault((len(galaxy.pixels), scale), []).append(number)
+        for (_, scale), numbers in kinds.items():
+            pixels = np.stack([galaxies[number].pixels for number in numbers])
+            inputs = self._prepared([galaxies[n].name for n in numbers], pixels, scale)
+            names = [galaxies[number].name for number in numbers]
+            found = self._predictions(names, inputs, certificate, neighbours)
+            predictions |= dict(zip(numbers, found, strict=True))
+        return [predictions[number] for number in range(len(galaxies))]
+
+    def outputs(self, *inputs: torch.Tensor) -> Outputs:
+        """Return what the network gives for prepared images.
+
+        Args:
+            inputs: what `checkpoint.prepare` returns.
+        """
+        logits, embeddings = predict_embeddings(self.checkpoint.network, *inputs)
+        outliers = None if self.companion is None else self.companion.outliers
+        return Outputs(
+            calibrated(logits.numpy(), self.temperature),
+            embeddings.numpy(),
+            None if outliers is None else outliers.scores(inputs[0]),
+        )
+
+    def certify(self, *inputs: torch.Tensor) -> list[Certificate]:
+        """Return how far the probabilities of prepared images depend on how they lie."""
+        network, (pixels, *measured) = self.checkpoint.network, inputs
+        changes = []
+        for reflect in (False, True):
+            logits = logits_against_angle(network, pixels, ANGLES, reflect, measured).numpy()
+            turned = calibrated(logits.reshape(-1, logits.shape[-1]), self.temperature)
+            changes.append(turned.reshape(logits.shape))
+        straight, mirrored = (
+            np.round(np.abs(turned - changes[0][0]).max(axis=2), ROUNDING) for turned in changes
+        )
+        quarters = slice(None, None, len(ANGLES) // QUARTERS)
+        largest = np.maximum(straight, mirrored).max(axis=0)
+        rows = zip(
+            largest, straight[quarters].max(axis=0), mirrored[quarters].max(axis=0), strict=True
+        )
+        return [Certificate(*map(float, row)) for row in rows]
+
+    def _prepared(
+        self, names: list[str], pixels: NDArray[np.uint8], scale: float | None
+    ) -> tuple[torch.Tensor, ...]:
+        try:
+            return self.checkpoint.prepare(pixels, scale)
+        except InputError as error:
+            others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise InputError(f"{names[0]}{others}: {error}") from error
+
+    def _predictions(
+        self,
+        names: list[str],
+        inputs: tuple[torch.Tensor, ...],
+        certificate: bool,
+        neighbours: int,
+    ) -> list[Prediction]:
+        outputs = self.outputs(*inputs)
+        certificates = self.certify(*inputs) if certificate else [None] * len(names)
+        nearest: list[list[Neighbour]] = [[] for _ in names]
+        if neighbours and self.companion is not None and self.companion.training is not None:
+            training = self.companion.training
+            nearest = training.nearest(outputs.embeddings, self.classes, neighbours)
+        scores, probabilities = outputs.outlier_scores, outputs.probabilities.tolist()
+        return [
+            Prediction(
+                name=name,
+                probabilities=dict(zip(self.classes, probabilities[n], strict=True)),
+                warning=None if scores is None else warning(scores[n]),
+                outlier_score=None if scores is None else float(scores[n].max()),
+                certificate=certificates[n],
+                neighbours=nearest[n],
+            )
+            for n, name in enumerate(names)
+        ]
+
+
+def load(name_or_path: str | Path | None = None) -> Classifier:
+    """Load a classifier.
+
+    Args:
+        name_or_path: the name of a study that `dvc pull` or the installed package has brought, such
+            as `demo`; a folder with model.safetensors and companion.safetensors; or a checkpoint,
+            with or without a companion beside it. None for the best that there is.
+
+    Raises:
+        InputError: there is none, it is damaged, or its companion belongs to another checkpoint.
+    """
+    place = find(name_or_path)
+    model = place / MODEL if place.is_dir() else place
+    beside = model.with_name(COMPANION)
+    if not beside.is_file():
+        return Classifier(_exported(model), None)
+    metadata, preparation, _ = read_checkpoint(model)
+    companion = load_companion(beside, len(metadata["classes"]))
+    if companion.model_sha256 != sha256_of(model):
+        raise InputError(f"{beside}: belongs to another checkpoint than {model}.")
+    if companion.layers is None:
+        return Classifier(_exported(model), companion)
+    try:
+        network = plain_network(companion.layers, companion.tensors)
+    except InputError as error:
+        raise InputError(f"{beside}: {error}") from error
+    if "orbit" in metadata["specification"]:
+        network = OrbitAverage(network, parse_group(metadata["specification"]["orbit"]))
+    return Classifier(Checkpoint(network.eval(), preparation, metadata), companion)
+
+
+def _exported(path: Path) -> Checkpoint:
+    """Return a checkpoint whose network is built by its own class and exported."""
+    checkpoint = load_checkpoint(path)
+    return replace(checkpoint, network=export(checkpoint.network))

@@ -1,0 +1,192 @@
+"""Images unlike those that a network was trained on, told by statistics of their pixels.
+
+A network's own energy and embeddings tell little: it has learned to ignore the very things, such
+as noise, stretch and scale, by which a wrong image differs (docs/classify.md has the figures). So
+an image is described by numbers that no quarter turn and no mirror image changes, and compared with
+the training images in two ways: by a distance like Mahalanobis', and by linear classifiers that
+know some frequent mistakes, such as another layer of the survey, from training images so changed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+from sklearn.linear_model import LogisticRegression
+
+from equimorph.classify.wrong_images import WRONG, recompressed
+from equimorph.errors import InputError
+from equimorph.simulation.exposure import STRETCH_Q
+
+UNLIKE = "it is unlike every training image"
+REASONS = (UNLIKE, *WRONG)
+# Rings about the centre, in units of half the side; what lies further out is masked.
+RINGS = (0.0, 0.15, 0.35, 0.6, 0.98)
+LAGS = (1, 2, 4)  # px
+FAINT_PIXELS = 4.0  # pixel values above the sky
+FAINT_LIGHT = 0.01  # the same in weighted light
+FALSE_WARNINGS = 0.02  # of validation images
+LEAST_IMAGES = 20
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """Where images like the training images lie.
+
+    Attributes:
+        mean: (K,) mean of the statistics of the training images.
+        whitening: (K, K) matrix that makes their covariance the identity.
+        directions: (R - 1, K) of the mistakes that are known, in the whitened space.
+        typical: (R,) median of each reason's score over the validation images.
+        limits: (R,) score from which on each reason warns.
+    """
+
+    mean: NDArray
+    whitening: NDArray
+    directions: NDArray
+    typical: NDArray
+    limits: NDArray
+
+    def scores(self, images: torch.Tensor) -> NDArray[np.float64]:
+        """Say how unlike the training images each image is, for each of `REASONS`.
+
+        Args:
+            images: (N, 3, S, S) prepared images.
+
+        Returns:
+            (N, R): 0 is a usual image, more than 1 is a reason for a warning.
+        """
+        scores = self.raw_scores(statistics(images))
+        return (scores - self.typical) / (self.limits - self.typical)
+
+    def raw_scores(self, described: NDArray) -> NDArray[np.float64]:
+        """Return distances and the mistakes' scores (N, R) of statistics (N, K)."""
+        white = (described - self.mean) @ self.whitening
+        # Galaxies have heavier tails than a Gaussian; with plain squares a few of them, in one
+        # statistic, would set the limit for all.
+        distance = np.linalg.norm(np.arcsinh(white), axis=1)
+        return np.column_stack([distance, white @ self.directions.T])
+
+
+def fit_outliers(
+    training: NDArray, validation: NDArray, examples: torch.Tensor, seed: int = 0
+) -> Outliers:
+    """Return where images like these lie.
+
+    Args:
+        training: (N, K) statistics of the training images.
+        validation: (M, K) of others, on which the limits are set.
+        examples: (E, 3, S, S) uint8, training images of which the known mistakes are made.
+        seed: how the examples are compressed.
+
+    Raises:
+        InputError: there are too few images.
+    """
+    if min(len(training), len(validation), len(examples)) < LEAST_IMAGES:
+        raise InputError(
+            f"{len(training)} training and {len(validation)} validation images: at least "
+            f"{LEAST_IMAGES} of each are needed to tell what is unlike them."
+        )
+    mean, scale = training.mean(axis=0), training.std(axis=0) + 1e-6
+    precision = LedoitWolf().fit((training - mean) / scale).precision_
+    whitening = np.linalg.cholesky(precision) / scale[:, None]
+    directions = _directions(examples, mean, whitening, np.random.default_rng(seed))
+    none = np.zeros(len(REASONS))
+    usual = Outliers(mean, whitening, directions, none, none).raw_scores(validation)
+    limits = np.quantile(usual, 1 - FALSE_WARNINGS / len(REASONS), axis=0)
+    return Outliers(mean, whitening, directions, np.median(usual, axis=0), limits)
+
+
+def warning(scores: NDArray) -> str | None:
+    """Return what is to be said about an image with these scores (R,), None where nothing is."""
+    worst = int(np.argmax(scores))
+    return REASONS[worst] if scores[worst] > 1 else None
+
+
+def _directions(
+    examples: torch.Tensor, mean: NDArray, whitening: NDArray, draw: np.random.Generator
+) -> NDArray:
+    """Return the direction from right images to each kind of wrong ones."""
+    images = examples.permute(0, 2, 3, 1).numpy()
+
+    def white(pixels: NDArray[np.uint8]) -> NDArray:
+        pixels = recompressed(np.ascontiguousarray(pixels), draw)
+        return (statistics(torch.from_numpy(pixels).permute(0, 3, 1, 2)) - mean) @ whitening
+
+    right = white(images)
+    directions = []
+    for change in WRONG.values():
+        wrong = white(change(images))
+        labels = np.repeat([0, 1], [len(right), len(wrong)])
+        model = LogisticRegression(max_iter=1000).fit(np.concatenate([right, wrong]), labels)
+        directions.append(model.coef_[0])
+    return np.stack(directions)
+
+
+def statistics(images: torch.Tensor, batch_size: int = 256) -> NDArray[np.float64]:
+    """Describe each image by numbers that tell stretch, colour, noise, scale and what is shown.
+
+    Brightness and its spread in rings about the centre, colours there, quantiles, and differences
+    of neighbouring pixels, in the whole image and in the outermost ring, which is sky.
+
+    Args:
+        images: (N, 3, S, S) pixel values of any type.
+        batch_size: images at a time.
+
+    Returns:
+        (N, K); a quarter turn or a mirror image of an image has the same up to rounding.
+    """
+    rings = _rings(images.shape[-1])
+    parts = [_described(batch.float(), rings) for batch in images.split(batch_size)]
+    return torch.cat(parts).double().numpy()
+
+
+def _rings(size: int) -> list[torch.Tensor]:
+    """Return the pixels of each ring, (S, S) bool."""
+    axis = (torch.arange(size) - (size - 1) / 2) / (size / 2)
+    radius = torch.hypot(axis[:, None], axis[None, :])
+    edges = zip(RINGS, RINGS[1:], strict=False)
+    return [(low <= radius) & (radius < high) for low, high in edges]
+
+
+def _described(images: torch.Tensor, rings: list[torch.Tensor]) -> torch.Tensor:
+    disc, sky = torch.stack(rings).any(0), rings[-1]
+    # Single pixels count in grey alone: how colours differ from pixel to pixel tells how often a
+    # JPEG file was compressed.
+    grey = images.mean(dim=1)
+    found = [(images[:, :, ring].mean(dim=2) + 5).log() for ring in rings]
+    found += [(grey[:, ring].std(dim=1, correction=0) + 1).log()[:, None] for ring in rings]
+    found += [(_quantile(grey[:, disc], level) + 5).log() for level in (0.5, 0.9, 0.99)]
+    # Faint light has no colour to speak of: what is added keeps its noise out of the distances.
+    for values, least in ((images, FAINT_PIXELS), (_unstretched(images), FAINT_LIGHT)):
+        background = values[:, :, sky].median(dim=2).values
+        for ring in rings[:-1]:
+            light = (values[:, :, ring].mean(dim=2) - background).clamp_min(0) + least
+            found.append((light[:, :2] / light[:, 1:]).log())
+        found.append((background[:, :2] + least).log() - (background[:, 1:] + least).log())
+    for lag in LAGS:
+        for region in (disc, sky):
+            change = _changes(grey, region, lag)
+            found.append((change.abs().mean(dim=1) + 0.5).log()[:, None])
+            found.append((change.square().mean(dim=1) + 0.5).log()[:, None])
+    return torch.cat(found, dim=1)
+
+
+def _quantile(values: torch.Tensor, level: float) -> torch.Tensor:
+    """Return the quantile of each row, (N, 1), without the sorting of `torch.quantile`."""
+    return values.kthvalue(round(level * (values.shape[1] - 1)) + 1, dim=1).values[:, None]
+
+
+def _unstretched(images: torch.Tensor) -> torch.Tensor:
+    """Return the light behind the surveys' stretch, weighted by band (see `sky.fluxes`)."""
+    values = images / 255
+    mean = values.mean(dim=1, keepdim=True).clamp_min(1e-3)
+    return values / mean * torch.sinh(STRETCH_Q**0.5 * mean) / STRETCH_Q
+
+
+def _changes(grey: torch.Tensor, region: torch.Tensor, lag: int) -> torch.Tensor:
+    """Return the differences of pixels `lag` px apart, along both axes, inside a region."""
+    both = region[lag:] & region[:-lag]
+    changes = [grey[:, lag:] - grey[:, :-lag], grey.mT[:, lag:] - grey.mT[:, :-lag]]
+    return torch.cat([change[:, both] for change in changes], dim=1)

@@ -1,0 +1,1 @@
+"""Images of the sky: the Legacy Surveys' cut-outs, by position or name."""

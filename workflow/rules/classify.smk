@@ -1,0 +1,53 @@
+# The study's best network, for those who did not train it.
+
+CLASSIFIER = f"{RESULTS}/classifier"
+GALAXY10 = "Galaxy10 DECaLS, H. W. Leung and J. Bovy, doi:10.5281/zenodo.10845026; labels of Galaxy Zoo; images of the DESI Legacy Imaging Surveys"
+CREDITS = {"galaxy10": GALAXY10, "simulated": "galaxies simulated by equimorph"}
+
+
+def credit():
+    """Whom to thank for the training images."""
+    if SOURCE == "hdf5" and CLASSES == list(GALAXY10_CLASSES):
+        return GALAXY10
+    return CREDITS.get(SOURCE, "images of the study's own")
+
+
+rule classifier:
+    input:
+        **code("classify/classifier.py", COMPUTE_ENV),
+        architectures=found_by_name(
+            *{
+                f"{ARCHITECTURES}.{resolve(name, config['models'], config['network'])['architecture']}"
+                for name in MODELS
+            }
+        ),
+        metrics=f"{RESULTS}/metrics.json",
+        runs=expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
+        models=expand(f"{RUN}/model.safetensors", model=MODELS, seed=SEEDS),
+        images=IMAGES,
+        catalogue=f"{DATA}/catalogue.csv",
+        split=SPLIT_CSV,
+    output:
+        # The same bytes as the chosen training's, which DVC therefore keeps once.
+        model=f"{CLASSIFIER}/model.safetensors",
+        companion=f"{CLASSIFIER}/companion.safetensors",
+    log:
+        f"{LOGS}/classifier.log",
+    conda:
+        "../../envs/compute.yaml"
+    threads: config["train"]["threads"]
+    resources:
+        gpu=GPU,
+    params:
+        device=config["train"]["device"],
+        stars_removed=STARS_REMOVED,
+        credit=credit(),
+    message:
+        "Measure the best network for those who will use it."
+    shell:
+        "python {input.script} --metrics {input.metrics}"
+        " --runs <(printf '%s\\n' {input.runs}) --models <(printf '%s\\n' {input.models})"
+        " --images {input.images} --catalogue {input.catalogue} --split {input.split}"
+        " {params.stars_removed} --credit {params.credit:q}"
+        " --device {params.device} --threads {threads} --output-model {output.model}"
+        " --output-companion {output.companion} 2>&1 | tee {log}"
