@@ -29,6 +29,7 @@ ROOMS = [
     "training",
     "tracking",
     "evaluation",
+    "analyses",
     "search",
     "lineage",
     "report",

@@ -85,6 +85,11 @@ WORLD_SIZE = config["train"]["world_size"]
 GPU = int(config["train"]["device"] == "cuda")
 check_gpus()
 CONDITIONS = config["evaluate"]["conditions"]
+ANALYSES = config["analyses"]["run"]
+ANALYSED = config["analyses"]["models"] or MODELS
+ANALYSED_SEED = (
+    SEEDS[0] if config["analyses"]["seed"] is None else config["analyses"]["seed"]
+)
 # The models whose pretraining a training starts from.
 PRETRAINED_MODELS = sorted(
     {pretrained_model(start_of(config["train"], name), name) for name in MODELS}
@@ -110,6 +115,7 @@ STARS_REMOVED = (
     if STARS["remove"]
     else ""
 )
+FIGURES = f"{RESULTS}/figures"
 STUDY_WORK = f"work/{STUDY}"
 # The test images under every condition.
 CONDITION_IMAGES = [f"{STUDY_WORK}/conditions/{name}.npy" for name in CONDITIONS]

@@ -1,7 +1,5 @@
 # Figures and the report.
 
-FIGURES = f"{RESULTS}/figures"
-
 
 rule plot_accuracy_by_order:
     input:
@@ -250,6 +248,24 @@ rule plot_label_curve:
         " --output {output.figure} 2>&1 | tee {log}"
 
 
+# What each analysis that runs leaves: figures, numbers for the report, and all else.
+ANALYSIS_FIGURES = [
+    name
+    for analysis, names in {
+        "attack": ("attack_rates.svg", "attack_examples.svg"),
+    }.items()
+    if analysis in ANALYSES
+    for name in names
+]
+ANALYSIS_MEASURES = [f"{RESULTS}/analyses/{name}.json" for name in ANALYSES]
+ANALYSIS_FILES = [
+    path
+    for analysis, paths in {"attack": ATTACK_FILES}.items()
+    if analysis in ANALYSES
+    for path in paths
+]
+
+
 FIGURE_FILES = [
     f"{FIGURES}/{name}"
     for name in (
@@ -263,6 +279,7 @@ FIGURE_FILES = [
         "class_sheet.webp",
         "condition_sheet.webp",
         *(["label_curve.svg"] if LABELS_DIFFER else []),
+        *ANALYSIS_FIGURES,
     )
 ]
 
@@ -279,6 +296,7 @@ rule report:
         split=SPLIT_JSON,
         runs=expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
         figures=FIGURE_FILES,
+        analyses=ANALYSIS_MEASURES,
     output:
         html=report(f"{RESULTS}/report.html", caption="../report/report.rst"),
     log:
@@ -299,7 +317,7 @@ rule report:
         "python {input.script} --metrics {input.metrics} --verified-json {input.verified}"
         " --audit-json {input.audit} --split-json {input.split}"
         " --runs <(printf '%s\\n' {input.runs}) --config <(printf %s {params.config:q})"
-        " --figures {input.figures} {params.search} --captions $(dirname {input.template})"
+        " --figures {input.figures} {params.search} --analyses {input.analyses} --captions $(dirname {input.template})"
         " --template {input.template} --output {output.html} 2>&1 | tee {log}"
 
 
@@ -314,5 +332,6 @@ RESULT_FILES = [
     f"{RESULTS}/metrics.json",
     *expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES),
     *FIGURE_FILES,
+    *ANALYSIS_FILES,
     f"{RESULTS}/report.html",
 ]

@@ -14,6 +14,7 @@ from equimorph.errors import InputError
 from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.summary import highlighted
 from equimorph.report import findings, wording
+from equimorph.report.attack_text import attack_sentences
 from equimorph.report.condition_text import describe_condition
 from equimorph.report.image_text import describe_images
 from equimorph.report.recipe_text import describe_kept, describe_recipe
@@ -107,6 +108,7 @@ def render(
     config: dict[str, Any],
     figures: dict[str, Markup],
     captions: dict[str, list[str]],
+    analyses: dict[str, dict[str, Any]],
 ) -> str:
     """Render the report.
 
@@ -120,6 +122,7 @@ def render(
         config: the study's whole config.
         figures: addresses by figure name.
         captions: paragraphs by figure or table name.
+        analyses: what was measured by each analysis that has run, by its name.
 
     Raises:
         InputError: a figure without a caption, or without a place in the template.
@@ -149,6 +152,8 @@ def render(
         config_text=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=90),
         figures=figures,
         captions=captions,
+        analyses=analyses,
+        attack=_attack(analyses, config),
         source=_SOURCES.get(metrics["data"]["source"], metrics["data"]["source"]),
         classes=metrics["data"]["classes"],
         subsets=[name for name in _SUBSETS if sum(split["counts"].get(name, []))],
@@ -188,3 +193,11 @@ def render(
             "trainings": len(runs),
         },
     )
+
+
+def _attack(analyses: dict[str, dict[str, Any]], config: dict[str, Any]) -> list[str] | None:
+    if "attack" not in analyses:
+        return None
+    seed = config["analyses"]["seed"]
+    seed = config["train"]["seeds"][0] if seed is None else seed
+    return [wording.tie(sentence) for sentence in attack_sentences(analyses["attack"], seed)]

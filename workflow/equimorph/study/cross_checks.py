@@ -37,6 +37,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_class_weights(config)
     _check_pretraining(config)
     check_world_size(config)
+    _check_analyses(config["analyses"], config["train"])
     _check_hyperband(config["search"]["pruner"])
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
@@ -197,6 +198,21 @@ def _check_pretraining(config: Mapping[str, Any]) -> None:
                 f"config: train.start_from: {name} starts from the pretraining of {source}, whose "
                 f"network differs in {', '.join(differing)}; it must be the same."
             )
+
+
+def _check_analyses(analyses: Mapping[str, Any], train: Mapping[str, Any]) -> None:
+    """Check that the networks that are analysed are trained."""
+    for name in analyses["models"] or ():
+        if name not in train["models"]:
+            raise InputError(
+                f"config: analyses.models: {name!r} is not trained; allowed are the entries of "
+                f"train.models: {', '.join(train['models'])}."
+            )
+    if analyses["seed"] is not None and analyses["seed"] not in train["seeds"]:
+        raise InputError(
+            f"config: analyses.seed: {analyses['seed']} is not allowed; it must be one of "
+            f"train.seeds: {', '.join(map(str, train['seeds']))}."
+        )
 
 
 def _check_hyperband(pruner: Mapping[str, Any]) -> None:

@@ -22,6 +22,9 @@ def main(argv: list[str] | None = None) -> None:
         "--figures", nargs="+", type=Path, required=True, help="SVG and WebP files, known by name"
     )
     parser.add_argument(
+        "--analyses", nargs="*", type=Path, default=[], help="<analysis>.json of those that ran"
+    )
+    parser.add_argument(
         "--captions", type=Path, required=True, help="folder with <figure>.rst captions"
     )
     parser.add_argument("--template", type=Path, required=True, help="Jinja2 template, HTML")
@@ -38,6 +41,7 @@ def main(argv: list[str] | None = None) -> None:
         config=read_json(arguments.config),
         figures=embed_figures(arguments.figures),
         captions=read_captions(arguments.captions),
+        analyses={path.stem: read_json(path) for path in arguments.analyses},
     )
     write_text(arguments.output, html)
 

@@ -1,0 +1,118 @@
+"""The scripts of the analyses, from a checkpoint to their files."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from equimorph.analyses.attack_file import read_attacked
+from equimorph.evaluation.predictions import write_predictions
+from equimorph.io import read_json, write_json
+from equimorph.models.checkpoint import learned_state, save_checkpoint
+from equimorph.models.prediction import predict_logits
+from equimorph.models.trained import load_checkpoint
+from equimorph.study.models import resolve
+from tests.jobs import TRUNK
+from tests.scripts import load
+from tests.unit.networks import checkpoint_metadata, galaxies, initialised, settled
+
+IMAGES = 12
+CLASSES = ["round", "long", "edge"]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Two networks at drawn weights, a test set, and what they predict of it."""
+    folder = tmp_path_factory.mktemp("study")
+    images = galaxies(33, IMAGES).byte()
+    np.save(folder / "clean.npy", images.permute(0, 2, 3, 1).numpy())
+    for name in ("CNN", "C4"):
+        specification = resolve(name, {}, TRUNK)
+        network = settled(initialised(specification, len(CLASSES)), images.float())
+        metadata = checkpoint_metadata(specification, CLASSES)
+        path = folder / f"models/{name}/seed-0/model.safetensors"
+        save_checkpoint(path, learned_state(network), {**metadata, "model": name})
+    first = load_checkpoint(folder / "models/CNN/seed-0/model.safetensors")
+    labels = predict_logits(first.network, images).argmax(1).numpy()  # the CNN has all right
+    index = np.arange(100, 100 + IMAGES)
+    split = {"subset": "test", "index": index, "label": labels}
+    pd.DataFrame(split).to_csv(folder / "split.csv", index=False)
+    for name in ("CNN", "C4"):
+        network = load_checkpoint(folder / f"models/{name}/seed-0/model.safetensors").network
+        logits = {"clean": predict_logits(network, images).numpy()}
+        path = folder / f"predictions/{name}/seed-0.npz"
+        write_predictions(path, index, labels, logits)
+    return folder
+
+
+def choose(study, at_most=3):
+    predictions = [f"{study}/predictions/{name}/seed-0.npz" for name in ("CNN", "C4")]
+    victims = study / "victims.json"
+    load("workflow/scripts/analyses/victims.py").main(
+        ["--predictions", *predictions, "--at-most", str(at_most), "--seed", "0"]
+        + ["--output", str(victims)]
+    )
+    return victims
+
+
+def attack(study, victims, output, script=None, model="CNN"):
+    evolution = json.dumps({"population": 10, "generations": 2, "factor": 0.5})
+    (script or load("workflow/scripts/analyses/attack.py")).main(
+        ["--model", f"{study}/models/{model}/seed-0/model.safetensors", "--seed", "1"]
+        + ["--images", f"{study}/clean.npy", "--split", f"{study}/split.csv"]
+        + ["--victims", str(victims), "--methods", "exhaustion", "evolution"]
+        + ["--evolution", evolution, "--resume", f"{output}.resume", "--output", str(output)]
+    )
+
+
+def test_from_predictions_to_rates(study):
+    victims = choose(study)
+    for name in ("CNN", "C4"):
+        attack(study, victims, study / f"{name}.npz", model=name)
+    found = read_attacked(study / "CNN.npz")
+    chosen = read_json(victims)
+    assert set(found.position) == {*chosen["common"], *chosen["own"]["CNN"]}
+    exhausted = found.by_method["exhaustion"]
+    assert len(set(exhausted.queries)) == 1 and exhausted.queries[0] % 8 == 0
+    metrics = {
+        "models": {"CNN": {"group_order": 1}, "C4": {"group_order": 4}},
+        "reference": "CNN",
+        "data": {"classes": CLASSES},
+        "bootstrap": {"draws": 100, "seed": 0},
+    }
+    write_json(study / "metrics.json", metrics)
+    load("workflow/scripts/analyses/measure_attacks.py").main(
+        ["--attacks", f"{study}/CNN.npz", f"{study}/C4.npz", "--victims", str(victims)]
+        + ["--metrics", f"{study}/metrics.json", "--output", f"{study}/attack.json"]
+        + ["--output-table", f"{study}/attack.csv"]
+    )
+    table = pd.read_csv(study / "attack.csv")
+    row = table.query("method == 'exhaustion' and model == 'CNN' and victims == 'common'").iloc[0]
+    rows = np.isin(found.position, chosen["common"])
+    assert row["successes"] == exhausted.success[rows].sum()
+
+
+def test_an_attack_that_was_stopped_goes_on_and_ends_the_same(study, tmp_path):
+    victims = choose(study, at_most=6)
+    attack(study, victims, tmp_path / "whole.npz")
+
+    script = load("workflow/scripts/analyses/attack.py")
+    exhaust, calls = script.exhaust, []
+
+    def interrupted(*arguments):
+        calls.append(len(arguments[1]))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return exhaust(*arguments)
+
+    script.exhaust = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        attack(study, victims, tmp_path / "stopped.npz", script)
+    assert not (tmp_path / "stopped.npz").exists()
+    assert len(list((tmp_path / "stopped.npz.resume").iterdir())) == 1
+    attack(study, victims, tmp_path / "stopped.npz", script)
+    # Each chunk once, but for the one that was stopped.
+    assert sum(calls) == len(read_attacked(tmp_path / "whole.npz").position) + calls[1]
+    assert (tmp_path / "stopped.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+    assert not (tmp_path / "stopped.npz.resume").exists()
