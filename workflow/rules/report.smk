@@ -253,6 +253,7 @@ ANALYSIS_FIGURES = [
     name
     for analysis, names in {
         "attack": ("attack_rates.svg", "attack_examples.svg"),
+        "explanation": ("explanation.webp", "feature_maps.webp"),
     }.items()
     if analysis in ANALYSES
     for name in names
@@ -260,7 +261,10 @@ ANALYSIS_FIGURES = [
 ANALYSIS_MEASURES = [f"{RESULTS}/analyses/{name}.json" for name in ANALYSES]
 ANALYSIS_FILES = [
     path
-    for analysis, paths in {"attack": ATTACK_FILES}.items()
+    for analysis, paths in {
+        "attack": ATTACK_FILES,
+        "explanation": EXPLANATIONS,
+    }.items()
     if analysis in ANALYSES
     for path in paths
 ]

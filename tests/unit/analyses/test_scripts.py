@@ -116,3 +116,28 @@ def test_an_attack_that_was_stopped_goes_on_and_ends_the_same(study, tmp_path):
     assert sum(calls) == len(read_attacked(tmp_path / "whole.npz").position) + calls[1]
     assert (tmp_path / "stopped.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
     assert not (tmp_path / "stopped.npz.resume").exists()
+
+
+def test_explanations_of_an_invariant_network_turn_with_the_image(study):
+    script = load("workflow/scripts/analyses/explain.py")
+    for name in ("CNN", "C4"):
+        script.main(
+            ["--model", f"{study}/models/{name}/seed-0/model.safetensors"]
+            + ["--split", f"{study}/split.csv", "--conditions", f"{study}/clean.npy"]
+            + ["--images", "5", "--output", f"{study}/explained/{name}.npz"]
+        )
+    load("workflow/scripts/analyses/measure_explanations.py").main(
+        ["--explanations", f"{study}/explained/CNN.npz", f"{study}/explained/C4.npz"]
+        + ["--output", f"{study}/explanation.json"]
+    )
+    errors = read_json(study / "explanation.json")["turned_error"]
+    assert errors["C4"] < 1e-5 and errors["CNN"] > 1e-3
+    with np.load(study / "explained/C4.npz") as stored:
+        assert stored["maps"].shape == (1, 5, 33, 33) and stored["features/first"].shape[0] == 4
+
+
+def test_one_image_of_each_class_in_turn():
+    choose_images = load("workflow/scripts/analyses/explain.py").one_of_each
+    label = np.array([0, 0, 1, 2, 1, 2, 0])
+    assert choose_images(label, 4).tolist() == [0, 2, 3, 1]
+    assert choose_images(label, 50).tolist() == [0, 2, 3, 1, 4, 5, 6]

@@ -37,7 +37,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_class_weights(config)
     _check_pretraining(config)
     check_world_size(config)
-    _check_analyses(config["analyses"], config["train"])
+    _check_analyses(config["analyses"], config["train"], config["evaluate"]["conditions"])
     _check_hyperband(config["search"]["pruner"])
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
@@ -200,8 +200,16 @@ def _check_pretraining(config: Mapping[str, Any]) -> None:
             )
 
 
-def _check_analyses(analyses: Mapping[str, Any], train: Mapping[str, Any]) -> None:
-    """Check that the networks that are analysed are trained."""
+def _check_analyses(
+    analyses: Mapping[str, Any], train: Mapping[str, Any], conditions: list[str]
+) -> None:
+    """Check that the networks that are analysed are trained, and the conditions evaluated."""
+    for name in analyses["explanation"]["conditions"] or ():
+        if name not in conditions:
+            raise InputError(
+                f"config: analyses.explanation.conditions: {name!r} is not evaluated; allowed are "
+                f"the entries of evaluate.conditions: {', '.join(conditions)}."
+            )
     for name in analyses["models"] or ():
         if name not in train["models"]:
             raise InputError(
