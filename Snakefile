@@ -35,7 +35,7 @@ report: "workflow/report/workflow.rst"
 wildcard_constraints:
     model=one_of([*MODELS, *PRETRAINED_MODELS]),
     seed=one_of(SEEDS),
-    condition=one_of(CONDITIONS),
+    condition=one_of([*CONDITIONS, *SWEPT]),
 
 
 include: "workflow/rules/data.smk"
@@ -45,6 +45,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/attack.smk"
 include: "workflow/rules/explain.smk"
+include: "workflow/rules/sweep.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/ledger.smk"

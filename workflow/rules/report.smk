@@ -254,6 +254,7 @@ ANALYSIS_FIGURES = [
     for analysis, names in {
         "attack": ("attack_rates.svg", "attack_examples.svg"),
         "explanation": ("explanation.webp", "feature_maps.webp"),
+        "sweeps": ("sweeps.svg",),
     }.items()
     if analysis in ANALYSES
     for name in names
@@ -264,6 +265,7 @@ ANALYSIS_FILES = [
     for analysis, paths in {
         "attack": ATTACK_FILES,
         "explanation": EXPLANATIONS,
+        "sweeps": SWEEP_FILES,
     }.items()
     if analysis in ANALYSES
     for path in paths

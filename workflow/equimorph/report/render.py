@@ -139,6 +139,9 @@ def render(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update({name: getattr(wording, name) for name in _FILTERS})
+    environment.tests["straddles_zero"] = lambda ci95: (
+        wording.verdict(ci95) == "not distinguishable"
+    )
     conditions = list(next(iter(metrics["models"].values()))["conditions"])
     return environment.from_string(template).render(
         metrics=metrics,

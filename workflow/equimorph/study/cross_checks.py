@@ -19,6 +19,7 @@ from equimorph.study.recipes import (
     start_of,
 )
 from equimorph.study.scale import scaled
+from equimorph.study.sweeps import check_sweeps
 
 MOST_SIMULATED = 2**33  # bytes
 
@@ -210,6 +211,7 @@ def _check_analyses(
                 f"config: analyses.explanation.conditions: {name!r} is not evaluated; allowed are "
                 f"the entries of evaluate.conditions: {', '.join(conditions)}."
             )
+    check_sweeps(analyses["sweeps"])
     for name in analyses["models"] or ():
         if name not in train["models"]:
             raise InputError(
