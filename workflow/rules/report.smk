@@ -255,6 +255,7 @@ ANALYSIS_FIGURES = [
         "attack": ("attack_rates.svg", "attack_examples.svg"),
         "explanation": ("explanation.webp", "feature_maps.webp"),
         "sweeps": ("sweeps.svg",),
+        "latent": ("latent_maps.svg", "latent_numbers.svg"),
     }.items()
     if analysis in ANALYSES
     for name in names
@@ -266,6 +267,7 @@ ANALYSIS_FILES = [
         "attack": ATTACK_FILES,
         "explanation": EXPLANATIONS,
         "sweeps": SWEEP_FILES,
+        "latent": [*EMBEDDINGS, LATENT_MAP],
     }.items()
     if analysis in ANALYSES
     for path in paths
@@ -303,6 +305,8 @@ rule report:
         runs=expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
         figures=FIGURE_FILES,
         analyses=ANALYSIS_MEASURES,
+        map=[LATENT_MAP] if "latent" in ANALYSES else [],
+        map_code=["workflow/report/latent_map.js"] if "latent" in ANALYSES else [],
     output:
         html=report(f"{RESULTS}/report.html", caption="../report/report.rst"),
     log:
@@ -315,6 +319,9 @@ rule report:
         config=literally(
             {k: v for k, v in config.items() if k not in ("search", "track")}
         ),
+        map=lambda wildcards, input: (
+            f"--map {input.map} --map-code {input.map_code}" if input.map else ""
+        ),
         search=search_figures(),
         search_sha256=digest(None, search_figures()),
     message:
@@ -323,7 +330,7 @@ rule report:
         "python {input.script} --metrics {input.metrics} --verified-json {input.verified}"
         " --audit-json {input.audit} --split-json {input.split}"
         " --runs <(printf '%s\\n' {input.runs}) --config <(printf %s {params.config:q})"
-        " --figures {input.figures} {params.search} --analyses {input.analyses} --captions $(dirname {input.template})"
+        " --figures {input.figures} {params.search} --analyses {input.analyses} {params.map} --captions $(dirname {input.template})"
         " --template {input.template} --output {output.html} 2>&1 | tee {log}"
 
 

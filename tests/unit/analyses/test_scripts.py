@@ -141,3 +141,25 @@ def test_one_image_of_each_class_in_turn():
     label = np.array([0, 0, 1, 2, 1, 2, 0])
     assert choose_images(label, 4).tolist() == [0, 2, 3, 1]
     assert choose_images(label, 50).tolist() == [0, 2, 3, 1, 4, 5, 6]
+
+
+def test_from_embeddings_to_measures(study):
+    np.save(study / "dark.npy", np.load(study / "clean.npy") // 2)
+    for name in ("CNN", "C4"):
+        load("workflow/scripts/analyses/embed.py").main(
+            ["--model", f"{study}/models/{name}/seed-0/model.safetensors"]
+            + ["--split", f"{study}/split.csv", "--methods", "pca", "isomap", "--seed", "0"]
+            + ["--conditions", f"{study}/clean.npy", f"{study}/dark.npy"]
+            + ["--output", f"{study}/latent/{name}.npz"]
+        )
+    write_json(study / "draws.json", {"bootstrap": {"draws": 100, "seed": 0}})
+    load("workflow/scripts/analyses/measure_latent.py").main(
+        ["--embeddings", f"{study}/latent/CNN.npz", f"{study}/latent/C4.npz"]
+        + ["--metrics", f"{study}/draws.json", "--output", f"{study}/latent.json"]
+    )
+    with np.load(study / "latent/C4.npz") as stored:
+        assert stored["maps"].shape == (2, IMAGES, 2) and stored["index"][0] == 100
+        assert stored["conditions"].tolist() == ["dark"] and (stored["distances"] > 0).all()
+    networks = read_json(study / "latent.json")["networks"]
+    assert set(networks) == {"CNN", "C4"}
+    assert 0 <= networks["CNN"]["purity"]["mean"] <= 1

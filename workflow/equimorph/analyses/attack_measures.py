@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import binomtest
 
 from equimorph.analyses.attack_file import Attacked
+from equimorph.analyses.intervals import mean_interval
 from equimorph.evaluation.statistics import holm, mcnemar, paired_difference
 from equimorph.robustness.attacks import Attacks
 
@@ -170,21 +171,8 @@ def trend(
     return {
         "networks": [name for name, _ in sized],
         "slope": float(by_victim.mean()),
-        "ci95": None if np.ptp(answers) == 0 else _interval(by_victim, draws, seed),
+        "ci95": None if np.ptp(answers) == 0 else mean_interval(by_victim, draws, seed),
     }
-
-
-def _interval(values: NDArray, draws: int, seed: int) -> list[float] | None:
-    if len(values) < 2:
-        return None
-    result = bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=draws,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    return [float(bound) for bound in result.confidence_interval]
 
 
 def beyond_corners(by_method: Mapping[str, Attacks], rows: Sequence[int] | NDArray) -> dict:

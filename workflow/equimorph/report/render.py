@@ -17,6 +17,7 @@ from equimorph.report import findings, wording
 from equimorph.report.attack_text import attack_sentences
 from equimorph.report.condition_text import describe_condition
 from equimorph.report.image_text import describe_images
+from equimorph.report.interactive_map import inline_json
 from equimorph.report.recipe_text import describe_kept, describe_recipe
 
 _SUBSETS = ("train", "validation", "test", "quarantined", "unused")
@@ -109,6 +110,8 @@ def render(
     figures: dict[str, Markup],
     captions: dict[str, list[str]],
     analyses: dict[str, dict[str, Any]],
+    latent_map: dict[str, Any] | None,
+    map_code: str,
 ) -> str:
     """Render the report.
 
@@ -123,6 +126,8 @@ def render(
         figures: addresses by figure name.
         captions: paragraphs by figure or table name.
         analyses: what was measured by each analysis that has run, by its name.
+        latent_map: what the interactive map shows, None for no map.
+        map_code: its JavaScript.
 
     Raises:
         InputError: a figure without a caption, or without a place in the template.
@@ -156,6 +161,9 @@ def render(
         figures=figures,
         captions=captions,
         analyses=analyses,
+        latent_map=latent_map,
+        latent_map_data=inline_json(latent_map),
+        map_code=Markup(map_code),
         attack=_attack(analyses, config),
         source=_SOURCES.get(metrics["data"]["source"], metrics["data"]["source"]),
         classes=metrics["data"]["classes"],

@@ -24,6 +24,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--analyses", nargs="*", type=Path, default=[], help="<analysis>.json of those that ran"
     )
+    parser.add_argument("--map", type=Path, help="what the interactive map shows, JSON")
+    parser.add_argument("--map-code", type=Path, help="the map's JavaScript")
     parser.add_argument(
         "--captions", type=Path, required=True, help="folder with <figure>.rst captions"
     )
@@ -42,6 +44,8 @@ def main(argv: list[str] | None = None) -> None:
         figures=embed_figures(arguments.figures),
         captions=read_captions(arguments.captions),
         analyses={path.stem: read_json(path) for path in arguments.analyses},
+        latent_map=read_json(arguments.map) if arguments.map else None,
+        map_code=arguments.map_code.read_text(encoding="utf-8") if arguments.map_code else "",
     )
     write_text(arguments.output, html)
 
