@@ -256,6 +256,7 @@ ANALYSIS_FIGURES = [
         "explanation": ("explanation.webp", "feature_maps.webp"),
         "sweeps": ("sweeps.svg",),
         "latent": ("latent_maps.svg", "latent_numbers.svg"),
+        "calibration": ("calibration.svg",),
     }.items()
     if analysis in ANALYSES
     for name in names
@@ -268,6 +269,7 @@ ANALYSIS_FILES = [
         "explanation": EXPLANATIONS,
         "sweeps": SWEEP_FILES,
         "latent": [*EMBEDDINGS, LATENT_MAP],
+        "calibration": CALIBRATION_FILES,
     }.items()
     if analysis in ANALYSES
     for path in paths

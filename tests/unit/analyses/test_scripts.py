@@ -163,3 +163,28 @@ def test_from_embeddings_to_measures(study):
     networks = read_json(study / "latent.json")["networks"]
     assert set(networks) == {"CNN", "C4"}
     assert 0 <= networks["CNN"]["purity"]["mean"] <= 1
+
+
+def test_temperatures_are_fitted_on_the_validation_images(study, tmp_path):
+    label = pd.read_csv(study / "split.csv")["label"]
+    np.save(tmp_path / "images.npy", np.concatenate([np.load(study / "clean.npy")] * 2))
+    rows = {"subset": ["validation"] * IMAGES + ["test"] * IMAGES, "index": range(2 * IMAGES)}
+    pd.DataFrame({**rows, "label": [*label, *label]}).to_csv(tmp_path / "split.csv", index=False)
+    calibrate = load("workflow/scripts/analyses/calibrate.py").main
+    for name in ("CNN", "C4"):
+        calibrate(
+            ["--models", f"{study}/models/{name}/seed-0/model.safetensors"]
+            + ["--predictions", f"{study}/predictions/{name}/seed-0.npz"]
+            + ["--images", f"{tmp_path}/images.npy", "--split", f"{tmp_path}/split.csv"]
+            + ["--output", f"{tmp_path}/{name}.json"]
+        )
+    load("workflow/scripts/analyses/measure_calibration.py").main(
+        ["--calibrations", f"{tmp_path}/CNN.json", f"{tmp_path}/C4.json"]
+        + ["--output", f"{tmp_path}/all.json", "--output-table", f"{tmp_path}/all.csv"]
+    )
+    # The CNN is always right on these images, so the lowest temperature is the best.
+    networks = read_json(tmp_path / "all.json")["networks"]
+    assert networks["CNN"]["temperature"]["mean"] < 0.1
+    assert networks["CNN"]["after"]["nll"]["mean"] < networks["CNN"]["before"]["nll"]["mean"]
+    table = pd.read_csv(tmp_path / "all.csv")
+    assert list(table["when"]) == ["before", "after"] * 2 and "error of long" in table
