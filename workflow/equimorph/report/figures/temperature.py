@@ -57,7 +57,7 @@ def _draw_diagram(axes: Axes, one: Mapping[str, Any], colour: str) -> None:
     axes.set_ylim(0, 1)
     axes.set_aspect("equal")
     axes.set_xlabel("confidence")
-    axes.legend(loc="upper left", fontsize=8)
+    axes.legend(loc="lower right", fontsize=8)
 
 
 def _draw_classes(
