@@ -18,8 +18,6 @@ rule victims:
         victims=f"{RESULTS}/attack/victims.json",
     log:
         f"{LOGS}/victims.log",
-    group:
-        "report"
     conda:
         "../../envs/compute.yaml"
     params:
