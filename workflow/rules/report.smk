@@ -257,6 +257,12 @@ ANALYSIS_FIGURES = [
         "sweeps": ("sweeps.svg",),
         "latent": ("latent_maps.svg", "latent_numbers.svg"),
         "calibration": ("calibration.svg",),
+        "exploration": (
+            "galaxies_by_class.svg",
+            "preparations.webp",
+            "augmentations.webp",
+            "class_scores.svg",
+        ),
     }.items()
     if analysis in ANALYSES
     for name in names
@@ -270,6 +276,7 @@ ANALYSIS_FILES = [
         "sweeps": SWEEP_FILES,
         "latent": [*EMBEDDINGS, LATENT_MAP],
         "calibration": CALIBRATION_FILES,
+        "exploration": EXPLORATION_FILES,
     }.items()
     if analysis in ANALYSES
     for path in paths
