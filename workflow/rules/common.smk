@@ -22,6 +22,7 @@ from equimorph.study.models import resolve
 from equimorph.provenance import digest
 from equimorph.study.conditions import steps_of
 from equimorph.study.scale import scaled
+from equimorph.study.sweeps import conditions as sweep_conditions
 from equimorph.sources import ARCHITECTURES, DEGRADATIONS, LOSSES, local_modules
 from equimorph.study.recipes import (
     of_the_loop,
@@ -101,6 +102,13 @@ WORLD_SIZE = config["train"]["world_size"]
 GPU = int(config["train"]["device"] == "cuda")
 check_gpus()
 CONDITIONS = config["evaluate"]["conditions"]
+ANALYSES = config["analyses"]["run"]
+ANALYSED = config["analyses"]["models"] or MODELS
+ANALYSED_SEED = (
+    SEEDS[0] if config["analyses"]["seed"] is None else config["analyses"]["seed"]
+)
+# The conditions of all sweeps, of which `conditions` knows nothing.
+SWEPT = sweep_conditions(config["analyses"]["sweeps"]) if "sweeps" in ANALYSES else {}
 # The models whose pretraining a training starts from.
 PRETRAINED_MODELS = sorted(
     {pretrained_model(start_of(config["train"], name), name) for name in ENTRIES}
@@ -126,6 +134,7 @@ STARS_REMOVED = (
     if STARS["remove"]
     else ""
 )
+FIGURES = f"{RESULTS}/figures"
 STUDY_WORK = f"work/{STUDY}"
 # The test images under every condition.
 CONDITION_IMAGES = [f"{STUDY_WORK}/conditions/{name}.npy" for name in CONDITIONS]
@@ -297,7 +306,8 @@ def conditions_of(wildcards):
 
 def condition_json(wildcards):
     """What is done to the test images, JSON; `clean` is nothing."""
-    return as_json(config["conditions"].get(wildcards.condition, {"kind": "none"}))
+    conditions = {**config["conditions"], **SWEPT}
+    return as_json(conditions.get(wildcards.condition, {"kind": "none"}))
 
 
 def check_keys(path):

@@ -1,7 +1,5 @@
 # Figures and the report.
 
-FIGURES = f"{RESULTS}/figures"
-
 
 rule plot_accuracy_by_order:
     input:
@@ -243,6 +241,41 @@ rule plot_label_curve:
         "python {input.script} --table {input.table} --output {output.figure} 2>&1 | tee {log}"
 
 
+# What each analysis that runs leaves: figures, numbers for the report, and all else.
+ANALYSIS_FIGURES = [
+    name
+    for analysis, names in {
+        "attack": ("attack_rates.svg", "attack_examples.svg"),
+        "explanation": ("explanation.webp", "feature_maps.webp"),
+        "sweeps": ("sweeps.svg",),
+        "latent": ("latent_maps.svg", "latent_numbers.svg"),
+        "calibration": ("calibration.svg",),
+        "exploration": (
+            "galaxies_by_class.svg",
+            "preparations.webp",
+            "augmentations.webp",
+            "class_scores.svg",
+        ),
+    }.items()
+    if analysis in ANALYSES
+    for name in names
+]
+ANALYSIS_MEASURES = [f"{RESULTS}/analyses/{name}.json" for name in ANALYSES]
+ANALYSIS_FILES = [
+    path
+    for analysis, paths in {
+        "attack": ATTACK_FILES,
+        "explanation": EXPLANATIONS,
+        "sweeps": SWEEP_FILES,
+        "latent": [*EMBEDDINGS, LATENT_MAP],
+        "calibration": CALIBRATION_FILES,
+        "exploration": EXPLORATION_FILES,
+    }.items()
+    if analysis in ANALYSES
+    for path in paths
+]
+
+
 FIGURE_FILES = [
     f"{FIGURES}/{name}"
     for name in (
@@ -256,6 +289,7 @@ FIGURE_FILES = [
         "class_sheet.webp",
         "condition_sheet.webp",
         *(["label_curve.svg"] if FEWER_LABELS else []),
+        *ANALYSIS_FIGURES,
     )
 ]
 
@@ -273,6 +307,9 @@ rule report:
         runs=expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
         figures=FIGURE_FILES,
         label_curve=[f"{RESULTS}/tables/label_curve.csv"] if FEWER_LABELS else [],
+        analyses=ANALYSIS_MEASURES,
+        map=[LATENT_MAP] if "latent" in ANALYSES else [],
+        map_code=["workflow/report/latent_map.js"] if "latent" in ANALYSES else [],
     output:
         html=report(f"{RESULTS}/report.html", caption="../report/report.rst"),
     log:
@@ -288,6 +325,9 @@ rule report:
         label_curve=lambda wildcards, input: (
             f"--label-curve {input.label_curve}" if FEWER_LABELS else ""
         ),
+        map=lambda wildcards, input: (
+            f"--map {input.map} --map-code {input.map_code}" if input.map else ""
+        ),
         search=search_figures(),
         search_sha256=digest(None, search_figures()),
     message:
@@ -296,7 +336,8 @@ rule report:
         "python {input.script} --metrics {input.metrics} --verified-json {input.verified}"
         " --audit-json {input.audit} --split-json {input.split}"
         " --runs <(printf '%s\\n' {input.runs}) --config <(printf %s {params.config:q})"
-        " --figures {input.figures} {params.search} {params.label_curve} --captions $(dirname {input.template})"
+        " --figures {input.figures} {params.search} {params.label_curve}"
+        " --analyses {input.analyses} {params.map} --captions $(dirname {input.template})"
         " --template {input.template} --output {output.html} 2>&1 | tee {log}"
 
 
@@ -313,5 +354,6 @@ RESULT_FILES = [
     *FIGURE_FILES,
     f"{CLASSIFIER}/model.safetensors",
     f"{CLASSIFIER}/companion.safetensors",
+    *ANALYSIS_FILES,
     f"{RESULTS}/report.html",
 ]

@@ -15,8 +15,10 @@ from equimorph.errors import InputError
 from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.summary import highlighted
 from equimorph.report import findings, label_text, wording
+from equimorph.report.attack_text import attack_sentences
 from equimorph.report.condition_text import describe_condition
 from equimorph.report.image_text import describe_images
+from equimorph.report.interactive_map import inline_json
 from equimorph.report.recipe_text import describe_kept, describe_recipe
 
 _SUBSETS = ("train", "validation", "test", "quarantined", "unused")
@@ -108,6 +110,9 @@ def render(
     config: dict[str, Any],
     figures: dict[str, Markup],
     captions: dict[str, list[str]],
+    analyses: dict[str, dict[str, Any]],
+    latent_map: dict[str, Any] | None,
+    map_code: str,
     curve: pd.DataFrame | None = None,
 ) -> str:
     """Render the report.
@@ -122,6 +127,9 @@ def render(
         config: the study's whole config.
         figures: addresses by figure name.
         captions: paragraphs by figure or table name.
+        analyses: what was measured by each analysis that has run, by its name.
+        latent_map: what the interactive map shows, None for no map.
+        map_code: its JavaScript.
         curve: what `evaluation.label_curve` returned, where models differ in labels.
 
     Raises:
@@ -139,6 +147,9 @@ def render(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update({name: getattr(wording, name) for name in _FILTERS})
+    environment.tests["straddles_zero"] = lambda ci95: (
+        wording.verdict(ci95) == "not distinguishable"
+    )
     conditions = list(next(iter(metrics["models"].values()))["conditions"])
     return environment.from_string(template).render(
         metrics=metrics,
@@ -152,6 +163,11 @@ def render(
         config_text=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=90),
         figures=figures,
         captions=captions,
+        analyses=analyses,
+        latent_map=latent_map,
+        latent_map_data=inline_json(latent_map),
+        map_code=Markup(map_code),
+        attack=_attack(analyses, config),
         source=_SOURCES.get(metrics["data"]["source"], metrics["data"]["source"]),
         classes=metrics["data"]["classes"],
         subsets=[name for name in _SUBSETS if sum(split["counts"].get(name, []))],
@@ -194,3 +210,11 @@ def render(
             "trainings": len(runs),
         },
     )
+
+
+def _attack(analyses: dict[str, dict[str, Any]], config: dict[str, Any]) -> list[str] | None:
+    if "attack" not in analyses:
+        return None
+    seed = config["analyses"]["seed"]
+    seed = config["train"]["seeds"][0] if seed is None else seed
+    return [wording.tie(sentence) for sentence in attack_sentences(analyses["attack"], seed)]

@@ -20,6 +20,7 @@ from equimorph.study.recipes import (
     start_of,
 )
 from equimorph.study.scale import scaled
+from equimorph.study.sweeps import check_sweeps
 
 MOST_SIMULATED = 2**33  # bytes
 
@@ -41,6 +42,7 @@ def cross_check(config: Mapping[str, Any]) -> None:
     _check_labels(config)
     _check_training_images(config)
     check_world_size(config)
+    _check_analyses(config["analyses"], config["train"], config["evaluate"]["conditions"])
     _check_hyperband(config["search"]["pruner"])
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
@@ -256,6 +258,30 @@ def _check_labels(config: Mapping[str, Any]) -> None:
             f"config: train.overrides.{fewer[0]}.labels: models with labels of their own are shown "
             "in the label curve alone, so one model at least, and evaluate.reference, must go "
             "without."
+        )
+
+
+def _check_analyses(
+    analyses: Mapping[str, Any], train: Mapping[str, Any], conditions: list[str]
+) -> None:
+    """Check that the networks that are analysed are trained, and the conditions evaluated."""
+    for name in analyses["explanation"]["conditions"] or ():
+        if name not in conditions:
+            raise InputError(
+                f"config: analyses.explanation.conditions: {name!r} is not evaluated; allowed are "
+                f"the entries of evaluate.conditions: {', '.join(conditions)}."
+            )
+    check_sweeps(analyses["sweeps"])
+    for name in analyses["models"] or ():
+        if name not in train["models"]:
+            raise InputError(
+                f"config: analyses.models: {name!r} is not trained; allowed are the entries of "
+                f"train.models: {', '.join(train['models'])}."
+            )
+    if analyses["seed"] is not None and analyses["seed"] not in train["seeds"]:
+        raise InputError(
+            f"config: analyses.seed: {analyses['seed']} is not allowed; it must be one of "
+            f"train.seeds: {', '.join(map(str, train['seeds']))}."
         )
 
 

@@ -25,6 +25,11 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--label-curve", type=Path, help="label_curve.csv, where there is one")
     parser.add_argument(
+        "--analyses", nargs="*", type=Path, default=[], help="<analysis>.json of those that ran"
+    )
+    parser.add_argument("--map", type=Path, help="what the interactive map shows, JSON")
+    parser.add_argument("--map-code", type=Path, help="the map's JavaScript")
+    parser.add_argument(
         "--captions", type=Path, required=True, help="folder with <figure>.rst captions"
     )
     parser.add_argument("--template", type=Path, required=True, help="Jinja2 template, HTML")
@@ -42,6 +47,9 @@ def main(argv: list[str] | None = None) -> None:
         figures=embed_figures(arguments.figures),
         captions=read_captions(arguments.captions),
         curve=pd.read_csv(arguments.label_curve) if arguments.label_curve else None,
+        analyses={path.stem: read_json(path) for path in arguments.analyses},
+        latent_map=read_json(arguments.map) if arguments.map else None,
+        map_code=arguments.map_code.read_text(encoding="utf-8") if arguments.map_code else "",
     )
     write_text(arguments.output, html)
 
