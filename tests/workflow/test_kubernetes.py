@@ -12,6 +12,9 @@ PROFILES = ("slurm", "kubernetes")
 # Not in a group: the targets, what needs the network, and what takes long.
 ALONE = {"all", "data", "images", "search", "download", "train", "optimise", "predict"}
 ALONE |= {"equivariance"}
+# What the report's group waits for, or what takes long.
+ALONE |= {"victims", "attack", "explain", "predict_sweeps", "measure_sweeps", "embed"}
+ALONE |= {"calibrate", "explore"}
 
 
 def profile(root, name: str) -> dict:
