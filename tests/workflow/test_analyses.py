@@ -1,4 +1,4 @@
-"""The analyses of a small study: switched on by their list, shown by the report, without training."""
+"""The analyses of a small study: switched on by their list, shown by the report, none trains."""
 
 import json
 import re

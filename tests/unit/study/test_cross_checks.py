@@ -127,3 +127,24 @@ def test_hyperband_ends_after_it_begins(config, schema):
     config["search"]["pruner"].update(kind="hyperband", min_resource=5, max_resource=4)
     with pytest.raises(InputError, match=r"max_resource: 4 .* at least min_resource \(5\)"):
         check_config(config, schema)
+
+
+@pytest.mark.parametrize(
+    ("analyses", "message"),
+    [
+        ({"models": ["CNN", "ViT"]}, "analyses.models: 'ViT' is not trained; allowed are the entr"),
+        ({"seed": 9}, "analyses.seed: 9 is not allowed; it must be one of train.seeds: 0, 1, 2"),
+        (
+            {"explanation": {"images": 3, "conditions": ["fog"]}},
+            "analyses.explanation.conditions: 'fog' is not evaluated; allowed are",
+        ),
+        (
+            {"sweeps": {"angle": {"kind": "rotation", "angle": [0]}}},
+            r"analyses.sweeps.angle: values \[0\]: at least two",
+        ),
+    ],
+)
+def test_analyses_are_of_what_the_study_has(config, schema, analyses, message):
+    config["analyses"].update(analyses)
+    with pytest.raises(InputError, match=message):
+        check_config(config, schema)
