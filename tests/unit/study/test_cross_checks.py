@@ -178,3 +178,24 @@ def test_labels_are_of_all_classes_and_no_more_than_galaxies(config, schema):
         else:
             with pytest.raises(InputError, match=f"train.labels: {labels} is not allowed for CNN"):
                 check_config(config, schema)
+
+
+@pytest.mark.parametrize(
+    ("analyses", "message"),
+    [
+        ({"models": ["CNN", "ViT"]}, "analyses.models: 'ViT' is not trained; allowed are the entr"),
+        ({"seed": 9}, "analyses.seed: 9 is not allowed; it must be one of train.seeds: 0, 1, 2"),
+        (
+            {"explanation": {"images": 3, "conditions": ["fog"]}},
+            "analyses.explanation.conditions: 'fog' is not evaluated; allowed are",
+        ),
+        (
+            {"sweeps": {"angle": {"kind": "rotation", "angle": [0]}}},
+            r"analyses.sweeps.angle: values \[0\]: at least two",
+        ),
+    ],
+)
+def test_analyses_are_of_what_the_study_has(config, schema, analyses, message):
+    config["analyses"].update(analyses)
+    with pytest.raises(InputError, match=message):
+        check_config(config, schema)

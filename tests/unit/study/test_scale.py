@@ -101,3 +101,12 @@ def test_epochs_of_a_models_own_recipe_are_fewer_too(config):
     config["train"]["overrides"] = {"D4": {"epochs": 150}, "CNN": {"learning_rate": 1}}
     small = scaled(study(config, scale=0.1))
     assert small["train"]["overrides"] == {"D4": {"epochs": 15}, "CNN": {"learning_rate": 1}}
+
+
+def test_attacks_are_smaller_too(config):
+    attack = config["analyses"]["attack"]
+    attack.update(victims=100, population=400, generations=200)
+    small = scaled({**config, "scale": 0.1})["analyses"]["attack"]
+    assert (small["victims"], small["population"], small["generations"]) == (10, 40, 20)
+    tiny = scaled({**config, "scale": 0.001})["analyses"]["attack"]
+    assert (tiny["victims"], tiny["population"], tiny["generations"]) == (2, 4, 1)

@@ -35,6 +35,7 @@ def test_the_default_sweeps_are_allowed(config):
         ({"kind": "rotation", "angle": 45}, "sweeps.x: lists of values under no key"),
         ({**NOISE, "gain": [1, 2]}, "under level, gain: exactly one"),
         ({**ANGLE, "angle": [45]}, r"values \[45\]: at least two different"),
+        ({**NOISE, "level": 0.5, "formula": ["physical", "legacy"]}, "two different numbers"),
         ({**ANGLE, "angle": [45, 45]}, "at least two different"),
         ({**NOISE, "level": [0, 1.5]}, "level 1.5: allowed is a number from 0 to below 1"),
         ({"kind": "fog", "level": [0, 1]}, "degradation kind 'fog'"),

@@ -17,6 +17,7 @@ from torch import nn
 
 from equimorph.errors import InputError
 from equimorph.robustness.attacks import Attacks
+from equimorph.robustness.local_change import LocalChange
 
 BATCH = 128  # candidates of a forward pass
 CORNERS = np.array(list(product((0, 255), repeat=3)), np.float32)
@@ -131,10 +132,10 @@ def exhaust(
     """
     places = np.repeat(pixels, len(CORNERS), axis=0)
     colours = np.tile(CORNERS, (len(pixels), 1))
+    ask = _Questions(network, victims, batch_size)
     found = []
     for victim in range(len(victims)):
-        whose = np.full(len(places), victim)
-        answer = _answers(network, victims, whose, places, colours, batch_size)
+        answer = ask.answers(np.full(len(places), victim), places, colours)
         label = victims.labels[victim]
         successes = int((answer[1] != label).sum())
         found.append(_best(answer, label, places, colours, len(places), 0, successes))
@@ -162,13 +163,14 @@ def evolve(
         _Hunt(settings, size, label, rng)
         for label, rng in zip(victims.labels, streams, strict=True)
     ]
+    ask = _Questions(network, victims, batch_size)
     active = list(range(len(victims)))
     while active:
         whose = np.repeat(active, settings.population)
         pixels, colours = settings.decode(
             np.concatenate([hunts[victim].candidates for victim in active]), size
         )
-        left, said = _answers(network, victims, whose, pixels, colours, batch_size)
+        left, said = ask.answers(whose, pixels, colours)
         shape = (len(active), settings.population)
         for victim, *answer in zip(active, left.reshape(shape), said.reshape(shape), strict=True):
             hunts[victim].judge(*answer)
@@ -257,47 +259,48 @@ def _best(
     return Attacks(*(np.asarray(value)[None] for value in values))
 
 
-def _answers(
-    network: nn.Module,
-    victims: Victims,
-    whose: NDArray,
-    pixels: NDArray,
-    colours: NDArray,
-    batch_size: int,
-) -> tuple[NDArray, NDArray]:
-    """Return what each candidate leaves the true class, and which class is predicted of it.
+class _Questions:
+    """What a network says of candidates against some victims."""
 
-    Args:
-        network: as in `exhaust`.
-        victims: the same.
-        whose: (K,) the victim that each candidate is against.
-        pixels: (K, 2) rows and columns.
-        colours: (K, 3) pixel values.
-        batch_size: candidates at a time.
+    def __init__(self, network: nn.Module, victims: Victims, batch_size: int):
+        """Show the network the victims as they are.
 
-    Returns:
-        Two arrays (K,).
-    """
-    network.eval()
-    device = next(network.parameters()).device
-    rows = torch.from_numpy(whose).to(device)
-    places = torch.from_numpy(pixels).to(device)
-    values = torch.from_numpy(colours).to(device)
-    images = victims.images.to(device, torch.float32)
-    beside = [each.to(device) for each in victims.beside]
-    labels = torch.from_numpy(np.asarray(victims.labels, np.int64)).to(device)
-    left, said = [], []
-    with torch.inference_mode():
-        for start in range(0, len(whose), batch_size):
-            part = slice(start, start + batch_size)
-            mine = rows[part]
-            candidates = images[mine]
-            each = torch.arange(len(mine), device=device)
-            candidates[each, :, places[part, 0], places[part, 1]] = values[part]
-            logits = network(candidates, *(b[mine] for b in beside)).float()
-            left.append(logits.softmax(1)[each, labels[mine]])
-            said.append(logits.argmax(1))
-    return torch.cat(left).cpu().numpy(), torch.cat(said).cpu().numpy()
+        Args:
+            network: as in `exhaust`.
+            victims: the same.
+            batch_size: candidates at a time.
+        """
+        network.eval()
+        self.device = next(network.parameters()).device
+        self.labels = torch.from_numpy(np.asarray(victims.labels, np.int64)).to(self.device)
+        self.batch_size = batch_size
+        with torch.inference_mode():
+            self.local = LocalChange(
+                network,
+                victims.images.to(self.device, torch.float32),
+                [each.to(self.device) for each in victims.beside],
+            )
+
+    def answers(self, whose: NDArray, pixels: NDArray, colours: NDArray) -> tuple[NDArray, NDArray]:
+        """Return what each candidate leaves the true class, and which class is predicted of it.
+
+        Args:
+            whose: (K,) the victim that each candidate is against.
+            pixels: (K, 2) rows and columns.
+            colours: (K, 3) pixel values.
+
+        Returns:
+            Two arrays (K,).
+        """
+        given = [torch.from_numpy(each).to(self.device) for each in (whose, pixels, colours)]
+        left, said = [], []
+        with torch.inference_mode():
+            for batch in zip(*(each.split(self.batch_size) for each in given), strict=True):
+                logits = self.local.logits(*batch).float()
+                true = self.labels[batch[0]][:, None]
+                left.append(logits.softmax(1).gather(1, true)[:, 0])
+                said.append(logits.argmax(1))
+        return torch.cat(left).cpu().numpy(), torch.cat(said).cpu().numpy()
 
 
 def visible_pixels(disc: torch.Tensor) -> NDArray[np.int64]:

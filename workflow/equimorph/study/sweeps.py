@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from equimorph.errors import InputError
+from equimorph.robustness.degradations import is_number
 from equimorph.study.conditions import check_spec
 
 
@@ -72,14 +73,16 @@ def check_sweeps(sweeps: Mapping[str, Mapping[str, Any]]) -> None:
     """Check what is swept.
 
     Raises:
-        InputError: no key or several with a list, fewer than two values, a value twice, or one that
-            the degradation does not allow; the message names the sweep.
+        InputError: no key or several with a list, fewer than two numbers, one that stands twice, or
+            one that the degradation does not allow; the message names the sweep.
     """
     for name, sweep in sweeps.items():
         try:
             values = sweep[swept_key(sweep)]
-            if len(values) < 2 or len({*map(str, values)}) < len(values):
-                raise InputError(f"values {values}: at least two different ones are needed.")
+            if not all(map(is_number, values)) or len({*values}) < max(2, len(values)):
+                raise InputError(
+                    f"values {values}: at least two different numbers are needed, each once."
+                )
             for value in values:
                 check_spec({**sweep, swept_key(sweep): value})
         except InputError as error:
