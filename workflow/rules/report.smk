@@ -289,7 +289,7 @@ rule report:
         "../../envs/report.yaml"
     params:
         config=literally(
-            {k: v for k, v in config.items() if k not in ("search", "track")}
+            {k: v for k, v in config.items() if k not in ("search", "track", "sky")}
         ),
         search=search_figures(),
         search_sha256=digest(None, search_figures()),
