@@ -113,5 +113,5 @@ def cut_out(field: Field, as_fits: bool, query: dict[str, str]) -> bytes:
         return file.getvalue()
     pixels = np.full((side, side, 3), 32, np.uint8) if outside else to_rgb(fluxes, scale)
     # Colours are not thinned out, so that what tests compare is not the compression.
-    Image.fromarray(pixels).save(file, "JPEG", quality=95, subsampling=0)
+    Image.fromarray(pixels).save(file, "JPEG", quality=98, subsampling=0)
     return file.getvalue()

@@ -87,6 +87,15 @@ def _predict(arguments: argparse.Namespace) -> None:
         sys.exit(SOME_UNREAD)
 
 
+def _export(arguments: argparse.Namespace) -> None:
+    _check_output(Path(arguments.output))
+    from equimorph.classify.classifier import load
+    from equimorph.classify.formats import save_as
+
+    difference = save_as(load(arguments.model), arguments.output)
+    print(f"{arguments.output}: logits differ by {difference:.1e} from the network's")
+
+
 def sky_settings() -> dict[str, str]:
     """Return where images of the sky come from: the part `sky` of config.yaml.
 
@@ -278,6 +287,16 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument("--service", metavar="URL", help="of the surveys; default: config.yaml's")
     predict.add_argument("--threads", type=_whole(1, 1024), help="CPU threads; default: torch's")
     predict.set_defaults(command=_predict)
+    export = commands.add_parser(
+        "export",
+        help="write a network as ONNX or as a program of torch.export",
+        description="Write a classifier's network for other programs, and compare it.",
+    )
+    export.add_argument("output", help="file to write, .onnx or .pt2")
+    export.add_argument(
+        "--model", help="name of a study, folder or checkpoint; default: the best that there is"
+    )
+    export.set_defaults(command=_export)
     describe = commands.add_parser(
         "describe",
         help="parameters, multiply-adds, memory and symmetry of networks",
