@@ -316,5 +316,6 @@ RESULT_FILES = [
     *FIGURE_FILES,
     f"{CLASSIFIER}/model.safetensors",
     f"{CLASSIFIER}/companion.safetensors",
+    f"{RESULTS}/classify.html",
     f"{RESULTS}/report.html",
 ]

@@ -9,6 +9,7 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +41,8 @@ class Table:
         self.path = Path(path)
         if self.path.suffix.lower() not in SUFFIXES:
             raise InputError(f"{path}: allowed are files that end in {', '.join(SUFFIXES)}.")
+        if self.path.suffix.lower() == ".parquet" and not find_spec("pyarrow"):
+            raise InputError(f"{path}: needs the optional package pyarrow (pip install pyarrow).")
         if self.path.is_dir():
             raise InputError(f"{path}: this is a folder; needed is the name of a file.")
         self.part = self.path.with_name(f"{self.path.name}.part")
