@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -94,6 +95,25 @@ def _export(arguments: argparse.Namespace) -> None:
 
     difference = save_as(load(arguments.model), arguments.output)
     print(f"{arguments.output}: logits differ by {difference:.1e} from the network's")
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    missing = [name for name in ("fastapi", "python_multipart", "uvicorn") if not find_spec(name)]
+    if missing:
+        raise InputError(
+            f"serve: needs the optional packages {', '.join(missing)} "
+            "(pip install equimorph[serve])."
+        )
+    import uvicorn
+
+    from equimorph.app.server import Limits, create_app
+    from equimorph.classify.classifier import load
+    from equimorph.classify.page import page_or_reason
+
+    classifier = load(arguments.model)
+    page = page_or_reason(arguments.model or "published", classifier)
+    app = create_app(classifier, page, Limits(per_minute=arguments.rate))
+    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
 
 
 def sky_settings() -> dict[str, str]:
@@ -297,6 +317,20 @@ def parser() -> argparse.ArgumentParser:
         "--model", help="name of a study, folder or checkpoint; default: the best that there is"
     )
     export.set_defaults(command=_export)
+    serve = commands.add_parser(
+        "serve",
+        help="serve the page that classifies, and a JSON API",
+        description="Serve the page, POST /predict, /health, /metrics and /docs.",
+    )
+    serve.add_argument(
+        "--model", help="name of a study, folder or checkpoint; default: the best that there is"
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="default: this machine alone")
+    serve.add_argument("--port", type=_whole(0, 65535), default=8000, help="default 8000")
+    serve.add_argument(
+        "--rate", type=_whole(1, 10**9), default=1200, help="requests of a client per minute"
+    )
+    serve.set_defaults(command=_serve)
     describe = commands.add_parser(
         "describe",
         help="parameters, multiply-adds, memory and symmetry of networks",
