@@ -187,9 +187,12 @@ const Network = (() => {
     return { logits: maps.data, maps: last, after };
   }
 
-  // Grad-CAM: the maps before the mean, each by the slope of the class's logit.
+  // Grad-CAM: the maps before the mean, each by the slope of the class's logit above the mean of all
+  // logits; where that is more than its mean over the image. Without both, maps that speak for all
+  // classes, or against this one, would hide the rest.
   function activation({ steps, pool }, { maps, after }, label) {
-    let slope = Float32Array.from({ length: steps.at(-1).bias.length }, (_, n) => Number(n === label));
+    const classes = steps.at(-1).bias.length;
+    let slope = Float32Array.from({ length: classes }, (_, n) => Number(n === label) - 1 / classes);
     for (let number = steps.length - 1; number > pool; number--) {
       const { kind, weight } = steps[number];
       const given = after[number - pool - 1].data;
@@ -204,7 +207,8 @@ const Network = (() => {
     const area = maps.size * maps.size;
     const cam = new Float32Array(area);
     maps.data.forEach((value, n) => { cam[n % area] += slope[Math.floor(n / area)] * value; });
-    return { data: cam.map((value) => Math.max(value, 0)), size: maps.size };
+    const middle = cam.reduce((sum, value) => sum + value, 0) / area;
+    return { data: cam.map((value) => Math.max(value - middle, 0)), size: maps.size };
   }
 
   function softmax(logits, temperature) {
