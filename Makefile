@@ -51,7 +51,7 @@ lint: install ## check style, formatting, types and the workflow
 
 lock: install ## resolve requirements.lock anew from pyproject.toml
 	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --extra equivariant --extra workflow --extra tracking \
-		--extra search --extra s3 --extra slurm --extra dev --no-header --no-annotate \
+		--extra search --extra export --extra sky --extra serve --extra s3 --extra slurm --extra dev --no-header --no-annotate \
 		--no-emit-package lie-learn --no-emit-package py3nj --upgrade -o requirements.lock pyproject.toml
 
 clean: ## remove what runs leave behind; keeps data/, results/ and .venv

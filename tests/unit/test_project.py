@@ -7,21 +7,15 @@ import sys
 import tomllib
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 import yaml
 from PIL import Image
 
-from equimorph.data.tensors import network_input
-from equimorph.models.checkpoint import learned_state, save_checkpoint
-from equimorph.models.initialisation import initialise
-from equimorph.models.registry import build
-from equimorph.simulation.simulate import simulate_galaxy
-from equimorph.study.models import resolve
+from equimorph.classify import shipped
+from equimorph.classify.classifier import load as load_classifier
 from tests.conftest import ROOT
 from tests.scripts import load
-from tests.unit.networks import checkpoint_metadata
+from tests.unit.classify.conftest import make_study
 
 PAGES = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
 
@@ -104,23 +98,17 @@ def test_a_clone_is_the_same_to_the_byte_where_git_writes_crlf(tmp_path):
     assert [name for name, a, b in zip(files, plain, windows, strict=True) if a != b] == []
 
 
-def test_the_readmes_ten_lines_label_a_galaxy(tmp_path, monkeypatch, capsys, network_defaults):
+def test_the_readmes_ten_lines_label_a_galaxy(tmp_path, monkeypatch, capsys):
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1]
     assert len([line for line in code.splitlines() if line]) <= 10
-    specification = resolve("D4", {}, network_defaults)
-    classes = [f"class {number}" for number in range(10)]
-    network = build(specification, len(classes))
-    initialise(network, torch.Generator().manual_seed(0))
-    metadata = checkpoint_metadata(specification, classes)
-    (place,) = re.findall(r'load_checkpoint\("(.*)"\)', code)
-    save_checkpoint(tmp_path / place, learned_state(network), metadata)
-    pixels, _ = simulate_galaxy(5, 80, np.random.default_rng(0))
-    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "galaxy.jpg")
-
+    study = make_study(tmp_path / "results/demo")
+    monkeypatch.setattr(shipped, "RESULTS", tmp_path / "results")
+    Image.fromarray(study.images[0]).save(tmp_path / "galaxy.jpg")
     monkeypatch.chdir(tmp_path)
     exec(code, {})
-    shown = np.asarray(Image.open("galaxy.jpg"))
-    images = network_input(shown[None], specification["input_size"], specification["crop"])
-    with torch.no_grad():
-        share, label = network.eval()(images).softmax(dim=1)[0].max(dim=0)
-    assert capsys.readouterr().out == f"class {label} {share:.0%}\n"
+    label, turned, unlike, alike = capsys.readouterr().out.splitlines()
+    (expected,) = load_classifier(study.folder).predict("galaxy.jpg")
+    assert label == f"{expected.label} {expected.probabilities[expected.label]:.0%}"
+    assert turned == f"changes by turning: {expected.certificate.largest_change:.1%}"
+    assert unlike == f"unlike the training images: {expected.warning}"
+    assert alike == f"most like training image {expected.neighbours[0].index}"

@@ -21,6 +21,7 @@ AFTER_COMPARE = {
     "plot_confusion": 1,
     "plot_reliability": 1,
     "classifier": 1,
+    "classify_page": 1,
     **ALWAYS,
 }
 AFTER_MEASURE = {"compare": 1, **AFTER_COMPARE}

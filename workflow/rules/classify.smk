@@ -2,6 +2,8 @@
 
 CLASSIFIER = f"{RESULTS}/classifier"
 GALAXY10 = "Galaxy10 DECaLS, H. W. Leung and J. Bovy, doi:10.5281/zenodo.10845026; labels of Galaxy Zoo; images of the DESI Legacy Imaging Surveys"
+# What the page is made of beside Python.
+WEB = sorted(map(str, Path("workflow/equimorph/classify/web").iterdir()))
 CREDITS = {"galaxy10": GALAXY10, "simulated": "galaxies simulated by equimorph"}
 
 
@@ -51,3 +53,36 @@ rule classifier:
         " {params.stars_removed} --credit {params.credit:q}"
         " --device {params.device} --threads {threads} --output-model {output.model}"
         " --output-companion {output.companion} 2>&1 | tee {log}"
+
+
+rule classify_page:
+    input:
+        **code("classify/page.py", COMPUTE_ENV),
+        architectures=rules.classifier.input.architectures,
+        web=WEB,
+        model=rules.classifier.output.model,
+        companion=rules.classifier.output.companion,
+        metrics=f"{RESULTS}/metrics.json",
+        runs=expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
+        models=expand(f"{RUN}/model.safetensors", model=MODELS, seed=SEEDS),
+        images=IMAGES,
+        split=SPLIT_CSV,
+    output:
+        page=f"{RESULTS}/classify.html",
+    log:
+        f"{LOGS}/classify_page.log",
+    group:
+        "report"
+    conda:
+        "../../envs/compute.yaml"
+    params:
+        study=STUDY,
+        stars_removed=STARS_REMOVED,
+    message:
+        "Write the page that classifies galaxies."
+    shell:
+        "python {input.script} --study {params.study:q} --classifier $(dirname {input.model})"
+        " --metrics {input.metrics}"
+        " --runs <(printf '%s\\n' {input.runs}) --models <(printf '%s\\n' {input.models})"
+        " --images {input.images} --split {input.split} {params.stars_removed}"
+        " --output {output.page} 2>&1 | tee {log}"

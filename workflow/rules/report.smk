@@ -320,7 +320,7 @@ rule report:
         "../../envs/report.yaml"
     params:
         config=literally(
-            {k: v for k, v in config.items() if k not in ("search", "track")}
+            {k: v for k, v in config.items() if k not in ("search", "track", "sky")}
         ),
         label_curve=lambda wildcards, input: (
             f"--label-curve {input.label_curve}" if FEWER_LABELS else ""
@@ -355,5 +355,6 @@ RESULT_FILES = [
     f"{CLASSIFIER}/model.safetensors",
     f"{CLASSIFIER}/companion.safetensors",
     *ANALYSIS_FILES,
+    f"{RESULTS}/classify.html",
     f"{RESULTS}/report.html",
 ]

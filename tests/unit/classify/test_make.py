@@ -46,7 +46,6 @@ def test_the_best_is_chosen_by_the_validation_loss():
         (model, seed): {"validation_loss": loss}
         for model, seed, loss in [("CNN", 0, 0.1), ("D4", 0, 0.4), ("D4", 1, 0.3), ("D4", 2, 0.3)]
     }
-    metrics = {"validation_choice": {"best_equivariant": "D4"}, "reference": "CNN", "models": {}}
-    assert best_run(metrics, runs) == ("D4", 1)
-    metrics["validation_choice"]["best_equivariant"] = None
-    assert best_run(metrics, runs) == ("CNN", 0)
+    assert best_run("D4", runs) == ("D4", 1)
+    assert best_run("CNN", runs) == ("CNN", 0)
+    assert best_run(None, runs) is None

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +26,8 @@ from equimorph.study.yaml_files import merged, read_yaml
 ROOT = Path(__file__).resolve().parents[3]
 LARGEST_SCALE = 3600  # arcsec per px, as in a config
 LARGEST_SIZE = 1025  # px, as in a config
+LISTED = 20  # images that could not be classified
+SOME_UNREAD = 3  # exit status where all others were
 GROUPS = [f"{family}{n}" for family in "CD" for n in (1, 2, 4, 8, 16)]
 
 
@@ -42,6 +45,87 @@ def _score(arguments: argparse.Namespace) -> None:
     if arguments.output is not None:
         write_json(arguments.output, {"study": arguments.study, "model": model, **result})
     print(as_text(model, result))
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    if not arguments.inputs and not arguments.radec:
+        raise InputError("no images: name a file, a folder, a table, a galaxy, or use --radec.")
+    if arguments.output is not None:
+        _check_output(Path(arguments.output))
+    # torch takes seconds to import; `equimorph --help` does without.
+    import torch
+
+    from equimorph.app.predict import UNREAD, Options, Unread, open_sources, to_screen, to_table
+    from equimorph.classify.classifier import load
+    from equimorph.sky.service import Service
+
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
+    classifier = load(arguments.model)
+    options = Options(
+        arguments.pixel_scale, arguments.top, arguments.certificate, arguments.neighbours
+    )
+    sky = sky_settings()
+    service = Service(arguments.service or sky["service"], arguments.layer or sky["layer"])
+    images = open_sources(classifier, arguments.inputs, arguments.radec, options, service)
+    missed, unread = 0, list[Unread]()
+    with images as sources:
+        if arguments.output is not None:
+            done, missed, unread = to_table(classifier, sources, options, arguments.output)
+            print(f"{arguments.output}: {done - missed} images")
+        else:
+            for found in to_screen(classifier, sources, options):
+                if isinstance(found, Unread):
+                    unread.append(found)
+                    missed += 1
+                else:
+                    print(found.as_text(options.top or 3))
+    if unread:
+        lines = [f"  {one.name}: {one.reason}" for one in unread[:LISTED]]
+        if missed > LISTED:
+            lines.append(f"  and {missed - LISTED} more; {UNREAD.format(arguments.output)} has all")
+        print("\n".join(["error: not classified:", *lines]), file=sys.stderr)
+        sys.exit(SOME_UNREAD)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    _check_output(Path(arguments.output))
+    from equimorph.classify.classifier import load
+    from equimorph.classify.formats import save_as
+
+    difference = save_as(load(arguments.model), arguments.output)
+    print(f"{arguments.output}: logits differ by {difference:.1e} from the network's")
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    missing = [name for name in ("fastapi", "python_multipart", "uvicorn") if not find_spec(name)]
+    if missing:
+        raise InputError(
+            f"serve: needs the optional packages {', '.join(missing)} "
+            "(pip install equimorph[serve])."
+        )
+    import uvicorn
+
+    from equimorph.app.server import Limits, create_app
+    from equimorph.classify.classifier import load
+    from equimorph.classify.page import page_or_reason
+
+    classifier = load(arguments.model)
+    page = page_or_reason(arguments.model or "published", classifier)
+    app = create_app(classifier, page, Limits(per_minute=arguments.rate))
+    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
+
+
+def sky_settings() -> dict[str, str]:
+    """Return where images of the sky come from: the part `sky` of config.yaml.
+
+    An installed package has no config.yaml, and takes what it says by default.
+    """
+    from equimorph.sky.service import LAYER, SERVICE
+
+    if not (ROOT / "config.yaml").is_file():
+        return {"service": SERVICE, "layer": LAYER}
+    return merged_study(None)["sky"]
 
 
 def _check_output(path: Path) -> None:
@@ -171,6 +255,82 @@ def parser() -> argparse.ArgumentParser:
     )
     score.add_argument("--output", help="write the result as JSON, too")
     score.set_defaults(command=_score)
+    predict = commands.add_parser(
+        "predict",
+        help="classify galaxies: images, folders, HDF5 and FITS files, tables, places on the sky",
+        description="Classify galaxies with a trained network. Exit status: 0 all are classified, "
+        f"{SOME_UNREAD} some could not be read, 1 or 2 nothing could be done.",
+    )
+    predict.add_argument(
+        "inputs",
+        nargs="*",
+        metavar="INPUT",
+        help="image, folder of images, HDF5 file with the key images, FITS file with g, r, z, "
+        "table (.csv, .parquet) with the column path, or ra and dec, or a name such as M51",
+    )
+    predict.add_argument(
+        "--radec",
+        nargs=2,
+        type=float,
+        action="append",
+        default=[],
+        metavar=("RA", "DEC"),
+        help="a position in degrees, whose image is fetched; several times for several",
+    )
+    predict.add_argument(
+        "--model", help="name of a study, folder or checkpoint; default: the best that there is"
+    )
+    predict.add_argument(
+        "--output", help="table to write, .csv, .json or .parquet; a run that was killed goes on"
+    )
+    predict.add_argument("--top", type=_whole(1, 256), help="so many classes alone, best first")
+    predict.add_argument(
+        "--pixel-scale",
+        type=_arcsec,
+        metavar="ARCSEC",
+        help="arcsec per px of the images; default: they show the field of the training images. "
+        "Of places on the sky: larger than 0.262 for galaxies that are too large for that field",
+    )
+    predict.add_argument(
+        "--certificate",
+        action="store_true",
+        help="turn and mirror each image, too, and tell how far its probabilities change",
+    )
+    predict.add_argument(
+        "--neighbours",
+        type=_whole(0, 100),
+        default=0,
+        metavar="N",
+        help="name so many of the most similar training images by their rows",
+    )
+    predict.add_argument("--layer", help="of the surveys; default: config.yaml's, ls-dr9")
+    predict.add_argument("--service", metavar="URL", help="of the surveys; default: config.yaml's")
+    predict.add_argument("--threads", type=_whole(1, 1024), help="CPU threads; default: torch's")
+    predict.set_defaults(command=_predict)
+    export = commands.add_parser(
+        "export",
+        help="write a network as ONNX or as a program of torch.export",
+        description="Write a classifier's network for other programs, and compare it.",
+    )
+    export.add_argument("output", help="file to write, .onnx or .pt2")
+    export.add_argument(
+        "--model", help="name of a study, folder or checkpoint; default: the best that there is"
+    )
+    export.set_defaults(command=_export)
+    serve = commands.add_parser(
+        "serve",
+        help="serve the page that classifies, and a JSON API",
+        description="Serve the page, POST /predict, /health, /metrics and /docs.",
+    )
+    serve.add_argument(
+        "--model", help="name of a study, folder or checkpoint; default: the best that there is"
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="default: this machine alone")
+    serve.add_argument("--port", type=_whole(0, 65535), default=8000, help="default 8000")
+    serve.add_argument(
+        "--rate", type=_whole(1, 10**9), default=1200, help="requests of a client per minute"
+    )
+    serve.set_defaults(command=_serve)
     describe = commands.add_parser(
         "describe",
         help="parameters, multiply-adds, memory and symmetry of networks",

@@ -1,5 +1,7 @@
 """A trained network, ready to classify galaxies: `equimorph.load`."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +31,7 @@ ANGLES = tuple(22.5 * step for step in range(16))  # degrees
 QUARTERS = 4  # every fourth of them only moves pixels
 ROUNDING = 5  # decimals; sums in another order differ by some 1e-7
 NEIGHBOURS = 5
+BATCH = 64  # images that the network sees at a time; more take memory, and no less time
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,11 @@ class Prediction:
         return ordered[:count]
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: " + ", ".join(f"{name} {p:.0%}" for name, p in self.top(3))]
+        return self.as_text()
+
+    def as_text(self, count: int = 3) -> str:
+        """Return the `count` most probable classes, the certificate and the warning, as text."""
+        lines = [f"{self.name}: " + ", ".join(f"{name} {p:.0%}" for name, p in self.top(count))]
         if self.certificate is not None:
             lines.append(
                 f"  turned and mirrored, no probability changes by more than "
@@ -89,6 +96,9 @@ class Prediction:
             )
         if self.warning is not None:
             lines.append(f"  warning: {self.warning}")
+        if self.neighbours:
+            alike = (f"{one.index} ({one.label})" for one in self.neighbours)
+            lines.append(f"  most like the training images {', '.join(alike)}")
         return "\n".join(lines)
 
 
@@ -139,6 +149,17 @@ class Classifier:
     def temperature(self) -> float:
         """What the logits are divided by; 1 where no companion says it."""
         return 1.0 if self.companion is None else self.companion.temperature
+
+    def identity(self) -> str:
+        """Return a digest of all that predictions depend on beside the images."""
+        known = self.companion
+        beside = None if known is None else [known.model_sha256, known.temperature]
+        weights = {
+            name: hashlib.sha256(tensor.numpy().tobytes()).hexdigest()
+            for name, tensor in self.checkpoint.network.state_dict().items()
+        }
+        said = [self.checkpoint.metadata["preparation"], beside, weights]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def predict(
         self,
@@ -195,7 +216,7 @@ class Classifier:
         Args:
             inputs: what `checkpoint.prepare` returns.
         """
-        logits, embeddings = predict_embeddings(self.checkpoint.network, *inputs)
+        logits, embeddings = predict_embeddings(self.checkpoint.network, *inputs, batch_size=BATCH)
         outliers = None if self.companion is None else self.companion.outliers
         return Outputs(
             calibrated(logits.numpy(), self.temperature),

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from equimorph.classify.companion import Companion
 from equimorph.classify.neighbours import TrainingImages
 from equimorph.classify.outliers import LEAST_IMAGES, Outliers, fit_outliers, statistics
-from equimorph.data.split import Split
+from equimorph.data.split_file import Split
 from equimorph.data.star_filters import SEEING
 from equimorph.errors import InputError
 from equimorph.evaluation.metrics import expected_calibration_error
-from equimorph.evaluation.summary import highlighted
 from equimorph.evaluation.temperature import (
     calibrated,
     fit_temperature,
@@ -33,21 +32,20 @@ EXAMPLES = 3000  # training images of which frequent mistakes are made
 
 
 def best_run(
-    metrics: dict[str, Any], runs: Mapping[tuple[str, int], dict[str, Any]]
-) -> tuple[str, int]:
-    """Return model and seed of the network that a study gives to others.
+    model: str | None, runs: Mapping[tuple[str, int], dict[str, Any]]
+) -> tuple[str, int] | None:
+    """Return a model and the seed with its lowest validation loss, None where it has no runs.
 
-    Of the best equivariant model, or the reference where there is none, the seed with the lowest
-    validation loss: the test set has no part in the choice.
+    The test set has no part in the choice.
 
     Args:
-        metrics: the study's metrics.json.
+        model: its name.
         runs: run.json by model and seed.
     """
-    model = highlighted(metrics)[0]
     return min(
         (run for run in runs if run[0] == model),
         key=lambda run: (runs[run]["validation_loss"], run[1]),
+        default=None,
     )
 
 

@@ -7,6 +7,7 @@ the training images in two ways: by a distance like Mahalanobis', and by linear 
 know some frequent mistakes, such as another layer of the survey, from training images so changed.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,56 +138,88 @@ def statistics(images: torch.Tensor, batch_size: int = 256) -> NDArray[np.float6
     Returns:
         (N, K); a quarter turn or a mirror image of an image has the same up to rounding.
     """
-    rings = _rings(images.shape[-1])
-    parts = [_described(batch.float(), rings) for batch in images.split(batch_size)]
+    regions = _regions(images.shape[-1])
+    parts = [_described(batch, regions) for batch in images.split(batch_size)]
     return torch.cat(parts).double().numpy()
 
 
-def _rings(size: int) -> list[torch.Tensor]:
-    """Return the pixels of each ring, (S, S) bool."""
+def _regions(size: int) -> torch.Tensor:
+    """Return the pixels of each ring and, last, of the whole disc, (R, S, S) bool."""
     axis = (torch.arange(size) - (size - 1) / 2) / (size / 2)
     radius = torch.hypot(axis[:, None], axis[None, :])
-    edges = zip(RINGS, RINGS[1:], strict=False)
-    return [(low <= radius) & (radius < high) for low, high in edges]
+    edges = [*zip(RINGS, RINGS[1:], strict=False), (RINGS[0], RINGS[-1])]
+    return torch.stack([(low <= radius) & (radius < high) for low, high in edges])
 
 
-def _described(images: torch.Tensor, rings: list[torch.Tensor]) -> torch.Tensor:
-    disc, sky = torch.stack(rings).any(0), rings[-1]
+def _described(images: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
+    colours = images.float()
     # Single pixels count in grey alone: how colours differ from pixel to pixel tells how often a
     # JPEG file was compressed.
-    grey = images.mean(dim=1)
-    found = [(images[:, :, ring].mean(dim=2) + 5).log() for ring in rings]
-    found += [(grey[:, ring].std(dim=1, correction=0) + 1).log()[:, None] for ring in rings]
-    found += [(_quantile(grey[:, disc], level) + 5).log() for level in (0.5, 0.9, 0.99)]
+    grey = colours.mean(dim=1, keepdim=True)
+    rings = regions[:-1]
+    brightness, mean = _means(colours, rings), _means(grey, rings)
+    variance = (_means(grey.square(), rings) - mean.square()).clamp_min(0)
+    disc = grey[:, 0, regions[-1]]
+    found = [(brightness + 5).log(), (variance.sqrt() + 1).log()]
+    found += [(_quantile(disc, level) + 5).log()[:, None, None] for level in (0.5, 0.99)]
+    sky = _darker_half(colours, grey, regions[-2])
     # Faint light has no colour to speak of: what is added keeps its noise out of the distances.
-    for values, least in ((images, FAINT_PIXELS), (_unstretched(images), FAINT_LIGHT)):
-        background = values[:, :, sky].median(dim=2).values
-        for ring in rings[:-1]:
-            light = (values[:, :, ring].mean(dim=2) - background).clamp_min(0) + least
-            found.append((light[:, :2] / light[:, 1:]).log())
-        found.append((background[:, :2] + least).log() - (background[:, 1:] + least).log())
+    for light, background, least in (
+        (brightness, sky, FAINT_PIXELS),
+        (_means(_unstretched(colours), rings), _unstretched(sky), FAINT_LIGHT),
+    ):
+        excess = ((light - background).clamp_min(0) + least)[:, :, :-1].log()
+        found.append(excess[:, :2] - excess[:, 1:])
+        level = (background + least).log()
+        found.append(level[:, :2] - level[:, 1:])
+    wide = regions[[-2, -1]]
     for lag in LAGS:
-        for region in (disc, sky):
-            change = _changes(grey, region, lag)
-            found.append((change.abs().mean(dim=1) + 0.5).log()[:, None])
-            found.append((change.square().mean(dim=1) + 0.5).log()[:, None])
-    return torch.cat(found, dim=1)
+        for power in (torch.abs, torch.square):
+            found.append((_mean_changes(grey[:, 0], wide, lag, power) + 0.5).log()[:, None])
+    return torch.cat([part.flatten(1) for part in found], dim=1)
+
+
+def _means(values: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
+    """Return the means of values (N, C, S, S) over regions (R, S, S), (N, C, R)."""
+    weights = regions.flatten(1).float()
+    return values.flatten(2) @ (weights / weights.sum(dim=1, keepdim=True)).T
 
 
 def _quantile(values: torch.Tensor, level: float) -> torch.Tensor:
-    """Return the quantile of each row, (N, 1), without the sorting of `torch.quantile`."""
-    return values.kthvalue(round(level * (values.shape[1] - 1)) + 1, dim=1).values[:, None]
+    """Return the quantile of each row, without the sorting of `torch.quantile`."""
+    return values.kthvalue(round(level * (values.shape[1] - 1)) + 1, dim=1).values
 
 
-def _unstretched(images: torch.Tensor) -> torch.Tensor:
+def _darker_half(colours: torch.Tensor, grey: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
+    """Return the mean colour of the darker half of a region's pixels, (N, 3, 1)."""
+    median = _quantile(grey[:, 0, region], 0.5)
+    dark = ((grey <= median[:, None, None, None]) & region).float().flatten(2)
+    return colours.flatten(2) @ (dark / dark.sum(dim=2, keepdim=True)).mT
+
+
+def _unstretched(colours: torch.Tensor) -> torch.Tensor:
     """Return the light behind the surveys' stretch, weighted by band (see `sky.fluxes`)."""
-    values = images / 255
-    mean = values.mean(dim=1, keepdim=True).clamp_min(1e-3)
-    return values / mean * torch.sinh(STRETCH_Q**0.5 * mean) / STRETCH_Q
+    mean = colours.mean(dim=1, keepdim=True).clamp_min(0.3) / 255
+    up = (STRETCH_Q**0.5 * mean).exp()  # not sinh, which torch computes one by one
+    return colours * ((up - 1 / up) / (2 * 255 * STRETCH_Q * mean))
 
 
-def _changes(grey: torch.Tensor, region: torch.Tensor, lag: int) -> torch.Tensor:
-    """Return the differences of pixels `lag` px apart, along both axes, inside a region."""
-    both = region[lag:] & region[:-lag]
-    changes = [grey[:, lag:] - grey[:, :-lag], grey.mT[:, lag:] - grey.mT[:, :-lag]]
-    return torch.cat([change[:, both] for change in changes], dim=1)
+def _mean_changes(
+    grey: torch.Tensor,
+    regions: torch.Tensor,
+    lag: int,
+    power: Callable[[torch.Tensor], torch.Tensor],
+) -> torch.Tensor:
+    """Return how much pixels differ that are `lag` px apart along either axis, (N, R).
+
+    The mean of a power of the difference over the pairs of pixels that lie inside each region.
+    """
+    total, pairs = torch.zeros(len(grey), len(regions)), torch.zeros(len(regions))
+    for axis in (1, 2):
+        length = grey.shape[axis] - lag
+        first, second = (grey.narrow(axis, start, length) for start in (0, lag))
+        inside = regions.narrow(axis, 0, length) & regions.narrow(axis, lag, length)
+        weights = inside.flatten(1).float()
+        total += power(second - first).flatten(1) @ weights.T
+        pairs += weights.sum(dim=1)
+    return total / pairs

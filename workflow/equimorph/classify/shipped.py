@@ -8,7 +8,7 @@ from equimorph.errors import InputError
 # Of a checkout; `dvc pull` fills it.
 RESULTS = Path(__file__).resolve().parents[3] / "results"
 # Of an installed package; setup.py puts there what it finds in the results.
-PACKAGED = Path(__file__).resolve().parent / "shipped"
+PACKAGED = Path(__file__).resolve().parent / "published"
 FOLDER = "classifier"  # below a study's results
 PREFERRED = ("galaxy10", "galaxy10-48px", "demo")  # trained on more, or on more real galaxies
 

@@ -129,7 +129,7 @@ def read_manifest(folder: str | Path, classes: Sequence[str]) -> Manifest:
     if not rows and not problems:
         raise InputError(f"{path}: there are no rows below the header.")
     try:
-        named = "ra" in columns and re.search("deg(ree)?s?$", _letters(header[columns["ra"]]))
+        named = "ra" in columns and re.search("deg(ree)?s?$", letters(header[columns["ra"]]))
         numbers = ([row.ra for row in rows], [row.dec for row in rows], [row.label for row in rows])
         check_positions(*numbers, in_degrees=bool(named))
     except InputError as error:
@@ -177,7 +177,7 @@ def _columns(path: Path, header: list[str]) -> tuple[dict[str, int], list[str]]:
     """Return where each known column stands, and notes on the others."""
     columns: dict[str, int] = {}
     for key, spelling in SPELLINGS.items():
-        found = [name for name in header if re.fullmatch(spelling, _letters(name))]
+        found = [name for name in header if re.fullmatch(spelling, letters(name))]
         chosen = [name for name in found if name == key] or found
         if len(chosen) > 1:
             raise InputError(
@@ -194,7 +194,7 @@ def _columns(path: Path, header: list[str]) -> tuple[dict[str, int], list[str]]:
     used = columns.values()
     others = [name for place, name in enumerate(header) if name and place not in used]
     for name in others:
-        if not {"ra", "dec"} & columns.keys() and re.fullmatch(OTHER_UNITS, _letters(name)):
+        if not {"ra", "dec"} & columns.keys() and re.fullmatch(OTHER_UNITS, letters(name)):
             raise InputError(
                 f"{path}: the column {name} is in other units; needed are degrees, in the columns "
                 "ra and dec, or no positions."
@@ -207,7 +207,7 @@ def _columns(path: Path, header: list[str]) -> tuple[dict[str, int], list[str]]:
     return columns, [f"{path}: not used: {', '.join(others)}; the known columns are {known}."]
 
 
-def _letters(name: str) -> str:
+def letters(name: str) -> str:
     """Return the letters and digits of a name, in lower case."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
@@ -259,7 +259,7 @@ def _label(label: str, class_name: str, classes: Sequence[str]) -> int:
 
 
 def _class_number(name: str, classes: Sequence[str]) -> int:
-    alike = [number for number, other in enumerate(classes) if _letters(other) == _letters(name)]
+    alike = [number for number, other in enumerate(classes) if letters(other) == letters(name)]
     if name in classes:
         return list(classes).index(name)
     if len(alike) == 1:

@@ -1,6 +1,6 @@
 """The one raw schema: the HDF5 keys of Galaxy10_DECals.h5, whatever the source."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -84,8 +84,14 @@ def write_raw(
 
 
 @contextmanager
-def open_raw(path: str | Path) -> Iterator[h5py.File]:
+def open_raw(
+    path: str | Path, keys: Sequence[str] = (*RAW_KEYS, ORIGIN_KEY)
+) -> Iterator[h5py.File]:
     """Open a raw file for reading, with a bounded chunk cache.
+
+    Args:
+        path: the file.
+        keys: those that will be read; no other may be.
 
     Raises:
         InputError: the file is absent, not HDF5, cut short, lacks a key that is not optional, or
@@ -99,7 +105,7 @@ def open_raw(path: str | Path) -> Iterator[h5py.File]:
         reason = " ".join(str(error).split())  # may have several lines
         raise InputError(f"{path}: not a whole HDF5 file ({reason}).") from error
     with file:
-        for key in (*RAW_KEYS, ORIGIN_KEY):
+        for key in keys:
             with about(path, key):
                 if key in file or key not in (*OPTIONAL_KEYS, ORIGIN_KEY):
                     _check_array(file, key, Path(path).stat().st_size)

@@ -13,6 +13,7 @@ from equimorph.data.split_file import read_split
 from equimorph.data.star_filters import SEEING
 from equimorph.device import DEVICES, open_device
 from equimorph.evaluation.predictions import model_and_seed
+from equimorph.evaluation.summary import highlighted
 from equimorph.io import copy_file, read_json, read_paths, run, sha256_of
 from equimorph.models.trained import load_checkpoint
 
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
 
     torch.set_num_threads(arguments.threads)
     runs = {model_and_seed(path): read_json(path) for path in read_paths(arguments.runs)}
-    chosen = best_run(read_json(arguments.metrics), runs)
+    chosen = best_run(highlighted(read_json(arguments.metrics))[0], runs)
     (path,) = [p for p in read_paths(arguments.models) if model_and_seed(p) == chosen]
     checkpoint = load_checkpoint(path)
     checkpoint.network.to(open_device(arguments.device))

@@ -1,0 +1,164 @@
+"""Predictions of many images as a table that survives whatever ends the run that writes it.
+
+Rows are appended to `<table>.part`, one line of JSON for each image, also for one that could not be
+read. Where that file is, the next run of the same call goes on behind its last whole line. When all
+images are done it becomes the table: CSV, JSON or Parquet.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from equimorph.errors import InputError
+from equimorph.io import atomic_path
+
+Row = dict[str, Any]
+SUFFIXES = (".csv", ".json", ".parquet")
+ROWS = 10_000  # in memory at a time
+FIRST = 20
+ERROR = "error"  # key of a row without a prediction
+
+
+class Table:
+    """A table that is being written."""
+
+    def __init__(self, path: str | Path, call: dict[str, Any]):
+        """Open what an earlier run of the same call has left, or begin.
+
+        Args:
+            path: the table, whose suffix is one of `SUFFIXES`.
+            call: all that the rows depend on beside the images, ready for JSON.
+
+        Raises:
+            InputError: another suffix, no place to write, or another call's rows lie there.
+        """
+        self.path = Path(path)
+        if self.path.suffix.lower() not in SUFFIXES:
+            raise InputError(f"{path}: allowed are files that end in {', '.join(SUFFIXES)}.")
+        if self.path.suffix.lower() == ".parquet" and not find_spec("pyarrow"):
+            raise InputError(f"{path}: needs the optional package pyarrow (pip install pyarrow).")
+        if self.path.is_dir():
+            raise InputError(f"{path}: this is a folder; needed is the name of a file.")
+        self.part = self.path.with_name(f"{self.path.name}.part")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = open(self.part, "a+b")  # noqa: SIM115 - open as long as the table is
+        self._begin(json.dumps(call, sort_keys=True))
+
+    def __enter__(self) -> "Table":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of the images that are done, in order."""
+        return (row["name"] for row in self._rows())
+
+    def append(self, rows: Iterable[Row]) -> None:
+        """Add the rows of some images; they are on disk when this returns."""
+        text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+        self._file.write(text.encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def finish(self, unread: str | Path) -> tuple[int, list[Row]]:
+        """Write the table, and one of the images that could not be read, if there are any.
+
+        Args:
+            unread: path of the latter, .csv.
+
+        Returns:
+            How many those are, and the first of them.
+        """
+        write = {".csv": _write_csv, ".json": _write_json, ".parquet": _write_parquet}
+        with atomic_path(self.path) as temporary:
+            write[self.path.suffix.lower()](temporary, self._predictions())
+        missed = sum(1 for _ in self._unread())
+        if missed:
+            with atomic_path(unread) as temporary:
+                _write_csv(temporary, self._unread())
+        first = list(islice(self._unread(), FIRST))
+        self._file.close()
+        self.part.unlink()
+        return missed, first
+
+    def _begin(self, call: str) -> None:
+        """Drop a line that is not whole, and check whose rows these are."""
+        self._file.seek(0)
+        whole = 0
+        for line in self._file:
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+        self._file.truncate(whole)
+        self._file.seek(0)
+        first = self._file.readline().decode(errors="replace")
+        if not first:
+            self._file.write(f"{call}\n".encode())
+            self._file.flush()
+        elif first != f"{call}\n":
+            raise InputError(
+                f"{self.part}: holds rows of another call, with other images, another model or "
+                "other options; remove it, or name another table."
+            )
+
+    def _rows(self) -> Iterator[Row]:
+        with open(self.part, "rb") as file:
+            next(file)
+            for line in file:
+                yield json.loads(line)
+
+    def _unread(self) -> Iterator[Row]:
+        return (row for row in self._rows() if ERROR in row)
+
+    def _predictions(self) -> Iterator[Row]:
+        return (row for row in self._rows() if ERROR not in row)
+
+
+def _write_csv(path: Path, rows: Iterator[Row]) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer: csv.DictWriter | None = None
+        for row in rows:
+            if writer is None:
+                writer = csv.DictWriter(file, [*row], lineterminator="\n")
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def _write_json(path: Path, rows: Iterator[Row]) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        separator = "[\n"
+        for row in rows:
+            file.write(separator + json.dumps(row))
+            separator = ",\n"
+        file.write("\n]\n" if separator == ",\n" else "[]\n")
+
+
+def _write_parquet(path: Path, rows: Iterator[Row]) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    first = list(islice(rows, ROWS))
+    schema = pa.schema([(name, _kind(pa, name, first)) for name in (first[0] if first else [])])
+    with parquet.ParquetWriter(path, schema) as writer:
+        block: Sequence[Row] = first
+        while block:
+            writer.write_table(pa.Table.from_pylist(list(block), schema=schema))
+            block = list(islice(rows, ROWS))
+
+
+def _kind(pa: Any, name: str, rows: list[Row]) -> Any:
+    """Return the type of a column; one that is empty so far holds text."""
+    values = [row[name] for row in rows if row[name] is not None]
+    return pa.float64() if values and isinstance(values[0], float) else pa.string()
