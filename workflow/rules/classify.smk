@@ -71,8 +71,6 @@ rule classify_page:
         page=f"{RESULTS}/classify.html",
     log:
         f"{LOGS}/classify_page.log",
-    group:
-        "report"
     conda:
         "../../envs/compute.yaml"
     params:
