@@ -80,4 +80,5 @@ rule images:
     input:
         IMAGES,
         CONDITION_IMAGES,
+        SWEPT_IMAGES,
         PRETRAINING_FILES,
