@@ -81,4 +81,5 @@ rule images:
     input:
         IMAGES,
         CONDITION_IMAGES,
+        SWEPT_IMAGES,
         PRETRAINING_FILES,

@@ -138,6 +138,7 @@ FIGURES = f"{RESULTS}/figures"
 STUDY_WORK = f"work/{STUDY}"
 # The test images under every condition.
 CONDITION_IMAGES = [f"{STUDY_WORK}/conditions/{name}.npy" for name in CONDITIONS]
+SWEPT_IMAGES = [f"{STUDY_WORK}/conditions/{name}.npy" for name in SWEPT]
 LOGS = f"logs/{STUDY}"
 BENCHMARKS = f"benchmarks/{STUDY}"
 
@@ -148,7 +149,8 @@ def advise_images_first():
     Whatever reads a file that the same call makes is made anew, were the file equal to the last bit.
     """
     here = any(Path(RESULTS).glob("models/*/*/model.safetensors"))
-    missing = [path for path in (IMAGES, *CONDITION_IMAGES) if not Path(path).exists()]
+    images = (IMAGES, *CONDITION_IMAGES, *SWEPT_IMAGES)
+    missing = [path for path in images if not Path(path).exists()]
     if workflow.is_main_process and here and missing:
         if "images" not in sys.argv:  # Snakemake itself knows its targets later
             logger.info(

@@ -16,7 +16,7 @@ use rule predict as predict_sweeps with:
         architecture=architecture,
         model=f"{RUN}/model.safetensors",
         split=SPLIT_CSV,
-        conditions=expand(f"{STUDY_WORK}/conditions/{{condition}}.npy", condition=SWEPT),
+        conditions=SWEPT_IMAGES,
     output:
         logits=f"{RESULTS}/sweeps/{{model}}/seed-{{seed}}.npz",
     log:
