@@ -31,6 +31,7 @@ def network(success, evolved=None):
 
 
 VICTIMS = {
+    "training_seed": 0,
     "common": [2, 0, 1],
     "own": {"CNN": [0, 3], "D4": [1, 2]},
     "available": {"common": 5, "own": {"CNN": 7, "D4": 8}},

@@ -27,7 +27,7 @@ def attack_measures(
 
     Args:
         attacked: each network's attacks.
-        victims: what `victims.choose_victims` returned.
+        victims: what `victims.choose_victims` returned, and `training_seed`.
         orders: order of each network's group; None for plain networks and continuous groups.
         reference: the network that the others are compared with, if it is among them.
         classes: number of classes.
@@ -35,7 +35,7 @@ def attack_measures(
         seed: their seed.
 
     Returns:
-        `victims` (how many were attacked and how many qualified) and, by method, `networks` (rates
+        `training_seed`, `victims` (how many were attacked and how many qualified) and, by method, `networks` (rates
         on common and own victims, class changes), `comparisons` on common victims, and `trend`.
     """
     methods = next(iter(attacked.values())).by_method
@@ -54,6 +54,7 @@ def attack_measures(
             "trend": trend(common, orders, draws, seed),
         }
     return {
+        "training_seed": victims["training_seed"],
         "victims": {
             "common": len(victims["common"]),
             "own": {name: len(own) for name, own in victims["own"].items()},

@@ -17,12 +17,11 @@ _METHODS = {
 }
 
 
-def attack_sentences(measures: dict[str, Any], seed: int) -> list[str]:
+def attack_sentences(measures: dict[str, Any]) -> list[str]:
     """Return what the attacks allow to say, sentence by sentence.
 
     Args:
         measures: what `analyses.attack_measures` returns.
-        seed: the seed of the trainings that were attacked.
     """
     victims = measures["victims"]
     if not victims["common"]:
@@ -33,7 +32,7 @@ def attack_sentences(measures: dict[str, Any], seed: int) -> list[str]:
     return [
         f"The victims are {plural(victims['common'], 'test image')} that all of these networks "
         f"have right, drawn from {victims['available']['common']:,}; of each network, the training "
-        f"with seed {seed} is attacked.",
+        f"with seed {measures['training_seed']} is attacked.",
         *(
             sentence
             for method, measured in measures["methods"].items()
