@@ -35,8 +35,9 @@ def attack_measures(
         seed: their seed.
 
     Returns:
-        `training_seed`, `victims` (how many were attacked and how many qualified) and, by method, `networks` (rates
-        on common and own victims, class changes), `comparisons` on common victims, and `trend`.
+        `training_seed`, `victims` (how many were attacked and how many qualified) and, by method,
+        `networks` (rates on common and own victims, class changes), `comparisons` on common
+        victims, and `trend`; `beyond_corners`, where one method succeeds and the other does not.
     """
     methods = next(iter(attacked.values())).by_method
     measured = {}
