@@ -20,6 +20,7 @@ from equimorph.report.figures.style import (
 from equimorph.report.wording import percent
 
 _OFFSET = 0.17  # of the second method, in units of the distance between two networks
+_LEAST_COLUMNS = 4  # few victims shall not be shown larger
 _MARK = "#f5d400"  # seen on a dark sky and on a galaxy
 
 
@@ -114,7 +115,7 @@ def attack_examples(rows: Mapping[str, Sequence[Mapping[str, Any]]], classes: li
             success, label, predicted, probability (what is left of the true class).
         classes: class names in label order.
     """
-    columns = max(1, *map(len, rows.values()))
+    columns = max(_LEAST_COLUMNS, *map(len, rows.values()))
     with styled():
         size = WIDTH / columns
         figure = Figure(figsize=(WIDTH, len(rows) * (size + 0.62)), layout="constrained")
