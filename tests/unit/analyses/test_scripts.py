@@ -274,9 +274,6 @@ def test_from_images_to_the_figures_of_the_data(study, tmp_path):
     }
     load("workflow/scripts/report/plot_exploration.py").main(
         ["--galaxies", f"{tmp_path}/g.csv", "--sheets", f"{tmp_path}/s.npz", "--class-names"]
-        + [
-            *CLASSES,
-            *(text for pair in zip(options, map(str, figures), strict=True) for text in pair),
-        ]
+        + [*CLASSES, *(str(text) for pair in figures.items() for text in pair)]
     )
-    assert all(figure.stat().st_size > 1000 for figure in figures)
+    assert all(figure.stat().st_size > 1000 for figure in figures.values())
