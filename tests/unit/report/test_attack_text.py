@@ -21,8 +21,8 @@ def measures(comparisons=(), trend=None, beyond=None):
     }
 
 
-def compared(name, low, high):
-    return {"a": name, "b": "CNN", "ci95": [low, high]}
+def compared(name, difference, p):
+    return {"a": name, "b": "CNN", "difference": difference, "holm_p": p}
 
 
 def test_the_least_and_the_most():
@@ -33,24 +33,23 @@ def test_the_least_and_the_most():
 
 
 def test_differences_from_the_reference():
-    text = " ".join(
-        attack_sentences(measures([compared("C4", -0.2, -0.01), compared("D4", -0.1, 0.1)]))
-    )
-    assert "lower than that of CNN for C4." in text and "D4" not in text.split("CNN for")[1]
-    text = " ".join(attack_sentences(measures([compared("D4", -0.1, 0.1)])))
+    rows = [compared("C4", -0.2, 0.01), compared("D4", -0.1, 0.2)]
+    text = " ".join(attack_sentences(measures(rows)))
+    assert "lower than that of CNN for C4 (McNemar" in text and "No network" not in text
+    text = " ".join(attack_sentences(measures([compared("D4", -1.0, 0.5)])))  # of two victims
     assert "No network's rate is distinguishable from that of CNN" in text
 
 
 def test_whether_a_larger_group_resists_better():
     def said(slope, ci95):
-        trend = {"networks": ["C4", "D4", "D8"], "slope": slope, "ci95": ci95}
+        trend = {"networks": ["C4", "D4", "D8"], "victims": 30, "slope": slope, "ci95": ci95}
         return " ".join(attack_sentences(measures(trend=trend)))
 
     assert "A larger group resists better" in said(-0.02, [-0.03, -0.01])
     assert "−2.0 points (95 % interval over victims [−3.0, −1.0]" in said(-0.02, [-0.03, -0.01])
     assert "A larger group resists less well" in said(0.02, [0.01, 0.03])
     assert "is not shown" in said(0.02, [-0.01, 0.03])
-    assert "cannot be told" in said(0.0, None)
+    assert "cannot be told from 30 victims" in said(0.0, None)
 
 
 def test_where_evolution_goes_beyond_the_corners():

@@ -13,6 +13,8 @@ from equimorph.analyses.intervals import mean_interval
 from equimorph.evaluation.statistics import holm, mcnemar, paired_difference
 from equimorph.robustness.attacks import Attacks
 
+LEAST_VICTIMS = 20  # whose resamples make an interval
+
 
 def attack_measures(
     attacked: Mapping[str, Attacked],
@@ -158,8 +160,9 @@ def trend(
         seed: their seed.
 
     Returns:
-        networks, slope, ci95 (None where no victim falls, or all do: resamples then say nothing);
-        None for fewer than three different orders, or without victims.
+        networks, victims, slope, ci95 (None for fewer than 20 victims, or where all are alike:
+        resamples then say nothing); None for fewer than three different orders, or without
+        victims.
     """
     sized: list[tuple[str, int]] = [
         (name, order) for name in fallen if (order := orders[name]) is not None and order > 1
@@ -172,8 +175,11 @@ def trend(
     by_victim = centred @ answers / (centred**2).sum()
     return {
         "networks": [name for name, _ in sized],
+        "victims": len(by_victim),
         "slope": float(by_victim.mean()),
-        "ci95": None if np.ptp(answers) == 0 else mean_interval(by_victim, draws, seed),
+        "ci95": mean_interval(by_victim, draws, seed)
+        if len(by_victim) >= LEAST_VICTIMS and np.ptp(by_victim) > 0
+        else None,
     }
 
 

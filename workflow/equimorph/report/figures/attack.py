@@ -81,7 +81,7 @@ def _name(axes: Axes, families: Sequence[str], methods: Sequence[str]) -> None:
     if len(methods) > 1:
         for method, filling in zip(methods, ("#777777", "white"), strict=False):
             axes.plot([], [], "o", color="#777777", markerfacecolor=filling, label=method)
-    axes.legend(loc="upper right", fontsize=8)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8)
 
 
 def _draw_changes(axes: Axes, changes: NDArray, classes: list[str]) -> None:
