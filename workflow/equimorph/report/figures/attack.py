@@ -48,7 +48,8 @@ def attack_rates(
         left.set_xticks(np.arange(len(models)) + _OFFSET * (len(methods) - 1) / 2, models)
         if len(models) > 9:
             left.tick_params(axis="x", rotation=60)
-        left.set_ylabel("share of common victims that one pixel changes (%)")
+        left.set_ylabel("common victims that one pixel changes (%)")
+        left.set_xlim(-0.6, len(models) - 0.4 + _OFFSET * (len(methods) - 1))
         left.set_ylim(bottom=0)
         left.grid(axis="x", visible=False)
         _name(left, sorted({family(groups[model]) for model in models}), methods)
