@@ -9,7 +9,7 @@ candidate is made in Python, each candidate's image is made by itself, and they 
 batches of 128, victim by victim. ART is no dependency of the project:
     pip install --no-deps --target /tmp/art adversarial-robustness-toolbox==1.20.1
 Run: PYTHONPATH=workflow:/tmp/art python tests/benchmarks/one_pixel.py [--networks CNN D4]
-S1's own size: the same with --preset workflow/presets/pandya2023.yaml --victims 1
+S1's own size: the same with --preset workflow/presets/pandya2023.yaml --victims 2
 """
 
 import argparse

@@ -46,8 +46,8 @@ def test_an_edit_of_the_attack_attacks_anew_and_nothing_else(copy):
 
 @pytest.mark.slow
 def test_all_analyses_from_end_to_end(copy):
+    copy.edit_config({"analyses": SMALL})
     config = copy.config()
-    config["analyses"] |= SMALL
     config["analyses"]["sweeps"] = {
         "angle": {"kind": "rotation", "angle": [0, 90]},
         "jpeg": {"kind": "jpeg", "quality": [90, 10]},

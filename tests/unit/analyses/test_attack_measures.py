@@ -31,6 +31,7 @@ def network(success, evolved=None):
 
 
 VICTIMS = {
+    "training_seed": 0,
     "common": [2, 0, 1],
     "own": {"CNN": [0, 3], "D4": [1, 2]},
     "available": {"common": 5, "own": {"CNN": 7, "D4": 8}},
@@ -90,9 +91,16 @@ def test_the_trend_with_the_group():
     assert trend({k: fallen[k] for k in ("CNN", "C2", "C4")}, orders, 500, 0) is None
 
 
-def test_a_trend_where_no_victim_falls_has_no_interval():
-    fallen = dict.fromkeys(("C2", "C4", "C8"), np.zeros(9, bool))
-    assert trend(fallen, {"C2": 2, "C4": 4, "C8": 8}, 500, 0)["ci95"] is None
+def test_few_victims_or_such_that_are_alike_have_no_interval():
+    orders = {"C2": 2, "C4": 4, "C8": 8}
+    none = dict.fromkeys(orders, np.zeros(50, bool))
+    assert trend(none, orders, 500, 0)["ci95"] is None
+    few = {"C2": np.ones(9, bool), "C4": np.arange(9) < 4, "C8": np.zeros(9, bool)}
+    assert trend(few, orders, 500, 0)["ci95"] is None
+    # One answer for all: resamples would be certain of it.
+    alike = {"C2": np.zeros(50, bool), "C4": np.ones(50, bool), "C8": np.ones(50, bool)}
+    found = trend(alike, orders, 500, 0)
+    assert found["ci95"] is None and found["victims"] == 50
 
 
 def test_the_table_has_a_row_for_each_rate():

@@ -19,6 +19,13 @@ from tests.unit.networks import checkpoint_metadata, galaxies, initialised, sett
 
 IMAGES = 12
 CLASSES = ["round", "long", "edge"]
+METRICS = {
+    "models": {"CNN": {"group": None, "group_order": 1}, "C4": {"group": "C4", "group_order": 4}},
+    "reference": "CNN",
+    "validation_choice": {"best_equivariant": "C4"},
+    "data": {"classes": CLASSES},
+    "bootstrap": {"draws": 100, "seed": 0},
+}
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +40,7 @@ def study(tmp_path_factory):
         metadata = checkpoint_metadata(specification, CLASSES)
         path = folder / f"models/{name}/seed-0/model.safetensors"
         save_checkpoint(path, learned_state(network), {**metadata, "model": name})
+    write_json(folder / "metrics.json", METRICS)
     first = load_checkpoint(folder / "models/CNN/seed-0/model.safetensors")
     labels = predict_logits(first.network, images).argmax(1).numpy()  # the CNN has all right
     index = np.arange(100, 100 + IMAGES)
@@ -44,6 +52,17 @@ def study(tmp_path_factory):
         path = folder / f"predictions/{name}/seed-0.npz"
         write_predictions(path, index, labels, logits)
     return folder
+
+
+def plot(study, name, **options):
+    """Run a script that draws; its options are files of the study, or lists of them."""
+    arguments = ["--metrics", f"{study}/metrics.json"]
+    for option, files in options.items():
+        files = [files] if isinstance(files, str) else files
+        arguments += [f"--{option.replace('_', '-')}", *(f"{study}/{file}" for file in files)]
+    load(f"workflow/scripts/report/{name}.py").main(arguments)
+    made = [study / str(files) for option, files in options.items() if option.startswith("output")]
+    assert all(path.stat().st_size > 1000 for path in made)
 
 
 def choose(study, at_most=3):
@@ -75,13 +94,6 @@ def test_from_predictions_to_rates(study):
     assert set(found.position) == {*chosen["common"], *chosen["own"]["CNN"]}
     exhausted = found.by_method["exhaustion"]
     assert len(set(exhausted.queries)) == 1 and exhausted.queries[0] % 8 == 0
-    metrics = {
-        "models": {"CNN": {"group_order": 1}, "C4": {"group_order": 4}},
-        "reference": "CNN",
-        "data": {"classes": CLASSES},
-        "bootstrap": {"draws": 100, "seed": 0},
-    }
-    write_json(study / "metrics.json", metrics)
     load("workflow/scripts/analyses/measure_attacks.py").main(
         ["--attacks", f"{study}/CNN.npz", f"{study}/C4.npz", "--victims", str(victims)]
         + ["--metrics", f"{study}/metrics.json", "--output", f"{study}/attack.json"]
@@ -91,6 +103,9 @@ def test_from_predictions_to_rates(study):
     row = table.query("method == 'exhaustion' and model == 'CNN' and victims == 'common'").iloc[0]
     rows = np.isin(found.position, chosen["common"])
     assert row["successes"] == exhausted.success[rows].sum()
+    plot(study, "plot_attack_rates", measures="attack.json", output="attack_rates.svg")
+    attacks = ["CNN.npz", "C4.npz"]
+    plot(study, "plot_attack_examples", attacks=attacks, output="attack_examples.svg")
 
 
 def test_an_attack_that_was_stopped_goes_on_and_ends_the_same(study, tmp_path):
@@ -132,6 +147,13 @@ def test_explanations_of_an_invariant_network_turn_with_the_image(study):
     )
     errors = read_json(study / "explanation.json")["turned_error"]
     assert errors["C4"] < 1e-5 and errors["CNN"] > 1e-3
+    plot(
+        study,
+        "plot_explanations",
+        explanations=["explained/CNN.npz", "explained/C4.npz"],
+        output_maps="explanation.webp",
+        output_features="feature_maps.webp",
+    )
     with np.load(study / "explained/C4.npz") as stored:
         assert stored["maps"].shape == (1, 5, 33, 33) and stored["features/first"].shape[0] == 4
 
@@ -152,10 +174,9 @@ def test_from_embeddings_to_measures(study):
             + ["--conditions", f"{study}/clean.npy", f"{study}/dark.npy"]
             + ["--output", f"{study}/latent/{name}.npz"]
         )
-    write_json(study / "draws.json", {"bootstrap": {"draws": 100, "seed": 0}})
     load("workflow/scripts/analyses/measure_latent.py").main(
         ["--embeddings", f"{study}/latent/CNN.npz", f"{study}/latent/C4.npz"]
-        + ["--metrics", f"{study}/draws.json", "--output", f"{study}/latent.json"]
+        + ["--metrics", f"{study}/metrics.json", "--output", f"{study}/latent.json"]
     )
     with np.load(study / "latent/C4.npz") as stored:
         assert stored["maps"].shape == (2, IMAGES, 2) and stored["index"][0] == 100
@@ -163,6 +184,18 @@ def test_from_embeddings_to_measures(study):
     networks = read_json(study / "latent.json")["networks"]
     assert set(networks) == {"CNN", "C4"}
     assert 0 <= networks["CNN"]["purity"]["mean"] <= 1
+    embeddings = ["latent/CNN.npz", "latent/C4.npz"]
+    plot(
+        study,
+        "plot_latent",
+        embeddings=embeddings,
+        measures="latent.json",
+        output_maps="latent_maps.svg",
+        output_numbers="latent_numbers.svg",
+    )
+    plot(study, "map_latent", embeddings=embeddings, images="clean.npy", output="map.json")
+    shown = read_json(study / "map.json")
+    assert (shown["model"], shown["method"]) == ("C4", "pca") and len(shown["x"]) == IMAGES
 
 
 def test_temperatures_are_fitted_on_the_validation_images(study, tmp_path):
@@ -186,5 +219,61 @@ def test_temperatures_are_fitted_on_the_validation_images(study, tmp_path):
     networks = read_json(tmp_path / "all.json")["networks"]
     assert networks["CNN"]["temperature"]["mean"] < 0.1
     assert networks["CNN"]["after"]["nll"]["mean"] < networks["CNN"]["before"]["nll"]["mean"]
+    write_json(tmp_path / "metrics.json", METRICS)
+    plot(tmp_path, "plot_calibration", measures="all.json", output="calibration.svg")
     table = pd.read_csv(tmp_path / "all.csv")
     assert list(table["when"]) == ["before", "after"] * 2 and "error of long" in table
+
+
+def test_from_predictions_of_levels_to_curves(study, tmp_path):
+    label = pd.read_csv(study / "split.csv")["label"].to_numpy()
+    sweeps = {"jpeg": {"kind": "jpeg", "quality": [90, 10]}}
+    write_json(tmp_path / "sweeps.json", sweeps)
+    paths = []
+    for number, name in enumerate(("CNN", "C4")):
+        right, wrong = 9 * np.eye(3)[label], 9 * np.eye(3)[(label + 1) % 3]
+        logits = {"jpeg+90": right, "jpeg+10": wrong if number else right}
+        paths.append(tmp_path / f"{name}/seed-0.npz")
+        write_predictions(paths[-1], np.arange(IMAGES), label, logits)
+    (tmp_path / "list").write_text("\n".join(map(str, paths)))
+    load("workflow/scripts/analyses/measure_sweeps.py").main(
+        ["--predictions", f"{tmp_path}/list", "--sweeps", f"{tmp_path}/sweeps.json"]
+        + ["--reference", "CNN", "--bootstrap", "100", "--output", f"{tmp_path}/curves.json"]
+        + ["--output-table", f"{tmp_path}/curves.csv"]
+    )
+    measured = read_json(tmp_path / "curves.json")["jpeg"]
+    assert measured["values"] == [10, 90] and measured["axis"]["falling"]
+    assert measured["networks"]["C4"]["area"]["mean"] == 0.5
+    assert measured["comparisons"][0]["difference"] == -0.5
+    write_json(tmp_path / "metrics.json", METRICS)
+    plot(tmp_path, "plot_sweeps", measures="curves.json", output="sweeps.svg")
+
+
+def test_from_images_to_the_figures_of_the_data(study, tmp_path):
+    images = np.load(study / "clean.npy")
+    np.save(tmp_path / "images.npy", images)
+    label = np.arange(IMAGES) % 3
+    index = {"index": range(IMAGES), "label": label}
+    pd.DataFrame({"subset": "train", **index}).to_csv(tmp_path / "split.csv", index=False)
+    named = {"class_name": [CLASSES[k] for k in label], "ra": 1.0, "dec": 2.0, "redshift": 0.1}
+    catalogue = pd.DataFrame({**index, **named, "pxscale": 1.0})
+    catalogue.to_csv(tmp_path / "catalogue.csv", index=False)
+    ranges = {"rotation": 180, "flip": 0.5, "scale": 1.1, "shift": 0, "brightness": 0}
+    write_json(tmp_path / "ranges.json", ranges)
+    load("workflow/scripts/analyses/explore.py").main(
+        ["--images", f"{tmp_path}/images.npy", "--catalogue", f"{tmp_path}/catalogue.csv"]
+        + ["--split", f"{tmp_path}/split.csv", "--class-names", *CLASSES, "--seed", "0"]
+        + ["--augmentation", f"{tmp_path}/ranges.json", "--output-sheets", f"{tmp_path}/s.npz"]
+        + ["--output-galaxies", f"{tmp_path}/g.csv", "--output-medians", f"{tmp_path}/m.json"]
+    )
+    assert read_json(tmp_path / "m.json")["classes"]["long"]["redshift"]["galaxies"] == 4
+    figures = {
+        "--output-galaxies": tmp_path / "galaxies.svg",
+        "--output-preparations": tmp_path / "prepared.webp",
+        "--output-augmentations": tmp_path / "augmented.webp",
+    }
+    load("workflow/scripts/report/plot_exploration.py").main(
+        ["--galaxies", f"{tmp_path}/g.csv", "--sheets", f"{tmp_path}/s.npz", "--class-names"]
+        + [*CLASSES, *(str(text) for pair in figures.items() for text in pair)]
+    )
+    assert all(figure.stat().st_size > 1000 for figure in figures.values())

@@ -17,6 +17,7 @@ ORDERS = {"CNN": 1, "C4": 4, "D4": 8}
 def numbers():
     """Return the content of each analysis's JSON file, by name."""
     victims = {
+        "training_seed": 0,
         "common": [0, 1],
         "own": {name: [0, 2] for name in ORDERS},
         "available": {"common": 9, "own": dict.fromkeys(ORDERS, 9)},

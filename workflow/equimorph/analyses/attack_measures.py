@@ -13,6 +13,8 @@ from equimorph.analyses.intervals import mean_interval
 from equimorph.evaluation.statistics import holm, mcnemar, paired_difference
 from equimorph.robustness.attacks import Attacks
 
+LEAST_VICTIMS = 20  # whose resamples make an interval
+
 
 def attack_measures(
     attacked: Mapping[str, Attacked],
@@ -27,7 +29,7 @@ def attack_measures(
 
     Args:
         attacked: each network's attacks.
-        victims: what `victims.choose_victims` returned.
+        victims: what `victims.choose_victims` returned, and `training_seed`.
         orders: order of each network's group; None for plain networks and continuous groups.
         reference: the network that the others are compared with, if it is among them.
         classes: number of classes.
@@ -35,8 +37,9 @@ def attack_measures(
         seed: their seed.
 
     Returns:
-        `victims` (how many were attacked and how many qualified) and, by method, `networks` (rates
-        on common and own victims, class changes), `comparisons` on common victims, and `trend`.
+        `training_seed`, `victims` (how many were attacked and how many qualified) and, by method,
+        `networks` (rates on common and own victims, class changes), `comparisons` on common
+        victims, and `trend`; `beyond_corners`, where one method succeeds and the other does not.
     """
     methods = next(iter(attacked.values())).by_method
     measured = {}
@@ -54,6 +57,7 @@ def attack_measures(
             "trend": trend(common, orders, draws, seed),
         }
     return {
+        "training_seed": victims["training_seed"],
         "victims": {
             "common": len(victims["common"]),
             "own": {name: len(own) for name, own in victims["own"].items()},
@@ -156,8 +160,9 @@ def trend(
         seed: their seed.
 
     Returns:
-        networks, slope, ci95 (None where no victim falls, or all do: resamples then say nothing);
-        None for fewer than three different orders, or without victims.
+        networks, victims, slope, ci95 (None for fewer than 20 victims, or where all are alike:
+        resamples then say nothing); None for fewer than three different orders, or without
+        victims.
     """
     sized: list[tuple[str, int]] = [
         (name, order) for name in fallen if (order := orders[name]) is not None and order > 1
@@ -170,8 +175,11 @@ def trend(
     by_victim = centred @ answers / (centred**2).sum()
     return {
         "networks": [name for name, _ in sized],
+        "victims": len(by_victim),
         "slope": float(by_victim.mean()),
-        "ci95": None if np.ptp(answers) == 0 else mean_interval(by_victim, draws, seed),
+        "ci95": mean_interval(by_victim, draws, seed)
+        if len(by_victim) >= LEAST_VICTIMS and np.ptp(by_victim) > 0
+        else None,
     }
 
 

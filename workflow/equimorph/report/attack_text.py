@@ -11,18 +11,18 @@ from equimorph.report.wording import (
     verdict,
 )
 
+_SIGNIFICANT = 0.05
 _METHODS = {
     "exhaustion": "every visible pixel in each of eight corner colours",
     "evolution": "differential evolution",
 }
 
 
-def attack_sentences(measures: dict[str, Any], seed: int) -> list[str]:
+def attack_sentences(measures: dict[str, Any]) -> list[str]:
     """Return what the attacks allow to say, sentence by sentence.
 
     Args:
         measures: what `analyses.attack_measures` returns.
-        seed: the seed of the trainings that were attacked.
     """
     victims = measures["victims"]
     if not victims["common"]:
@@ -33,7 +33,7 @@ def attack_sentences(measures: dict[str, Any], seed: int) -> list[str]:
     return [
         f"The victims are {plural(victims['common'], 'test image')} that all of these networks "
         f"have right, drawn from {victims['available']['common']:,}; of each network, the training "
-        f"with seed {seed} is attacked.",
+        f"with seed {measures['training_seed']} is attacked.",
         *(
             sentence
             for method, measured in measures["methods"].items()
@@ -52,12 +52,16 @@ def _method(method: str, measured: dict[str, Any]) -> list[str]:
         f"answer on {_share(rates[low])} of them for {low} and on {_share(rates[high])} for {high}"
         f"{', the least and the most' if low != high else ''}."
     ]
-    for said in ("lower", "higher"):
-        names = [row["a"] for row in measured["comparisons"] if verdict(row["ci95"]) == said]
+    differing = [row for row in measured["comparisons"] if row["holm_p"] < _SIGNIFICANT]
+    for said, sign in (("lower", -1), ("higher", 1)):
+        names = [row["a"] for row in differing if row["difference"] * sign > 0]
         if names:
-            reference = measured["comparisons"][0]["b"]
-            sentences.append(f"The rate is {said} than that of {reference} for {_listed(names)}.")
-    if measured["comparisons"] and len(sentences) == 1:
+            reference = differing[0]["b"]
+            sentences.append(
+                f"The rate is {said} than that of {reference} for {_listed(names)} (McNemar's "
+                f"exact test, p < {_SIGNIFICANT} after Holm's correction)."
+            )
+    if measured["comparisons"] and not differing:
         reference = measured["comparisons"][0]["b"]
         sentences.append(f"No network's rate is distinguishable from that of {reference}.")
     return [*sentences, *_trend(measured["trend"])]
@@ -79,8 +83,8 @@ def _trend(trend: dict[str, Any] | None) -> list[str]:
         return []
     if trend["ci95"] is None:
         return [
-            "Whether a larger group resists better cannot be told: all of these victims withstand, "
-            "or none does."
+            "Whether a larger group resists better cannot be told from "
+            f"{plural(trend['victims'], 'victim')} of which so many answer alike."
         ]
     said = {
         "higher": "A larger group resists less well",

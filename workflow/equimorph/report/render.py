@@ -167,7 +167,9 @@ def render(
         latent_map=latent_map,
         latent_map_data=inline_json(latent_map),
         map_code=Markup(map_code),
-        attack=_attack(analyses, config),
+        attack=[wording.tie(s) for s in attack_sentences(analyses["attack"])]
+        if "attack" in analyses
+        else [],
         source=_SOURCES.get(metrics["data"]["source"], metrics["data"]["source"]),
         classes=metrics["data"]["classes"],
         subsets=[name for name in _SUBSETS if sum(split["counts"].get(name, []))],
@@ -210,11 +212,3 @@ def render(
             "trainings": len(runs),
         },
     )
-
-
-def _attack(analyses: dict[str, dict[str, Any]], config: dict[str, Any]) -> list[str] | None:
-    if "attack" not in analyses:
-        return None
-    seed = config["analyses"]["seed"]
-    seed = config["train"]["seeds"][0] if seed is None else seed
-    return [wording.tie(sentence) for sentence in attack_sentences(analyses["attack"], seed)]

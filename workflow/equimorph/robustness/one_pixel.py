@@ -209,22 +209,21 @@ class _Hunt:
         self.said = np.where(better, said, self.said)
         self.members = np.where(better[:, None], self.candidates, self.members)
         if self.settings.published:
-            best = self.left.argmin()
-            success = self.said[best] != self.label or self.left[best] < GIVEN_UP
+            best = [int(self.left.argmin())]
+            left, said, shown = self.left[best], self.said[best], self.members[best]
+            success = said[0] != self.label or left[0] < GIVEN_UP
             done = self.generation > 0 and bool(success)
-        else:
+        elif done := bool((said != self.label).any()):
             # A candidate may change the class and yet leave it more than the member it challenges.
-            done = bool((said != self.label).any())
+            shown = self.candidates
+        else:
+            left, said, shown = self.left, self.said, self.members
         if not done and self.generation < self.settings.generations:
             self.generation += 1
             self.candidates = self.settings.next(self.members, self.rng)
             return
-        if done and not self.settings.published:
-            answer, shown = (left, said), self.candidates
-        else:
-            answer, shown = (self.left, self.said), self.members
         self.outcome = _best(
-            answer,
+            (left, said),
             self.label,
             *self.settings.decode(shown, self.size),
             queries=(self.generation + 1) * self.settings.population,

@@ -19,14 +19,17 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="victims, JSON")
     arguments = parser.parse_args(argv)
 
+    names, seeds = zip(*map(model_and_seed, arguments.predictions), strict=True)
     predicted = {
-        model_and_seed(path)[0]: read_predictions(path)["clean"] for path in arguments.predictions
+        name: read_predictions(path)["clean"]
+        for name, path in zip(names, arguments.predictions, strict=True)
     }
     first = next(iter(predicted.values()))
     for name, one in predicted.items():
         check_same_images(first, one, f"model {name}")
     right = {name: one.logits.argmax(axis=1) == one.label for name, one in predicted.items()}
-    write_json(arguments.output, choose_victims(right, arguments.at_most, arguments.seed))
+    victims = choose_victims(right, arguments.at_most, arguments.seed)
+    write_json(arguments.output, {"training_seed": seeds[0], **victims})
 
 
 if __name__ == "__main__":

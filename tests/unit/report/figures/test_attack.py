@@ -47,7 +47,7 @@ def test_the_ring_is_around_the_pixel():
         **{"success": True, "label": 0, "predicted": 2, "probability": 0.123},
     }
     figure = attack_examples({"D4": [one, {**one, "success": False}], "CNN": [one]}, CLASSES)
-    first, second = figure.axes[:2]
+    first, second = figure.axes[:2]  # of four columns
     assert first.lines[0].get_xydata().tolist() == [[2, 6]]
     assert "Round" in first.get_title(loc="left") and "→ Spiral" in first.get_title(loc="left")
     assert "12 % left" in first.get_title(loc="left") and first.get_title(loc="left").startswith(

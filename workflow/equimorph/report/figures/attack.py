@@ -20,6 +20,7 @@ from equimorph.report.figures.style import (
 from equimorph.report.wording import percent
 
 _OFFSET = 0.17  # of the second method, in units of the distance between two networks
+_LEAST_COLUMNS = 4  # few victims shall not be shown larger
 _MARK = "#f5d400"  # seen on a dark sky and on a galaxy
 
 
@@ -47,7 +48,8 @@ def attack_rates(
         left.set_xticks(np.arange(len(models)) + _OFFSET * (len(methods) - 1) / 2, models)
         if len(models) > 9:
             left.tick_params(axis="x", rotation=60)
-        left.set_ylabel("share of common victims that one pixel changes (%)")
+        left.set_ylabel("common victims that one pixel changes (%)")
+        left.set_xlim(-0.6, len(models) - 0.4 + _OFFSET * (len(methods) - 1))
         left.set_ylim(bottom=0)
         left.grid(axis="x", visible=False)
         _name(left, sorted({family(groups[model]) for model in models}), methods)
@@ -80,7 +82,7 @@ def _name(axes: Axes, families: Sequence[str], methods: Sequence[str]) -> None:
     if len(methods) > 1:
         for method, filling in zip(methods, ("#777777", "white"), strict=False):
             axes.plot([], [], "o", color="#777777", markerfacecolor=filling, label=method)
-    axes.legend(loc="upper right", fontsize=8)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8)
 
 
 def _draw_changes(axes: Axes, changes: NDArray, classes: list[str]) -> None:
@@ -114,7 +116,7 @@ def attack_examples(rows: Mapping[str, Sequence[Mapping[str, Any]]], classes: li
             success, label, predicted, probability (what is left of the true class).
         classes: class names in label order.
     """
-    columns = max(1, *map(len, rows.values()))
+    columns = max(_LEAST_COLUMNS, *map(len, rows.values()))
     with styled():
         size = WIDTH / columns
         figure = Figure(figsize=(WIDTH, len(rows) * (size + 0.62)), layout="constrained")

@@ -58,6 +58,7 @@ def _draw_violins(axes: Axes, galaxies: pd.DataFrame, name: str, classes: int) -
             widths=0.85,
             showmedians=True,
             showextrema=False,
+            points=40,
         )
         for body in parts["bodies"]:
             body.set(facecolor=CLASS_COLOURS[number % len(CLASS_COLOURS)], alpha=0.75)
