@@ -316,6 +316,7 @@ RESULT_FILES = [
     *FIGURE_FILES,
     f"{CLASSIFIER}/model.safetensors",
     f"{CLASSIFIER}/companion.safetensors",
+    f"{CLASSIFIER}/card.md",
     f"{RESULTS}/classify.html",
     f"{RESULTS}/report.html",
 ]
