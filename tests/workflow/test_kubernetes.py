@@ -11,7 +11,7 @@ from snakemake.cli import get_argument_parser
 PROFILES = ("slurm", "kubernetes")
 # Not in a group: the targets, what needs the network, and what takes long.
 ALONE = {"all", "data", "images", "search", "download", "train", "optimise", "predict"}
-ALONE |= {"equivariance", "classifier"}
+ALONE |= {"equivariance"}
 
 
 def profile(root, name: str) -> dict:

@@ -35,6 +35,9 @@ rule classifier:
         companion=f"{CLASSIFIER}/companion.safetensors",
     log:
         f"{LOGS}/classifier.log",
+    # Not the report's: it needs the comparison, and no part of the report needs it.
+    group:
+        "classifier"
     conda:
         "../../envs/compute.yaml"
     threads: config["train"]["threads"]
@@ -72,7 +75,7 @@ rule classify_page:
     log:
         f"{LOGS}/classify_page.log",
     group:
-        "report"
+        "classifier"
     conda:
         "../../envs/compute.yaml"
     params:
@@ -101,7 +104,7 @@ rule model_card:
     log:
         f"{LOGS}/model_card.log",
     group:
-        "report"
+        "classifier"
     conda:
         "../../envs/compute.yaml"
     params:
