@@ -128,7 +128,7 @@ def test_the_comments_of_config_yaml_list_the_names(root, schema):
         key = re.match(r"( *)(\w+):", line)
         if key:
             parents[len(key[1]) // 2 :] = [key[2]]
-        listed = re.search(r"# (\w+(?: \| \w+)+)", line)
+        listed = re.search(r"# ([\w-]+(?: \| [\w-]+)+)", line)
         if listed:
             path = ".".join(parents)
             if "properties" in rule(schema, path):
