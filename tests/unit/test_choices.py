@@ -17,6 +17,7 @@ from equimorph.report.render import _MATCHES, _SOURCES
 from equimorph.robustness import degradations
 from equimorph.robustness.degradations.noise import FORMULAS
 from equimorph.search.study import PRUNERS, SAMPLERS
+from equimorph.sky.service import LAYERS
 from equimorph.study.models import ARCHITECTURES
 from equimorph.study.recipes import LOSS_KEYS, SCHEDULE_KEYS
 from equimorph.training import losses
@@ -58,6 +59,7 @@ CODE = {
     "train.device": DEVICES,
     "search.sampler.kind": SAMPLERS,
     "search.pruner.kind": PRUNERS,
+    "sky.layer": LAYERS,
 }
 # The only loss, and a key that the default schedule does not use.
 UNLISTED = {"train.loss.kind", "train.schedule.monitor"}
@@ -126,7 +128,7 @@ def test_the_comments_of_config_yaml_list_the_names(root, schema):
         key = re.match(r"( *)(\w+):", line)
         if key:
             parents[len(key[1]) // 2 :] = [key[2]]
-        listed = re.search(r"# (\w+(?: \| \w+)+)", line)
+        listed = re.search(r"# ([\w-]+(?: \| [\w-]+)+)", line)
         if listed:
             path = ".".join(parents)
             if "properties" in rule(schema, path):

@@ -1,5 +1,6 @@
 """What a stranger meets first: README, the map, the change log, the hooks, the public CI."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -112,3 +113,21 @@ def test_the_readmes_ten_lines_label_a_galaxy(tmp_path, monkeypatch, capsys):
     assert turned == f"changes by turning: {expected.certificate.largest_change:.1%}"
     assert unlike == f"unlike the training images: {expected.warning}"
     assert alike == f"most like training image {expected.neighbours[0].index}"
+
+
+def test_the_quickstart_notebook_runs(tmp_path, monkeypatch, capsys):
+    notebook = json.loads((ROOT / "docs/quickstart.ipynb").read_text())
+    assert notebook["nbformat"] == 4
+    make_study(tmp_path / "results/demo")
+    monkeypatch.setattr(shipped, "RESULTS", tmp_path / "results")
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    names: dict = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []  # those of another network would mislead
+            exec("".join(cell["source"]), names)
+    said = capsys.readouterr().out
+    assert "after a quarter turn of the file: " in said
+    assert float(re.search(r"quarter turn of the file: (\S+)", said)[1]) < 1e-3
+    assert "right on held-out images: " in said

@@ -22,6 +22,7 @@ AFTER_COMPARE = {
     "plot_reliability": 1,
     "classifier": 1,
     "classify_page": 1,
+    "model_card": 1,
     **ALWAYS,
 }
 AFTER_MEASURE = {"compare": 1, **AFTER_COMPARE}

@@ -11,7 +11,7 @@ from snakemake.cli import get_argument_parser
 PROFILES = ("slurm", "kubernetes")
 # Not in a group: the targets, what needs the network, and what takes long.
 ALONE = {"all", "data", "images", "search", "download", "train", "optimise", "predict"}
-ALONE |= {"equivariance", "classifier", "classify_page"}
+ALONE |= {"equivariance"}
 # What the report's group waits for, or what takes long.
 ALONE |= {"victims", "attack", "explain", "predict_sweeps", "measure_sweeps", "embed"}
 ALONE |= {"calibrate", "explore"}

@@ -35,6 +35,9 @@ rule classifier:
         companion=f"{CLASSIFIER}/companion.safetensors",
     log:
         f"{LOGS}/classifier.log",
+    # Not the report's: it needs the comparison, and no part of the report needs it.
+    group:
+        "classifier"
     conda:
         "../../envs/compute.yaml"
     threads: config["train"]["threads"]
@@ -71,6 +74,8 @@ rule classify_page:
         page=f"{RESULTS}/classify.html",
     log:
         f"{LOGS}/classify_page.log",
+    group:
+        "classifier"
     conda:
         "../../envs/compute.yaml"
     params:
@@ -84,3 +89,34 @@ rule classify_page:
         " --runs <(printf '%s\\n' {input.runs}) --models <(printf '%s\\n' {input.models})"
         " --images {input.images} --split {input.split} {params.stars_removed}"
         " --output {output.page} 2>&1 | tee {log}"
+
+
+rule model_card:
+    input:
+        **code("classify/card.py", COMPUTE_ENV),
+        model=rules.classifier.output.model,
+        companion=rules.classifier.output.companion,
+        metrics=f"{RESULTS}/metrics.json",
+        runs=expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
+        predictions=ALL_PREDICTIONS,
+    output:
+        card=f"{CLASSIFIER}/card.md",
+    log:
+        f"{LOGS}/model_card.log",
+    group:
+        "classifier"
+    conda:
+        "../../envs/compute.yaml"
+    params:
+        study=STUDY,
+        bootstrap=config["evaluate"]["bootstrap"],
+        seed=config["evaluate"]["seed"],
+    message:
+        "Write the model card of the best network."
+    shell:
+        "python {input.script} --study {params.study:q} --model {input.model}"
+        " --companion {input.companion} --metrics {input.metrics}"
+        " --runs <(printf '%s\\n' {input.runs})"
+        " --predictions <(printf '%s\\n' {input.predictions})"
+        " --bootstrap {params.bootstrap} --seed {params.seed}"
+        " --output {output.card} 2>&1 | tee {log}"

@@ -355,6 +355,7 @@ RESULT_FILES = [
     f"{CLASSIFIER}/model.safetensors",
     f"{CLASSIFIER}/companion.safetensors",
     *ANALYSIS_FILES,
+    f"{CLASSIFIER}/card.md",
     f"{RESULTS}/classify.html",
     f"{RESULTS}/report.html",
 ]

@@ -107,6 +107,12 @@ def test_a_training_image_is_its_own_nearest_neighbour(study, classifier):
     assert len(others) == 4 and all(one.similarity <= first.similarity for one in others)
 
 
+def test_embeddings_are_those_that_neighbours_are_found_by(study, classifier):
+    found = classifier.embed(study.images[:4])
+    assert found == pytest.approx(study.companion.training.embeddings[:4].astype(float), abs=0.01)
+    assert classifier.embed([]).size == 0
+
+
 def test_a_bare_checkpoint_predicts_without_calibration(study, tmp_path, classifier):
     bare = tmp_path / "bare.safetensors"
     bare.write_bytes((study.folder / "classifier" / MODEL).read_bytes())

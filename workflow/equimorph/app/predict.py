@@ -16,7 +16,7 @@ from equimorph.simulation.exposure import NATIVE_PIXEL
 from equimorph.sky.names import position
 from equimorph.sky.service import AT_ONCE, Position, Service
 
-BLOCK = 256  # images in memory at a time, and as many that are read meanwhile
+BLOCK = 128  # images in memory at a time, and as many that are read meanwhile
 SIDE = 256  # px of a cut-out where the field of the training images is not known
 MANY = 1000  # images on the screen at most
 UNREAD = "{}.unread.csv"  # beside a table

@@ -210,6 +210,20 @@ class Classifier:
             predictions |= dict(zip(numbers, found, strict=True))
         return [predictions[number] for number in range(len(galaxies))]
 
+    def embed(self, images: Any, pixel_scale: float | None = None) -> NDArray[np.float32]:
+        """Return what the network knows of each image, (N, E): the last layer's input.
+
+        Takes the same as `predict`, and raises the same. A classifier of one's own classes needs
+        little more than these numbers.
+        """
+        galaxies = read_galaxies(images, pixel_scale)
+        found = []
+        for galaxy in galaxies:
+            scale = pixel_scale or galaxy.pixel_scale
+            inputs = self._prepared([galaxy.name], galaxy.pixels[None], scale)
+            found.append(self.outputs(*inputs).embeddings)
+        return np.concatenate(found) if found else np.empty((0, 0), np.float32)
+
     def outputs(self, *inputs: torch.Tensor) -> Outputs:
         """Return what the network gives for prepared images.
 

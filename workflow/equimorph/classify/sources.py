@@ -27,7 +27,7 @@ IMAGE_SUFFIXES = (
 )
 HDF5_SUFFIXES = (".h5", ".hdf5")
 TABLE_SUFFIXES = (".csv", ".parquet")
-SLICE_BYTES = 32 * 2**20
+SLICE_BYTES = 8 * 2**20
 TABLE_ROWS = 10_000  # in memory at a time
 Fetch = Callable[[Position], Galaxy]
 
@@ -177,7 +177,8 @@ class _Rows:
                 self.start = number // self.step * self.step
                 with about(self.path, "images"):
                     self.slice = self.images[self.start : self.start + self.step]
-            return self.slice[number - self.start]
+            # A copy: a view would keep the whole slice in memory after its turn.
+            return self.slice[number - self.start].copy()
 
 
 def _chunks(path: Path) -> Iterator[pd.DataFrame]:
