@@ -33,9 +33,9 @@ report: "workflow/report/workflow.rst"
 
 
 wildcard_constraints:
-    model=one_of([*MODELS, *PRETRAINED_MODELS]),
+    model=one_of([*ENTRIES, *PRETRAINED_MODELS]),
     seed=one_of(SEEDS),
-    condition=one_of(CONDITIONS),
+    condition=one_of([*CONDITIONS, *SWEPT]),
 
 
 include: "workflow/rules/data.smk"
@@ -44,6 +44,12 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/classify.smk"
+include: "workflow/rules/attack.smk"
+include: "workflow/rules/explain.smk"
+include: "workflow/rules/sweep.smk"
+include: "workflow/rules/latent.smk"
+include: "workflow/rules/calibrate.smk"
+include: "workflow/rules/explore.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/ledger.smk"
@@ -75,4 +81,5 @@ rule images:
     input:
         IMAGES,
         CONDITION_IMAGES,
+        SWEPT_IMAGES,
         PRETRAINING_FILES,

@@ -53,6 +53,8 @@ def _place(store: Path, md5: str) -> Path:
 
 def main() -> None:
     """Run, push, prune, and check the size."""
+    if sys.argv[1:]:
+        sys.exit(f"error: {' '.join(sys.argv[1:])}: this takes no arguments.")
     for arguments in (["repro"], ["push", "-r", REMOTE]):
         done = subprocess.run([sys.executable, "-m", "dvc", *arguments])
         if done.returncode:

@@ -9,7 +9,9 @@ since; they are refused here.
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from equimorph.data.places import PLACES, check_linked, own_data
 from equimorph.errors import InputError
@@ -17,11 +19,14 @@ from equimorph.io import run
 from equimorph.lineage.ledger import NAME, Ledger
 from equimorph.lineage.records import Project, read_raw_records, read_records, record_name
 from equimorph.study.config import check_config
+from equimorph.study.recipes import pretrained_model, start_of
 from equimorph.study.yaml_files import read_yaml
 from run_study import release_left_lock, run_study
 
 # Outputs of jobs that were killed; Snakemake knows them.
 INCOMPLETE = Path(".snakemake/incomplete")
+# Where files that a config names may lie: dvc.yaml knows them beforehand.
+WATCHED = Path("workflow")
 # May be put there by hand; the rule verify checks its digest.
 PUBLISHED = Path("data/galaxy10/raw.h5")
 
@@ -85,6 +90,25 @@ def check(ledger: Ledger, folders: list[Path]) -> None:
         )
 
 
+def check_watched(config: Mapping[str, Any]) -> None:
+    """Check that DVC watches the files that a config names beside the data.
+
+    Raises:
+        InputError: it does not, and would take a study for up to date after an edit of one.
+    """
+    named = [("data.split.table", config["data"]["split"]["table"])]
+    for model in config["train"]["models"]:
+        begins = start_of(config["train"], model)
+        if pretrained_model(begins, model) is None:
+            named.append(("train.start_from", begins))
+    for key, path in named:
+        if path is not None and not Path(path).resolve().is_relative_to(WATCHED.resolve()):
+            raise InputError(
+                f"config: {key}: {path}: DVC does not watch this file, and would not see an edit "
+                f"of it: put it below {WATCHED}, or call Snakemake, which does."
+            )
+
+
 def main() -> None:
     """Check the config and the records, then run Snakemake; with conda where it is installed."""
     if sys.argv[1:] not in (["data"], ["results"]):
@@ -95,6 +119,7 @@ def main() -> None:
     source, ledger = config["data"]["source"], Ledger(Path(), config["study"])
     if source in PLACES:
         check_linked(source, own_data(config["data"]))
+    check_watched(config)
     release_left_lock()
     ledger.give_back()
     check(ledger, [Path("data", source), Path("results", config["study"])])

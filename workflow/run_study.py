@@ -73,13 +73,17 @@ def release_left_lock() -> None:
 
 
 def living_run(folder: Path) -> psutil.Process | None:
-    """Return a process of a run in `folder`: Snakemake, or a script that it has started."""
+    """Return a process of a run in `folder`: Snakemake, or a script that it has started.
+
+    A program that has one of their files open, such as an editor, is neither.
+    """
     own = {process.pid for process in [psutil.Process(), *psutil.Process().parents()]}
     for process in psutil.process_iter():
         try:
             words = " ".join(process.cmdline())
             runs = "snakemake" in words or "workflow/scripts/" in words
-            if runs and process.pid not in own and Path(process.cwd()) == folder:
+            python = Path(process.exe()).name.startswith("python")
+            if runs and python and process.pid not in own and Path(process.cwd()) == folder:
                 return process
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue

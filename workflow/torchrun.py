@@ -5,6 +5,7 @@ This is torchrun without the traceback that it adds to a failed process's one se
 
 import logging
 import os
+import re
 import sys
 
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -23,4 +24,6 @@ def share(processes: str, script: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3 or not re.fullmatch("[1-9][0-9]{0,3}", sys.argv[1]):
+        sys.exit("error: needed are a number of processes from 1 to 9999, and a script.")
     sys.exit(share(sys.argv[1], sys.argv[2:]))

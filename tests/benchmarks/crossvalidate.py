@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow"))
 
 from equimorph.data.image_file import open_images  # noqa: E402
-from equimorph.data.split import read_split  # noqa: E402
+from equimorph.data.split_file import read_split  # noqa: E402
 from equimorph.data.tensors import network_input  # noqa: E402
 from equimorph.models.initialisation import initialise  # noqa: E402
 from equimorph.models.inputs import measured  # noqa: E402

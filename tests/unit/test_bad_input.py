@@ -25,7 +25,7 @@ from equimorph.data.image_file import open_images
 from equimorph.data.images import import_images
 from equimorph.data.manifest import read_manifest
 from equimorph.data.raw import OPTIONAL_KEYS, RAW_KEYS, write_raw
-from equimorph.data.split import read_split
+from equimorph.data.split_file import read_split
 from equimorph.data.verify import verify
 from equimorph.errors import InputError
 from tests.unit.data.test_images import png16

@@ -30,6 +30,7 @@ ROOMS = [
     "training",
     "tracking",
     "evaluation",
+    "analyses",
     "classify",
     "search",
     "lineage",

@@ -1,4 +1,4 @@
-"""`make results` says in a sentence which config it cannot read."""
+"""`make results` says in a sentence which config it cannot read; wrong calls of its neighbours."""
 
 import subprocess
 import sys
@@ -29,3 +29,24 @@ def test_an_overlay_that_cannot_be_read(root, tmp_path, overlay, content, messag
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith(f"error: {overlay}") and done.stderr.count("\n") == 1
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "message"),
+    [
+        ("dvc_publish", ["--help"], "error: --help: this takes no arguments.\n"),
+        ("dvc_stage", ["all"], "error: all: allowed are data, results.\n"),
+        ("torchrun", [], "error: needed are a number of processes from 1 to 9999, and a script.\n"),
+        ("torchrun", ["0", "x.py"], "error: needed are a number of processes from 1 to"),
+    ],
+)
+def test_other_programs_say_what_they_take(root, tmp_path, program, arguments, message):
+    """In an empty folder: publishing itself would take minutes."""
+    done = subprocess.run(
+        [sys.executable, root / f"workflow/{program}.py", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith(message)

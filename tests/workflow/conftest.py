@@ -38,6 +38,7 @@ SMALL = {
         "batch_size": 16,
     },
     "evaluate": {"conditions": ["clean", "rotated", "noise-50"], "bootstrap": 100},
+    "analyses": {"run": []},  # test_analyses.py runs them
 }
 
 IDENTITY = {

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dvc_stage import check_watched
+
 from . import stand_in_conda
 from .conftest import IDENTITY, Project, clone_of
 from .edits import EDITS, EVERYTHING, edited
@@ -82,6 +84,28 @@ def test_images_of_ones_own_that_change_are_seen(fresh, tmp_path):
         found = [int(row["label"]) for row in csv.DictReader(table)]
     assert found == list(labels.values())
     assert "up to date" in fresh.run("dvc", "status", "data").stdout
+
+
+@pytest.mark.parametrize("key", ["data.split.table", "train.start_from"])
+def test_files_that_dvc_does_not_watch_are_refused(fresh, key, monkeypatch):
+    """It would call the study up to date whatever becomes of them."""
+
+    def name(place: str) -> None:
+        (fresh.folder / place).touch()
+        changes = {
+            "data.split.table": {"data": {"split": {"protocol": "table", "table": place}}},
+            "train.start_from": {"train": {"overrides": {"D4": {"start_from": place}}}},
+        }
+        fresh.edit_config(changes[key])
+
+    name("mine")
+    done = fresh.run("python", "workflow/dvc_stage.py", "data", check=False)
+    assert done.returncode == 1
+    assert f"error: config: {key}: mine: DVC does not watch this file" in done.stdout
+    assert "Job stats" not in done.stdout
+    monkeypatch.chdir(fresh.folder)
+    name("workflow/mine")
+    check_watched(fresh.config())
 
 
 @pytest.fixture(scope="module")

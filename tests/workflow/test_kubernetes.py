@@ -12,6 +12,11 @@ PROFILES = ("slurm", "kubernetes")
 # Not in a group: the targets, what needs the network, and what takes long.
 ALONE = {"all", "data", "images", "search", "download", "train", "optimise", "predict"}
 ALONE |= {"equivariance"}
+# What the report's group waits for, or what takes long.
+ALONE |= {"victims", "attack", "explain", "predict_sweeps", "measure_sweeps", "embed"}
+ALONE |= {"calibrate", "explore"}
+# As the rules that they are made from.
+ALONE |= {"pretrain", "predict_pretrained"}
 
 
 def profile(root, name: str) -> dict:
@@ -23,7 +28,8 @@ def rules(root) -> dict[str, str]:
     """The text of every rule, by its name."""
     files = [root / "Snakefile", *(root / "workflow/rules").glob("*.smk")]
     text = "\n".join(path.read_text() for path in files)
-    parts = re.split(r"^ *rule (\w+):", text, flags=re.MULTILINE)[1:]
+    heads = r"^ *(?:rule|use rule \w+ as) (\w+)(?: with)?:"
+    parts = re.split(heads, text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 

@@ -93,11 +93,13 @@ def test_the_study_runs_and_leads_back_to_the_file(project, galaxies):
     assert {name: model["pretrained"] for name, model in models.items()} == {
         "CNN": False,
         "D4-pretrained": True,
-        "D4-few": True,
     }
-    assert models["D4-few"]["train_images"] == 30
     assert models["CNN"]["train_images"] == 60
-    assert models["D4-few"]["zero_labels"] == models["D4-pretrained"]["zero_labels"]
+    curve = pd.read_csv(results / "tables/label_curve.csv")
+    assert curve["labels"].tolist() == [0, 30, 60]
+    assert set(curve["network"]) == {"D4"}
+    zero = models["D4-pretrained"]["zero_labels"]["accuracy"]["mean"]
+    assert curve["accuracy"][0] == pytest.approx(zero, abs=1e-6)
     assert "zero_labels" not in models["CNN"]
     assert all(set(model["conditions"]) == {"clean"} for model in models.values())
     assert all(0 <= model["turns"]["accuracy"]["mean"] <= 1 for model in models.values())
@@ -129,6 +131,8 @@ def test_the_study_runs_and_leads_back_to_the_file(project, galaxies):
     ("changes", "message"),
     [
         ({"data": {"hdf5": {"path": "none.h5"}}}, "none.h5: there is no such file"),
+        ({"data": {"hdf5": {"path": "huge.h5"}}}, "huge.h5: not a whole HDF5 file"),
+        ({"data": {"hdf5": {"path": "keyless.h5"}}}, "keyless.h5: key 'images': there is no such"),
         ({"data": {"split": {"table": "none.csv"}}}, "none.csv: there is no such file"),
         (
             {"data": {"split": {"protocol": "clean"}}},
@@ -144,6 +148,9 @@ def test_the_study_runs_and_leads_back_to_the_file(project, galaxies):
     ],
 )
 def test_what_cannot_work_is_refused_before_any_job(project, changes, message):
+    with open(project.folder / "huge.h5", "wb") as huge:
+        huge.truncate(2**41)  # not to be read: not at all, and not in a dry run
+    h5py.File(project.folder / "keyless.h5", "w").close()
     (project.folder / "changes.yaml").write_text(yaml.safe_dump(changes))
     done = project.snakemake("--configfile", "own.yaml", "changes.yaml", "-n", check=False)
     assert done.returncode

@@ -22,10 +22,12 @@ from equimorph.study.models import resolve
 from equimorph.provenance import digest
 from equimorph.study.conditions import steps_of
 from equimorph.study.scale import scaled
+from equimorph.study.sweeps import conditions as sweep_conditions
 from equimorph.sources import ARCHITECTURES, DEGRADATIONS, LOSSES, local_modules
 from equimorph.study.recipes import (
     of_the_loop,
     pretrained_model,
+    has_all_labels,
     pretraining_settings,
     recipe_settings,
     start_of,
@@ -71,23 +73,45 @@ def shared_by(world_size):
     return "python" if world_size == 1 else f"python workflow/torchrun.py {world_size}"
 
 
+def with_networks_of(names):
+    """The entries that have the network of one of these."""
+
+    def network(name):
+        return resolve(name, config["models"], config["network"])
+
+    networks = list(map(network, names))
+    return [name for name in ENTRIES if network(name) in networks]
+
+
 check_study()
 check_conda()
 config = scaled(config)
 
-SUBSETS = ("train", "validation", "test")
+SUBSETS = ("train", "validation", "test")  # as they stand in the split's file name
 STUDY = config["study"]
 SOURCE = config["data"]["source"]
 CLASSES = config["data"]["classes"]
-MODELS = config["train"]["models"]
+ENTRIES = config["train"]["models"]
+# Those that the study compares; the others, with fewer labels, are points of the label curve alone.
+MODELS = [name for name in ENTRIES if has_all_labels(config["train"], name)]
+FEWER_LABELS = [name for name in ENTRIES if name not in MODELS]
+# The networks that are trained on fewer labels, too.
+LABEL_CURVE = with_networks_of(FEWER_LABELS)
 SEEDS = config["train"]["seeds"]
 WORLD_SIZE = config["train"]["world_size"]
 GPU = int(config["train"]["device"] == "cuda")
 check_gpus()
 CONDITIONS = config["evaluate"]["conditions"]
+ANALYSES = config["analyses"]["run"]
+ANALYSED = config["analyses"]["models"] or MODELS
+ANALYSED_SEED = (
+    SEEDS[0] if config["analyses"]["seed"] is None else config["analyses"]["seed"]
+)
+# The conditions of all sweeps, of which `conditions` knows nothing.
+SWEPT = sweep_conditions(config["analyses"]["sweeps"]) if "sweeps" in ANALYSES else {}
 # The models whose pretraining a training starts from.
 PRETRAINED_MODELS = sorted(
-    {pretrained_model(start_of(config["train"], name), name) for name in MODELS}
+    {pretrained_model(start_of(config["train"], name), name) for name in ENTRIES}
     - {None}
 )
 
@@ -110,9 +134,11 @@ STARS_REMOVED = (
     if STARS["remove"]
     else ""
 )
+FIGURES = f"{RESULTS}/figures"
 STUDY_WORK = f"work/{STUDY}"
 # The test images under every condition.
 CONDITION_IMAGES = [f"{STUDY_WORK}/conditions/{name}.npy" for name in CONDITIONS]
+SWEPT_IMAGES = [f"{STUDY_WORK}/conditions/{name}.npy" for name in SWEPT]
 LOGS = f"logs/{STUDY}"
 BENCHMARKS = f"benchmarks/{STUDY}"
 
@@ -123,7 +149,8 @@ def advise_images_first():
     Whatever reads a file that the same call makes is made anew, were the file equal to the last bit.
     """
     here = any(Path(RESULTS).glob("models/*/*/model.safetensors"))
-    missing = [path for path in (IMAGES, *CONDITION_IMAGES) if not Path(path).exists()]
+    images = (IMAGES, *CONDITION_IMAGES, *SWEPT_IMAGES)
+    missing = [path for path in images if not Path(path).exists()]
     if workflow.is_main_process and here and missing:
         if "images" not in sys.argv:  # Snakemake itself knows its targets later
             logger.info(
@@ -272,9 +299,25 @@ os.environ.update(
 )
 
 
+def conditions_of(wildcards):
+    """The test images that a model predicts; a point of the label curve needs the clean ones."""
+    if wildcards.model in MODELS:
+        return CONDITION_IMAGES
+    return f"{STUDY_WORK}/conditions/clean.npy"
+
+
 def condition_json(wildcards):
     """What is done to the test images, JSON; `clean` is nothing."""
-    return as_json(config["conditions"].get(wildcards.condition, {"kind": "none"}))
+    conditions = {**config["conditions"], **SWEPT}
+    return as_json(conditions.get(wildcards.condition, {"kind": "none"}))
+
+
+def check_keys(path):
+    """Check that an HDF5 file has the arrays of the raw schema, without reading their values."""
+    from equimorph.data.raw import open_raw  # h5py, which few studies need here
+
+    with open_raw(path):
+        pass
 
 
 def open_own_data():
@@ -287,6 +330,8 @@ def open_own_data():
             raise InputError(
                 f"{found}: there is no such file; {PLACES['hdf5'].needed}."
             )
+        else:
+            check_keys(found)
     except InputError as error:
         raise WorkflowError(str(error)) from None
     # Jobs find them here: as an input, their place would be part of the provenance.
@@ -314,9 +359,10 @@ def own_digest(wildcards):
 
 
 def expected_raw():
-    """What is known beforehand of the raw file: its digest, and Galaxy10's class counts."""
-    if SOURCE == "hdf5" and config["data"]["hdf5"]["sha256"]:
-        return f"--sha256 {config['data']['hdf5']['sha256']}"
+    """What is known beforehand of the raw file: whose it is, its digest, Galaxy10's class counts."""
+    if SOURCE == "hdf5":
+        sha256 = config["data"]["hdf5"]["sha256"]
+        return f"--own --sha256 {sha256}" if sha256 else "--own"
     if SOURCE != "galaxy10":
         return ""
     counts = " ".join(map(str, GALAXY10_COUNTS))
@@ -326,17 +372,16 @@ def expected_raw():
 def split_arguments():
     """The split's settings as arguments of a command."""
     split = config["data"]["split"]
-    given = {key: value for key, value in split.items() if value is not None}
-    del given["similarity"]  # of find_lookalikes
-    given.pop("table", None)
-    given.pop("table_origin", None)
-    for part, most in given.pop("at_most").items():
-        if most is not None:
-            given[f"at_most_{part}"] = most
+    # The first is find_lookalikes', the next two are table_arguments'.
+    others = ("similarity", "table", "table_origin", "at_most")
+    given = {key: split[key] for key in split if key not in others}
+    given |= {f"at_most_{part}": most for part, most in split["at_most"].items()}
     if split["folds"] is None:
         del given["fold"]
     return " ".join(
-        f"--{key.replace('_', '-')} {value}" for key, value in given.items()
+        f"--{key.replace('_', '-')} {value}"
+        for key, value in given.items()
+        if value is not None
     )
 
 

@@ -1,6 +1,7 @@
 # From trained models to predictions, and from predictions to numbers.
 
-TABLES = ("accuracy", "per_class", "comparisons")
+TABLES = ["accuracy", "per_class", "comparisons"]
+TABLES += ["label_curve"] if FEWER_LABELS else []
 PREDICTIONS = f"{RESULTS}/predictions/{{model}}/seed-{{seed}}.npz"
 
 ALL_EQUIVARIANCE = expand(
@@ -15,7 +16,7 @@ rule predict:
         architecture=architecture,
         model=f"{RUN}/model.safetensors",
         split=SPLIT_CSV,
-        conditions=CONDITION_IMAGES,
+        conditions=conditions_of,
     output:
         # All conditions in one job: building the network takes longer than predicting.
         logits=PREDICTIONS,
@@ -100,6 +101,28 @@ rule measure:
         " --split-json {input.split} {params.zero_labels}"
         " --class-names {params.class_names:q} --bootstrap {params.bootstrap} --seed {params.seed}"
         " --output {output.measures} 2>&1 | tee {log}"
+
+
+rule label_curve:
+    input:
+        **code("evaluate/label_curve.py", COMPUTE_ENV),
+        measures=expand(f"{RESULTS}/measures/{{model}}.json", model=LABEL_CURVE),
+    output:
+        table=report(
+            f"{RESULTS}/tables/label_curve.csv",
+            caption="../report/label_curve.rst",
+            category="Results",
+        ),
+    log:
+        f"{LOGS}/label_curve.log",
+    group:
+        "report"
+    conda:
+        "../../envs/compute.yaml"
+    message:
+        "Gather accuracies by the number of labels."
+    shell:
+        "python {input.script} --measures {input.measures} --output {output.table} 2>&1 | tee {log}"
 
 
 rule compare:

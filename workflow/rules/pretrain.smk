@@ -3,19 +3,6 @@
 PRETRAINING = f"{STUDY_WORK}/pretraining"
 PRETRAINED = f"{RESULTS}/pretrained/{{model}}/seed-{{seed}}"
 
-# Under work/, as what networks are trained on.
-PRETRAINING_FILES = [
-    f"{PRETRAINING}/{name}"
-    for name in (
-        "images.npy",
-        "catalogue.csv",
-        "verified.json",
-        "split.csv",
-        "split.json",
-    )
-    if PRETRAINED_MODELS
-]
-
 
 rule simulate_pretraining:
     input:
@@ -40,6 +27,10 @@ rule simulate_pretraining:
         "python {input.script} {params.settings} --output-images {output.images}"
         " --output-catalogue {output.catalogue} --output-verified {output.verified}"
         " --output-split-csv {output.split} --output-split-json {output.split_json} 2>&1 | tee {log}"
+
+
+# Under work/, as what networks are trained on.
+PRETRAINING_FILES = list(rules.simulate_pretraining.output) if PRETRAINED_MODELS else []
 
 
 # The training of a network, on other images.
@@ -88,5 +79,9 @@ use rule predict as predict_pretrained with:
         logits=f"{PRETRAINED}/predictions.npz",
     log:
         f"{LOGS}/predict_pretrained/{{model}}/seed-{{seed}}.log",
+    params:
+        device=config["train"]["device"],
+        stars_removed=STARS_REMOVED,
+        turns="",
     message:
         "Predict the test images with {wildcards.model}, seed {wildcards.seed}, pretrained alone."

@@ -1,7 +1,5 @@
 # Figures and the report.
 
-FIGURES = f"{RESULTS}/figures"
-
 
 rule plot_accuracy_by_order:
     input:
@@ -221,16 +219,10 @@ rule plot_condition_sheet:
         " --output {output.figure} 2>&1 | tee {log}"
 
 
-# A curve of one point would be none.
-LABELS_DIFFER = (
-    len({recipe_settings(config["train"], name)["labels"] for name in MODELS}) > 1
-)
-
-
 rule plot_label_curve:
     input:
         **code("report/plot_label_curve.py", REPORT_ENV),
-        metrics=f"{RESULTS}/metrics.json",
+        table=f"{RESULTS}/tables/label_curve.csv",
     output:
         figure=report(
             f"{FIGURES}/label_curve.svg",
@@ -246,8 +238,42 @@ rule plot_label_curve:
     message:
         "Plot accuracy against the number of labels."
     shell:
-        "python {input.script} --metrics {input.metrics}"
-        " --output {output.figure} 2>&1 | tee {log}"
+        "python {input.script} --table {input.table} --output {output.figure} 2>&1 | tee {log}"
+
+
+# What each analysis that runs leaves: figures, numbers for the report, and all else.
+ANALYSIS_FIGURES = [
+    name
+    for analysis, names in {
+        "attack": ("attack_rates.svg", "attack_examples.svg"),
+        "explanation": ("explanation.webp", "feature_maps.webp"),
+        "sweeps": ("sweeps.svg",),
+        "latent": ("latent_maps.svg", "latent_numbers.svg"),
+        "calibration": ("calibration.svg",),
+        "exploration": (
+            "galaxies_by_class.svg",
+            "preparations.webp",
+            "augmentations.webp",
+            "class_scores.svg",
+        ),
+    }.items()
+    if analysis in ANALYSES
+    for name in names
+]
+ANALYSIS_MEASURES = [f"{RESULTS}/analyses/{name}.json" for name in ANALYSES]
+ANALYSIS_FILES = [
+    path
+    for analysis, paths in {
+        "attack": ATTACK_FILES,
+        "explanation": EXPLANATIONS,
+        "sweeps": SWEEP_FILES,
+        "latent": [*EMBEDDINGS, LATENT_MAP],
+        "calibration": CALIBRATION_FILES,
+        "exploration": EXPLORATION_FILES,
+    }.items()
+    if analysis in ANALYSES
+    for path in paths
+]
 
 
 FIGURE_FILES = [
@@ -262,7 +288,8 @@ FIGURE_FILES = [
         "sky_map.svg",
         "class_sheet.webp",
         "condition_sheet.webp",
-        *(["label_curve.svg"] if LABELS_DIFFER else []),
+        *(["label_curve.svg"] if FEWER_LABELS else []),
+        *ANALYSIS_FIGURES,
     )
 ]
 
@@ -279,6 +306,10 @@ rule report:
         split=SPLIT_JSON,
         runs=expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
         figures=FIGURE_FILES,
+        label_curve=[f"{RESULTS}/tables/label_curve.csv"] if FEWER_LABELS else [],
+        analyses=ANALYSIS_MEASURES,
+        map=[LATENT_MAP] if "latent" in ANALYSES else [],
+        map_code=["workflow/report/latent_map.js"] if "latent" in ANALYSES else [],
     output:
         html=report(f"{RESULTS}/report.html", caption="../report/report.rst"),
     log:
@@ -291,6 +322,12 @@ rule report:
         config=literally(
             {k: v for k, v in config.items() if k not in ("search", "track", "sky")}
         ),
+        label_curve=lambda wildcards, input: (
+            f"--label-curve {input.label_curve}" if FEWER_LABELS else ""
+        ),
+        map=lambda wildcards, input: (
+            f"--map {input.map} --map-code {input.map_code}" if input.map else ""
+        ),
         search=search_figures(),
         search_sha256=digest(None, search_figures()),
     message:
@@ -299,24 +336,26 @@ rule report:
         "python {input.script} --metrics {input.metrics} --verified-json {input.verified}"
         " --audit-json {input.audit} --split-json {input.split}"
         " --runs <(printf '%s\\n' {input.runs}) --config <(printf %s {params.config:q})"
-        " --figures {input.figures} {params.search} --captions $(dirname {input.template})"
+        " --figures {input.figures} {params.search} {params.label_curve}"
+        " --analyses {input.analyses} {params.map} --captions $(dirname {input.template})"
         " --template {input.template} --output {output.html} 2>&1 | tee {log}"
 
 
 # All that the study leaves, which is what DVC keeps: whatever of it is lost comes back.
 RESULT_FILES = [
-    *expand(f"{RUN}/model.safetensors", model=MODELS, seed=SEEDS),
-    *expand(f"{RUN}/history.csv", model=MODELS, seed=SEEDS),
-    *expand(f"{RUN}/run.json", model=MODELS, seed=SEEDS),
-    *ALL_PREDICTIONS,
+    *expand(f"{RUN}/model.safetensors", model=ENTRIES, seed=SEEDS),
+    *expand(f"{RUN}/history.csv", model=ENTRIES, seed=SEEDS),
+    *expand(f"{RUN}/run.json", model=ENTRIES, seed=SEEDS),
+    *expand(PREDICTIONS, model=ENTRIES, seed=SEEDS),
     *ALL_EQUIVARIANCE,
-    *expand(f"{RESULTS}/measures/{{model}}.json", model=MODELS),
+    *expand(f"{RESULTS}/measures/{{model}}.json", model=ENTRIES),
     f"{RESULTS}/metrics.json",
     *expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES),
     *FIGURE_FILES,
     f"{CLASSIFIER}/model.safetensors",
     f"{CLASSIFIER}/companion.safetensors",
     f"{CLASSIFIER}/card.md",
+    *ANALYSIS_FILES,
     f"{RESULTS}/classify.html",
     f"{RESULTS}/report.html",
 ]

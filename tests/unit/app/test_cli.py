@@ -111,7 +111,8 @@ def random_call(draw, studies):
     return call
 
 
-def test_300_random_wrong_calls(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("calls", [300, pytest.param(1000, marks=pytest.mark.slow)])
+def test_random_wrong_calls(calls, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     metrics = [None, [], {}, {"validation_choice": None}, {"validation_choice": {}}, 3, "x"]
     metrics += [
@@ -124,7 +125,7 @@ def test_300_random_wrong_calls(tmp_path, capsys, monkeypatch):
         file.write_bytes(b"no weights")
         (file.parents[3] / "metrics.json").write_text(json.dumps(content))
         studies.append(f"study-{number}")
-    draw = random.Random(14)
-    for _ in range(300):
+    draw = random.Random(calls)
+    for _ in range(calls):
         refused(capsys, random_call(draw, studies))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(studies)

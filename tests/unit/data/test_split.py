@@ -13,20 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
+from equimorph.data.apportion import largest_remainder
 from equimorph.data.classes import GALAXY10_COUNTS
 from equimorph.data.sky import sky_groups
 from equimorph.data.split import (
     DRAWN,
-    PARTS,
-    SUBSETS,
     check_no_leak,
     describe_split,
     effective_fractions,
-    largest_remainder,
     make_split,
-    read_split,
-    split_csv,
 )
+from equimorph.data.split_file import PARTS, SUBSETS, split_csv
 from equimorph.errors import InputError
 from tests.conftest import ROOT
 
@@ -342,46 +339,6 @@ def test_wrong_arguments_are_named(changes, message):
 def test_a_class_that_is_too_small_is_named():
     with pytest.raises(InputError, match="class 1: none of its 4 galaxies falls to validation"):
         make_split(isolated([30, 4]), "clean", FRACTIONS, 0)
-
-
-def test_largest_remainder_shares_everything_out():
-    assert largest_remainder(10, [0.7, 0.1, 0.2]).tolist() == [7, 1, 2]
-    assert largest_remainder(7, [0.2, 0.1, 0.7]).tolist() == [1, 1, 5]
-    assert largest_remainder(100, [0.29, 0.71]).tolist() == [29, 71]
-    assert largest_remainder(2, [1 / 3] * 3).tolist() == [1, 1, 0]
-    assert largest_remainder(0, [0.5, 0.5]).tolist() == [0, 0]
-
-
-def test_read_split_gives_back_indices_and_labels(tmp_path):
-    galaxies = isolated([30, 20])
-    label = galaxies["label"].to_numpy()
-    split = make_split(galaxies, "clean", FRACTIONS, 3)
-    path = tmp_path / "split.csv"
-    path.write_text(split_csv(split, label))
-    rows, labels = read_split(path), read_split(path, column="label")
-    assert set(rows) == set(SUBSETS)
-    for subset in SUBSETS:
-        assert np.array_equal(rows[subset], split[subset])
-        assert np.array_equal(labels[subset], label[split[subset]])
-    lines = path.read_text().splitlines()[1:]
-    keys = [(line.split(",")[0], int(line.split(",")[1])) for line in lines]
-    assert keys == sorted(keys)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("subset,index\ntest,1\n", "needed are subset, index, label"),
-        ("subset,index,label\nholdout,1,0\n", "unknown subset 'holdout'"),
-        ("subset,index,label\ntest,one,0\n", "not a readable split"),
-        ("", "not a readable split"),
-    ],
-)
-def test_read_split_refuses_other_files(tmp_path, text, message):
-    path = tmp_path / "split.csv"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        read_split(path)
 
 
 def run_script(tmp_path, *arguments):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from equimorph.data.split import read_split
+from equimorph.data.split_file import read_split
 from equimorph.data.split_table import leaks, read_split_table, split_by_table
 from equimorph.errors import InputError
 from tests.scripts import load

@@ -114,6 +114,44 @@ def test_faults_are_named(raw, change, message):
     assert str(raw) in str(caught.value)
 
 
+@pytest.fixture
+def sky(tmp_path):
+    """Write a file of one's own with these positions; return its path."""
+
+    def write(ra, dec, units=None):
+        path, n = tmp_path / "own.h5", len(ra)
+        images = np.zeros((n, 8, 8, 3), np.uint8)
+        write_raw(path, images, np.arange(n) % 3, ra, dec, *np.full((2, n), np.nan))
+        if units is not None:
+            with h5py.File(path, "a") as file:
+                for key in ("ra", "dec"):
+                    file[key].attrs["units"] = units
+        return path
+
+    return write
+
+
+def test_positions_of_ones_own_file_are_in_degrees(sky):
+    draw = np.random.default_rng(0)
+    ra, dec = draw.uniform(0.1, 360, 60), draw.uniform(-30, 40, 60)
+    assert verify(sky(ra, dec), 3, own=True)["images"] == 60
+    message = "keys 'ra' and 'dec': ra goes from .* as hours would.* ra by 15, or give both arrays"
+    for units in (None, "h", b"h", 3.0, np.arange(2)):
+        with pytest.raises(InputError, match=message):
+            verify(sky(ra / 15, dec, units), 3, own=True)
+    for units in ("deg", np.bytes_(b"deg")):
+        assert verify(sky(ra / 15, dec, units), 3, own=True)["images"] == 60
+    with pytest.raises(InputError, match="as radians would"):
+        verify(sky(*np.deg2rad([ra, dec])), 3, own=True)
+    assert verify(sky(ra / 15, dec), 3)["images"] == 60  # of a manifest that says degrees
+
+
+def test_a_position_that_stands_for_unknown_is_refused(sky):
+    place = np.full(5, 99.0), np.full(5, -9.0)
+    with pytest.raises(InputError, match="'dec': 5 images of 3 classes have the same position"):
+        verify(sky(*place), 3, own=True)
+
+
 def test_group_in_place_of_an_array(raw):
     with h5py.File(raw, "a") as file:
         del file["ra"]

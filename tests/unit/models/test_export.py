@@ -154,3 +154,12 @@ def test_what_has_no_plain_form_is_named(sequence):
     with pytest.raises(InputError, match=r"blocks\.1: NormNonLinearity has no plain form"):
         export(network)
     assert network.training
+
+
+@pytest.mark.parametrize("name", ["cbfocal", "D4", "vit"])
+def test_torch_exports_an_exported_network(name, network_defaults):
+    network = export(trained(name, network_defaults))
+    given = inputs(network, images())
+    program = torch.export.export(network, given).module()
+    with torch.no_grad():
+        assert torch.equal(program(*given), network(*given))

@@ -85,6 +85,17 @@ def test_a_damaged_header_is_one_sentence(file, key, value, message):
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("key", ["layers", "dim", "mlp", "heads", "patch"])
+def test_a_list_where_a_number_belongs(tmp_path, network_defaults, key):
+    tokens = {"architecture": "vit", "patch": 13, "dim": 8, "heads": 2, "mlp": 8, "layers": 1}
+    specification = resolve("T", {"T": tokens}, network_defaults)
+    state = learned_state(build(specification, 2))
+    wrong = {**specification, key: [1]}
+    save_checkpoint(tmp_path / "x", state, checkpoint_metadata(wrong, ["round", "long"]))
+    with pytest.raises(InputError, match="x: its header is damaged: "):
+        load_checkpoint(tmp_path / "x")
+
+
 @pytest.mark.parametrize("metadata", [None, [], "x", 3])
 def test_a_header_holds_keys(file, metadata):
     path, state, _ = file

@@ -1,4 +1,7 @@
-"""Networks built from their specifications: their masks, exact at the sizes of every preset."""
+"""Networks built from their specifications: masks, exact sizes, copies, precisions, no images."""
+
+import copy
+import pickle
 
 import pytest
 import torch
@@ -9,9 +12,10 @@ from equimorph.groups.names import parse_group, symmetry
 from equimorph.models.initialisation import initialise
 from equimorph.models.registry import build
 from equimorph.study.models import resolve
+from equimorph.study.scale import scaled
 from equimorph.study.yaml_files import merged, read_yaml
 from tests.conftest import ROOT
-from tests.unit.networks import galaxies, inputs, settled, train_a_little
+from tests.unit.networks import galaxies, initialised, inputs, settled, train_a_little
 
 
 def test_masks_of_a_network(network_defaults):
@@ -80,3 +84,45 @@ def test_a_normalisation_that_there_is_not(network_defaults):
     specification = resolve("CNN", {}, {**network_defaults, "normalise": "max"})
     with pytest.raises(InputError, match="network.normalise 'max': allowed are auto, symmetric"):
         build(specification, 2)
+
+
+@pytest.fixture(
+    params=["CNN", "C4", "D4", "SO2", "O2", "E2ResNet18-D4", "E2WRN16-8-D8-D4-D1"]
+    + ["CBFocal-ECNN", "CBFocal-CNN", "DeepCNN5", "ViT", "CNN-orbit"]
+)
+def live(request, config):
+    """A small network of each kind in evaluation mode, and what it takes of three images."""
+    config["scale"], config["train"]["models"] = 0.01, [request.param]
+    small = scaled(config)
+    specification = resolve(request.param, small["models"], small["network"])
+    network = initialised(specification)
+    images = galaxies(specification["input_size"], count=3)
+    return settled(network, images, least=0), inputs(network, images.round().to(torch.uint8))
+
+
+@torch.no_grad()
+def test_a_pickled_network_is_the_same_and_learns(live):
+    network, given = live
+    again = pickle.loads(pickle.dumps(network))
+    assert torch.equal(again(*given), network(*given))
+    with torch.enable_grad():
+        again.train()(*given).logsumexp(1).sum().backward()
+    assert all(parameter.grad is not None for parameter in again.parameters())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-4), (torch.float16, 0.1), (torch.bfloat16, 0.5)]
+)
+@torch.no_grad()
+def test_a_network_computes_in_the_precision_of_its_weights(live, dtype, tolerance):
+    network, given = live
+    expected = network(*given)
+    logits = copy.deepcopy(network).to(dtype)(*given)
+    assert logits.dtype == dtype
+    torch.testing.assert_close(logits.float(), expected, rtol=tolerance, atol=tolerance)
+
+
+@torch.no_grad()
+def test_of_no_images_there_are_no_logits(live):
+    network, given = live
+    assert network(*(one[:0] for one in given)).shape == (0, 10)

@@ -18,6 +18,7 @@ from equimorph.evaluation.predictions import write_predictions
 from equimorph.io import write_json
 from equimorph.report.render import embed_figures, read_captions
 from tests.scripts import load
+from tests.unit.report.analyses import latent_map, numbers
 
 CLASSES = ["Round", "Cigar <b>& co</b>", "Spiral"]
 MODELS = {"CNN": (None, 1), "C4": ("C4", 4), "D4": ("D4", 8)}
@@ -230,6 +231,7 @@ def report(folder, root, **replaced):
             *["--figures", *paths(folder, "figures/*")],
             *["--captions", str(replaced.get("captions", root / "workflow/report"))],
             *["--template", str(replaced.get("template", root / TEMPLATE))],
+            *replaced.get("more", []),
             *["--output", f"{folder}/report.html"],
         ]
     )
@@ -384,3 +386,33 @@ def test_figures_without_a_place_or_a_caption_are_refused(study, root, tmp_path)
     captions = read_captions(root / "workflow/report")
     assert len(captions["accuracy_by_order"]) == 2
     assert "\n" not in captions["accuracy_by_order"][0]
+
+
+def test_analyses_that_have_run_have_their_sections(study, root):
+    for name, content in numbers().items():
+        write_json(study / f"analyses/{name}.json", content)
+    write_json(study / "map.json", latent_map())
+    code = root / "workflow/report/latent_map.js"
+    more = ["--analyses", *paths(study, "analyses/*.json"), "--map", f"{study}/map.json"]
+    html, page = report(study, root, more=[*more, "--map-code", str(code)])
+    text = " ".join(" ".join(page.text).split())
+    for words in (
+        "One-pixel attacks",
+        "victims are 2 test images that all of these networks have right, drawn from 9",
+        "1 of 2",
+        "Degradations, level by level",
+        "Where networks look",
+        "C4 change by less than 0.000001",
+        "Latent space",
+        "One temperature per training",
+    ):
+        assert words in text, words
+    data = re.search(r'<script type="application/json" id="latent-map-data">(.*?)</script>', html)
+    assert json.loads(data[1])["classes"] == ["</script>"]
+    assert "getContext" in html
+
+
+def test_without_analyses_nothing_is_said_of_them(study, root):
+    html, page = report(study, root)
+    text = " ".join(page.text)
+    assert "One-pixel" not in text and "temperature" not in text and "<script" not in html

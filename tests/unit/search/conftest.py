@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from equimorph.data.split import split_csv
+from equimorph.data.split_file import split_csv
 from equimorph.study.search_space import single_study, training_part
 from equimorph.study.yaml_files import merged
 

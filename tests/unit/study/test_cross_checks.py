@@ -127,3 +127,75 @@ def test_hyperband_ends_after_it_begins(config, schema):
     config["search"]["pruner"].update(kind="hyperband", min_resource=5, max_resource=4)
     with pytest.raises(InputError, match=r"max_resource: 4 .* at least min_resource \(5\)"):
         check_config(config, schema)
+
+
+def test_models_with_fewer_labels_stand_beside_one_with_all(config, schema):
+    config["models"]["D4-50"] = {"architecture": "gcnn", "group": "D4"}
+    config["train"]["models"] = ["CNN", "D4", "D4-50"]
+    config["train"]["overrides"] = {"D4-50": {"labels": 50}}
+    check_config(config, schema)
+    config["train"]["overrides"]["CNN"] = {"labels": 50}
+    with pytest.raises(InputError, match=r"CNN.labels: .* evaluate.reference, must go without"):
+        check_config(config, schema)
+
+
+@pytest.mark.parametrize("source", ["simulated", "galaxy10"])
+def test_known_galaxies_have_ten_classes(config, schema, source):
+    config["data"] |= {"source": source, "classes": ["round", "barred"]}
+    with pytest.raises(InputError, match="data.classes: 2 names are not allowed; it must be 10"):
+        check_config(config, schema)
+    config["data"]["source"] = "images"
+    check_config(config, schema)
+
+
+@pytest.mark.parametrize(
+    ("source", "at_most", "most"),
+    [("simulated", None, 1100), ("galaxy10", None, 17736), ("galaxy10", 400, 3934)],
+)
+def test_no_batch_is_larger_than_the_galaxies_that_there_are(config, schema, source, at_most, most):
+    config["data"]["source"] = source
+    config["data"]["split"]["at_most"]["train"] = at_most
+    config["train"] |= {"models": ["CNN", "D4"], "batch_size": most}
+    check_config(config, schema)
+    config["train"]["overrides"] = {"D4": {"batch_size": most + 1}}
+    message = rf"train.batch_size: {most + 1} is not allowed for D4; it must be at most {most},"
+    with pytest.raises(InputError, match=message):
+        check_config(config, schema)
+    for free in ({"sampler": "over"}, {"drop_last": False}):
+        config["train"]["overrides"]["D4"] = {"batch_size": most + 1, **free}
+        check_config(config, schema)
+    config["train"]["overrides"] = {}
+    config["data"]["source"] = "images"  # nobody knows how many
+    config["train"]["batch_size"] = 60_000
+    check_config(config, schema)
+
+
+def test_labels_are_of_all_classes_and_no_more_than_galaxies(config, schema):
+    for labels, right in ((10, True), (1100, True), (9, False), (1101, False)):
+        config["train"]["labels"] = labels
+        if right:
+            check_config(config, schema)
+        else:
+            with pytest.raises(InputError, match=f"train.labels: {labels} is not allowed for CNN"):
+                check_config(config, schema)
+
+
+@pytest.mark.parametrize(
+    ("analyses", "message"),
+    [
+        ({"models": ["CNN", "ViT"]}, "analyses.models: 'ViT' is not trained; allowed are the entr"),
+        ({"seed": 9}, "analyses.seed: 9 is not allowed; it must be one of train.seeds: 0, 1, 2"),
+        (
+            {"explanation": {"images": 3, "conditions": ["fog"]}},
+            "analyses.explanation.conditions: 'fog' is not evaluated; allowed are",
+        ),
+        (
+            {"sweeps": {"angle": {"kind": "rotation", "angle": [0]}}},
+            r"analyses.sweeps.angle: values \[0\]: at least two",
+        ),
+    ],
+)
+def test_analyses_are_of_what_the_study_has(config, schema, analyses, message):
+    config["analyses"].update(analyses)
+    with pytest.raises(InputError, match=message):
+        check_config(config, schema)

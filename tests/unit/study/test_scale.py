@@ -17,10 +17,16 @@ from tests.conftest import ROOT
 from tests.unit.networks import random_images
 
 PRESETS = ["galaxy10", "images", "pandya2023", "cbfocal-ecnn", "deepcnn5", "cnn-vs-vit"]
+SCALES = [0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 0.99]
+PUBLISHED_PRESETS = [f"published/{name}" for name in PRESETS[2:]]
+MERGED = ["images extensions/architectures", "published/pandya2023 published/s1-networks"]
+# What is executed takes a second or two to match, so not at all of them.
+ANY_SCALE = [(p, s) for p in (None, *PRESETS, *PUBLISHED_PRESETS, *MERGED) for s in SCALES]
+ANY_SCALE += [("galaxy10-48px", scale) for scale in (0.01, 0.5)]
 
 
-def study(config, preset=None, **changes):
-    if preset:
+def study(config, presets=None, **changes):
+    for preset in (presets or "").split():
         config = merged(config, read_yaml(ROOT / f"workflow/presets/{preset}.yaml"))
     return {**config, **changes}
 
@@ -44,8 +50,7 @@ def test_presets_are_good_and_can_be_shrunk(config, schema, preset):
         assert after.get("weights") is None
 
 
-@pytest.mark.parametrize("scale", [0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 0.99])
-@pytest.mark.parametrize("preset", [None, *PRESETS])
+@pytest.mark.parametrize(("preset", "scale"), ANY_SCALE)
 def test_every_preset_can_be_shrunk_to_any_scale(config, schema, preset, scale):
     """Each network has a size, and is matched where it can be: no job learns that it cannot."""
     full = study(config, preset, scale=scale)
@@ -96,3 +101,12 @@ def test_epochs_of_a_models_own_recipe_are_fewer_too(config):
     config["train"]["overrides"] = {"D4": {"epochs": 150}, "CNN": {"learning_rate": 1}}
     small = scaled(study(config, scale=0.1))
     assert small["train"]["overrides"] == {"D4": {"epochs": 15}, "CNN": {"learning_rate": 1}}
+
+
+def test_attacks_are_smaller_too(config):
+    attack = config["analyses"]["attack"]
+    attack.update(victims=100, population=400, generations=200)
+    small = scaled({**config, "scale": 0.1})["analyses"]["attack"]
+    assert (small["victims"], small["population"], small["generations"]) == (10, 40, 20)
+    tiny = scaled({**config, "scale": 0.001})["analyses"]["attack"]
+    assert (tiny["victims"], tiny["population"], tiny["generations"]) == (2, 4, 1)

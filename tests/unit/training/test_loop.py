@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import f1_score
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -19,7 +20,7 @@ from equimorph.models.prediction import predict_logits
 from equimorph.models.trained import load_checkpoint
 from equimorph.seeds import BATCHES, stream
 from equimorph.training.augment import Augmentation, augment
-from equimorph.training.loop import train
+from equimorph.training.loop import macro_f1, train
 from equimorph.training.optimisers import Schedule
 from tests.jobs import Job, blobs, train_script
 from tests.unit.training.trainings import (
@@ -306,3 +307,11 @@ def test_the_last_batch_may_be_smaller(length, shown):
 def test_nothing_to_show_is_refused_without_drop_last_too():
     with pytest.raises(TrainingError, match="batch_size 16: larger than the training set"):
         train(network(), blobs(1, 0), blobs(8, 1), recipe(drop_last=False), 0)
+
+
+@pytest.mark.parametrize("classes", [2, 10, 40])
+def test_macro_f1_is_that_of_scikit_learn(classes):
+    """Of 40 classes, some are true or predicted nowhere."""
+    labels, predicted = torch.randint(classes, (2, 60), generator=generator())
+    expected = f1_score(labels, predicted, average="macro", zero_division=0)
+    assert macro_f1(predicted, labels) == pytest.approx(expected, rel=1e-12)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from equimorph.classify.companion import Companion
 from equimorph.classify.neighbours import TrainingImages
 from equimorph.classify.outliers import LEAST_IMAGES, Outliers, fit_outliers, statistics
-from equimorph.data.split import Split
+from equimorph.data.split_file import Split
 from equimorph.data.star_filters import SEEING
 from equimorph.errors import InputError
 from equimorph.evaluation.metrics import expected_calibration_error

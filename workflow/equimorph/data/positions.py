@@ -53,7 +53,11 @@ def _degrees(name: str, cell: str) -> float:
 
 
 def check_positions(
-    ra: Sequence[float], dec: Sequence[float], labels: Sequence[int], in_degrees: bool = False
+    ra: Sequence[float] | np.ndarray,
+    dec: Sequence[float] | np.ndarray,
+    labels: Sequence[int] | np.ndarray,
+    in_degrees: bool = False,
+    how_to_say_so: str = "name the columns ra_deg and dec_deg",
 ) -> None:
     """Refuse positions that, taken together, cannot be true or cannot be in degrees.
 
@@ -63,6 +67,7 @@ def check_positions(
         labels: (N,) classes.
         in_degrees: whether the source says that these are degrees, so that a small patch of the sky
             that fills the range of hours or radians is one.
+        how_to_say_so: what has to be done for that, for the message.
 
     Raises:
         InputError: many galaxies of different classes at one position, or values that fill the
@@ -71,19 +76,19 @@ def check_positions(
     known = ~np.isnan(ra)
     sky = np.stack([ra, dec], axis=1)[known]
     if not in_degrees:
-        _check_unit(sky)
+        _check_unit(sky, how_to_say_so)
     place, group, size = np.unique(sky, axis=0, return_inverse=True, return_counts=True)
     for which in np.flatnonzero(size > MOST_AT_ONE_POSITION):
         different = len(np.unique(np.asarray(labels)[known][group == which]))
         if different > 1:
             raise InputError(
                 f"{size[which]} images of {different} classes have the same position, ra "
-                f"{place[which][0]:g}, dec {place[which][1]:g}; where it stands for unknown, leave "
-                "both cells empty."
+                f"{place[which][0]:g}, dec {place[which][1]:g}; where it stands for unknown, both "
+                "must be empty, or NaN."
             )
 
 
-def _check_unit(sky: np.ndarray) -> None:
+def _check_unit(sky: np.ndarray, how_to_say_so: str) -> None:
     """Raise InputError where (N, 2) positions fill the range of hours or of radians.
 
     In degrees they would be a patch of 24 by more than 30, or of 6.3 by more than 0.5, with an edge
@@ -102,5 +107,5 @@ def _check_unit(sky: np.ndarray) -> None:
             raise InputError(
                 f"ra goes from {lowest[0]:.4g} to {highest[0]:.4g} and dec from {lowest[1]:.4g} to "
                 f"{highest[1]:.4g}, as {unit} would; allowed are degrees: multiply {remedy}, or "
-                "name the columns ra_deg and dec_deg if these are degrees."
+                f"{how_to_say_so} if these are degrees."
             )

@@ -1,27 +1,20 @@
 """One split for all models and seeds: stratified by class, grouped by sky position and looks."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from equimorph.data.apportion import largest_remainder
 from equimorph.data.sky import pairs_within, sky_groups
+from equimorph.data.split_file import PARTS, SUBSETS, Split
 from equimorph.errors import InputError
 
 DRAWN = ("clean", "stratified", "legacy_leaky")
 PROTOCOLS = (*DRAWN, "table")  # somebody else's, see split_table
-# The parts of a clean split in the order in which they are carved out.
-PARTS = ("test", "validation", "train")
-SUBSETS = (*PARTS, "quarantined", "unused")
-
 # Labels that contradict one another on so many images are no labels, or positions no positions.
 MOST_QUARANTINED = 0.5
-
-Split = dict[str, np.ndarray]
 
 
 def make_split(
@@ -199,24 +192,6 @@ def _two_parts(first: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def _conflicting(label: pd.Series, group: np.ndarray) -> np.ndarray:
     """Mark (N,) the galaxies whose group, of one position or one image, has several labels."""
     return (label.groupby(group).transform("nunique") > 1).to_numpy()
-
-
-def largest_remainder(total: int, shares: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Share `total` things out in whole numbers by the largest-remainder method.
-
-    Args:
-        total: number of things.
-        shares: (K,) adding up to 1; of equal remainders the earlier gets more.
-
-    Returns:
-        (K,) int64, adding up to `total`.
-    """
-    exact = total * np.asarray(shares, np.float64)
-    # 0.29 * 100 is 28.999999999999996: what floating point leaves is no remainder.
-    whole = np.floor(exact + 1e-9).astype(np.int64)
-    order = np.argsort(-np.round(exact - whole, 9), kind="stable")
-    whole[order[: total - whole.sum()]] += 1
-    return whole
 
 
 def carve(
@@ -424,52 +399,3 @@ def describe_split(split: Split, label: np.ndarray) -> dict[str, Any]:
         "total": {s: len(split[s]) for s in SUBSETS},
         "overlap": overlap,
     }
-
-
-def split_csv(split: Split, label: np.ndarray) -> str:
-    """Return a split as CSV text: subset, index, label, sorted by subset and index.
-
-    The SHA-256 of its bytes is the split's identity.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("subset", "index", "label"))
-    for subset in sorted(split):
-        rows = np.sort(split[subset])
-        writer.writerows(
-            zip([subset] * len(rows), rows.tolist(), label[rows].tolist(), strict=True)
-        )
-    return text.getvalue()
-
-
-def read_split(path: str | Path, column: str = "index") -> Split:
-    """Read a split.
-
-    Args:
-        path: CSV file as `split_csv` makes it.
-        column: `index` for the row numbers, `label` for the classes.
-
-    Returns:
-        For each of `SUBSETS` an int64 array, in ascending order of the row numbers; empty where the
-        file has none.
-
-    Raises:
-        InputError: the file is not a split.
-    """
-    try:
-        table = pd.read_csv(path, dtype={"subset": str, "index": np.int64, "label": np.int64})
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable split ({error}).") from error
-    if list(table) != ["subset", "index", "label"]:
-        raise InputError(f"{path}: has columns {list(table)}; needed are subset, index, label.")
-    unknown = sorted(set(table["subset"].fillna("")) - set(SUBSETS))
-    if unknown:
-        raise InputError(
-            f"{path}: unknown subset {unknown[0]!r}; allowed are {', '.join(SUBSETS)}."
-        )
-    negative = (table[["index", "label"]] < 0).any(axis=1)
-    if negative.any():
-        row = int(negative.to_numpy().argmax())
-        raise InputError(f"{path}: row {row} has a negative index or label; allowed are 0 and up.")
-    table = table.sort_values(["subset", "index"], kind="stable")
-    return {s: table.loc[table["subset"] == s, column].to_numpy(np.int64) for s in SUBSETS}

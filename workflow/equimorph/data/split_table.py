@@ -8,7 +8,7 @@ import pandas as pd
 
 from equimorph.data.raw import ORIGIN_KEY
 from equimorph.data.sky import SAME_POSITION_ARCSEC, pairs_within
-from equimorph.data.split import PARTS, Split
+from equimorph.data.split_file import PARTS, Split
 from equimorph.errors import InputError
 
 ROW = "row"  # of the raw file, counted from 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from equimorph.data.chunks import check_unpacking
 from equimorph.data.classes import check_n_classes
-from equimorph.data.positions import SKY_LIMITS
+from equimorph.data.positions import SKY_LIMITS, check_positions
 from equimorph.data.raw import ORIGIN_KEY, RAW_KEYS, about, open_raw, read_column
 from equimorph.errors import InputError
 from equimorph.io import sha256_of
@@ -20,6 +20,7 @@ def verify(
     n_classes: int,
     sha256: str | None = None,
     class_counts: Sequence[int] | None = None,
+    own: bool = False,
 ) -> dict[str, Any]:
     """Check a raw file and describe it.
 
@@ -28,6 +29,7 @@ def verify(
         n_classes: number of classes; labels must be 0 … n_classes - 1.
         sha256: the digest the file must have, in either case; None: any.
         class_counts: (n_classes,) the number of images each class must have; None: any.
+        own: whether it is a person's own file, whose positions may be in other units than degrees.
 
     Returns:
         `sha256`, `bytes`, `images` (N), `shape` [H, W, 3] and `class_counts`.
@@ -53,6 +55,8 @@ def verify(
         _check_images(path, file["images"])
         _check_columns(path, file)
         counts = _count_classes(path, read_column(file, "ans"), n_classes)
+        if own:
+            _check_sky(path, file)
         shape = file["images"].shape
     if class_counts is not None and counts != list(class_counts):
         raise InputError(
@@ -139,6 +143,23 @@ def _check_columns(path: Path, file: h5py.File) -> None:
             f"{path}: keys 'ra' and 'dec': row {int(half.argmax())} has only one of the two; both "
             "must be known or both NaN."
         )
+
+
+def _check_sky(path: Path, file: h5py.File) -> None:
+    """Raise InputError where positions, taken together, cannot be true or cannot be in degrees."""
+    ra, dec, labels = (read_column(file, key) for key in ("ra", "dec", "ans"))
+    in_degrees = all(_units(path, file, key) == "deg" for key in ("ra", "dec"))
+    try:
+        check_positions(ra, dec, labels, in_degrees, "give both arrays the attribute units, 'deg',")
+    except InputError as error:
+        raise InputError(f"{path}: keys 'ra' and 'dec': {error}") from error
+
+
+def _units(path: Path, file: h5py.File, key: str) -> str:
+    """Return what an array says of its units, nothing where it says nothing."""
+    with about(path, key):
+        value = file[key].attrs.get("units", "")
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _count_classes(path: Path, labels: np.ndarray, n_classes: int) -> list[int]:

@@ -92,6 +92,7 @@ class _Recorder(fx.Tracer):
     def __init__(self) -> None:
         from equimorph.groups.escnn import enn
         from equimorph.steerable.blurred_pool import BlurredPool
+        from equimorph.steerable.group_pool import GroupPool
 
         # Calls of escnn's classes become steps of the record, so their originals are kept here.
         super().__init__(autowrap_modules=(enn,))
@@ -102,7 +103,8 @@ class _Recorder(fx.Tracer):
         self.plain_forms = {
             enn.PointwiseAvgPoolAntialiased: _blur,
             BlurredPool: _blur,
-            enn.GroupPooling: lambda pool: GroupMax([field.size for field in pool.in_type]),
+            enn.GroupPooling: _group_max,
+            GroupPool: _group_max,
             enn.FourierELU: lambda elu: SampledELU(elu.A, elu.Ainv),
             enn.FieldDropout: lambda dropout: nn.Identity(),
         }
@@ -180,6 +182,11 @@ class _Recorder(fx.Tracer):
             return False
         unwraps = node.target is getattr and bool(node.args[1] == "tensor")
         return node.target is self.field_tensor or unwraps
+
+
+def _group_max(pool: Any) -> GroupMax:
+    """Return pooling over the group as an index and a maximum."""
+    return GroupMax([field.size for field in pool.in_type])
 
 
 def _blur(pool: Any) -> nn.Conv2d:

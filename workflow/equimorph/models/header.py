@@ -63,11 +63,12 @@ def check_header(metadata: Any, weights: int, tensors: int) -> Preparation:
     try:
         check(specification, len(metadata["classes"]))
         least_weights, least_tensors = _least(specification, len(metadata["classes"]))
+        too_large = least_weights > weights or least_tensors > tensors
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"specification: does not describe a network ({error!r}).") from error
-    if least_weights > weights or least_tensors > tensors:
+    if too_large:
         raise InputError(
             f"specification: describes a network of at least {least_weights:.0f} weights in "
             f"{least_tensors} tensors, the file has {weights} in {tensors}."

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pandas as pd
 import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -13,9 +14,11 @@ from markupsafe import Markup
 from equimorph.errors import InputError
 from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.summary import highlighted
-from equimorph.report import findings, wording
+from equimorph.report import findings, label_text, wording
+from equimorph.report.attack_text import attack_sentences
 from equimorph.report.condition_text import describe_condition
 from equimorph.report.image_text import describe_images
+from equimorph.report.interactive_map import inline_json
 from equimorph.report.recipe_text import describe_kept, describe_recipe
 
 _SUBSETS = ("train", "validation", "test", "quarantined", "unused")
@@ -107,6 +110,10 @@ def render(
     config: dict[str, Any],
     figures: dict[str, Markup],
     captions: dict[str, list[str]],
+    analyses: dict[str, dict[str, Any]],
+    latent_map: dict[str, Any] | None,
+    map_code: str,
+    curve: pd.DataFrame | None = None,
 ) -> str:
     """Render the report.
 
@@ -120,6 +127,10 @@ def render(
         config: the study's whole config.
         figures: addresses by figure name.
         captions: paragraphs by figure or table name.
+        analyses: what was measured by each analysis that has run, by its name.
+        latent_map: what the interactive map shows, None for no map.
+        map_code: its JavaScript.
+        curve: what `evaluation.label_curve` returned, where models differ in labels.
 
     Raises:
         InputError: a figure without a caption, or without a place in the template.
@@ -136,6 +147,9 @@ def render(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update({name: getattr(wording, name) for name in _FILTERS})
+    environment.tests["straddles_zero"] = lambda ci95: (
+        wording.verdict(ci95) == "not distinguishable"
+    )
     conditions = list(next(iter(metrics["models"].values()))["conditions"])
     return environment.from_string(template).render(
         metrics=metrics,
@@ -149,6 +163,13 @@ def render(
         config_text=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=90),
         figures=figures,
         captions=captions,
+        analyses=analyses,
+        latent_map=latent_map,
+        latent_map_data=inline_json(latent_map),
+        map_code=Markup(map_code),
+        attack=[wording.tie(s) for s in attack_sentences(analyses["attack"])]
+        if "attack" in analyses
+        else [],
         source=_SOURCES.get(metrics["data"]["source"], metrics["data"]["source"]),
         classes=metrics["data"]["classes"],
         subsets=[name for name in _SUBSETS if sum(split["counts"].get(name, []))],
@@ -170,6 +191,9 @@ def render(
         other_metrics={name: one for name, one in METRICS.items() if name != "accuracy"},
         headline=[wording.tie(s) for s in findings.headline(metrics)],
         without_leaks=wording.tie(findings.without_leaks(metrics)),
+        fewer_labels=[wording.tie(s) for s in label_text.sentences(curve)]
+        if curve is not None
+        else [],
         trend=[wording.tie(s) for s in findings.trend(metrics)],
         warnings=[
             {key: wording.tie(value) for key, value in warning.items()}

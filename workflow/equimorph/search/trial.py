@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from equimorph.data.image_file import open_images
-from equimorph.data.split import read_split
+from equimorph.data.split_file import read_split
 from equimorph.data.tensors import network_input
 from equimorph.device import open_device, within_memory
 from equimorph.errors import TrainingError

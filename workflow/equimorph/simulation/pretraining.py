@@ -8,7 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from equimorph.data.classes import GALAXY10_CLASSES
-from equimorph.data.split import SUBSETS, Split
+from equimorph.data.split_file import SUBSETS, Split
 from equimorph.errors import InputError
 from equimorph.simulation.exposure import FIELD
 from equimorph.simulation.simulate import simulate

@@ -22,10 +22,15 @@ def expanded_only() -> Iterator[None]:
 
 def computing_dtype(tensor: torch.Tensor) -> torch.dtype:
     """Return the type in which a convolution of `tensor` computes, which autocast may change."""
-    device = tensor.device.type
-    if device == "meta" or tensor.dtype == torch.float64 or not torch.is_autocast_enabled(device):
+    if tensor.dtype == torch.float64 or not is_autocast(tensor):
         return tensor.dtype
-    return torch.get_autocast_dtype(device)
+    return torch.get_autocast_dtype(tensor.device.type)
+
+
+def is_autocast(tensor: torch.Tensor) -> bool:
+    """Tell whether autocast is on for a tensor's device; torch has none for `meta`, and raises."""
+    device = tensor.device.type
+    return device != "meta" and torch.is_autocast_enabled(device)
 
 
 class Scratch(threading.local):

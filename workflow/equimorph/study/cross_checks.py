@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from equimorph.data.classes import GALAXY10_CLASSES
+from equimorph.data.classes import GALAXY10_CLASSES, GALAXY10_COUNTS
 from equimorph.errors import InputError
 from equimorph.groups.names import is_group_name
 from equimorph.models.limits import check
@@ -14,11 +14,13 @@ from equimorph.study.models import resolve
 from equimorph.study.recipes import (
     NOT_OF_RECIPE,
     OF_ITS_BEGINNING,
+    has_all_labels,
     pretrained_model,
     recipe_settings,
     start_of,
 )
 from equimorph.study.scale import scaled
+from equimorph.study.sweeps import check_sweeps
 
 MOST_SIMULATED = 2**33  # bytes
 
@@ -30,13 +32,17 @@ def cross_check(config: Mapping[str, Any]) -> None:
         InputError: the first thing that is wrong, by key, with what is allowed.
     """
     _check_simulated(config["data"]["simulated"])
+    _check_classes(config["data"])
     _check_split(config["data"]["split"])
     _check_conditions(config["conditions"], config["evaluate"]["conditions"])
     _check_models(config)
     _check_overrides(config["train"])
     _check_class_weights(config)
     _check_pretraining(config)
+    _check_labels(config)
+    _check_training_images(config)
     check_world_size(config)
+    _check_analyses(config["analyses"], config["train"], config["evaluate"]["conditions"])
     _check_hyperband(config["search"]["pruner"])
     if config["train"]["patience"] > config["train"]["epochs"]:
         raise InputError(
@@ -54,6 +60,48 @@ def _check_simulated(simulated: Mapping[str, Any]) -> None:
             f"{simulated['size']} make images of {total / 2**30:.1f} GiB; allowed are at most "
             f"{MOST_SIMULATED // 2**30}."
         )
+
+
+def _check_classes(data: Mapping[str, Any]) -> None:
+    """Check that the galaxies of a source whose classes are known have as many names."""
+    given, known = len(data["classes"]), len(GALAXY10_CLASSES)
+    if data["source"] in ("simulated", "galaxy10") and given != known:
+        raise InputError(
+            f"config: data.classes: {given} names are not allowed; it must be {known}, since the "
+            f"galaxies of the source {data['source']} have so many classes."
+        )
+
+
+def _check_training_images(config: Mapping[str, Any]) -> None:
+    """Check that no batch, and no number of labels, is more than there are galaxies to train on."""
+    small = scaled(config)
+    classes, most = len(config["data"]["classes"]), _most_galaxies(small["data"])
+    for name in small["train"]["models"]:
+        recipe = recipe_settings(small["train"], name)
+        labels, batch_size = recipe["labels"], recipe["batch_size"]
+        if labels is not None and not classes <= labels <= most:
+            raise InputError(
+                f"config: train.labels: {labels} is not allowed for {name}; it must be at least "
+                f"{classes}, one of each class, and no more than there are galaxies."
+            )
+        # An epoch of all classes alike repeats the images of small ones.
+        shown = classes * most if recipe["sampler"] == "over" else most
+        if recipe.get("drop_last", True) and batch_size > shown:
+            raise InputError(
+                f"config: train.batch_size: {batch_size} is not allowed for {name}; it must be at "
+                f"most {most:g}, the number of galaxies."
+            )
+
+
+def _most_galaxies(data: Mapping[str, Any]) -> float:
+    """Return how many galaxies a training set may have; infinity for data of one's own."""
+    counts: tuple[int, ...] = GALAXY10_COUNTS
+    if data["source"] == "simulated":
+        counts = len(GALAXY10_CLASSES) * (data["simulated"]["per_class"],)
+    elif data["source"] != "galaxy10":
+        return math.inf
+    at_most = data["split"]["at_most"]["train"]
+    return sum(min(count, at_most or count) for count in counts)
 
 
 def _check_split(split: Mapping[str, Any]) -> None:
@@ -197,6 +245,44 @@ def _check_pretraining(config: Mapping[str, Any]) -> None:
                 f"config: train.start_from: {name} starts from the pretraining of {source}, whose "
                 f"network differs in {', '.join(differing)}; it must be the same."
             )
+
+
+def _check_labels(config: Mapping[str, Any]) -> None:
+    """Check that models with fewer labels have one with all to stand beside."""
+    train = config["train"]
+    fewer = [name for name in train["models"] if not has_all_labels(train, name)]
+    if not fewer:
+        return
+    if len(fewer) == len(train["models"]) or config["evaluate"]["reference"] in fewer:
+        raise InputError(
+            f"config: train.overrides.{fewer[0]}.labels: models with labels of their own are shown "
+            "in the label curve alone, so one model at least, and evaluate.reference, must go "
+            "without."
+        )
+
+
+def _check_analyses(
+    analyses: Mapping[str, Any], train: Mapping[str, Any], conditions: list[str]
+) -> None:
+    """Check that the networks that are analysed are trained, and the conditions evaluated."""
+    for name in analyses["explanation"]["conditions"] or ():
+        if name not in conditions:
+            raise InputError(
+                f"config: analyses.explanation.conditions: {name!r} is not evaluated; allowed are "
+                f"the entries of evaluate.conditions: {', '.join(conditions)}."
+            )
+    check_sweeps(analyses["sweeps"])
+    for name in analyses["models"] or ():
+        if name not in train["models"]:
+            raise InputError(
+                f"config: analyses.models: {name!r} is not trained; allowed are the entries of "
+                f"train.models: {', '.join(train['models'])}."
+            )
+    if analyses["seed"] is not None and analyses["seed"] not in train["seeds"]:
+        raise InputError(
+            f"config: analyses.seed: {analyses['seed']} is not allowed; it must be one of "
+            f"train.seeds: {', '.join(map(str, train['seeds']))}."
+        )
 
 
 def _check_hyperband(pruner: Mapping[str, Any]) -> None:

@@ -43,6 +43,11 @@ def recipe_settings(train: Mapping[str, Any], model: str) -> dict[str, Any]:
     return _said(settings, UNSAID)
 
 
+def has_all_labels(train: Mapping[str, Any], model: str) -> bool:
+    """Tell whether a model's training sees as many labels as the study's `train.labels` says."""
+    return recipe_settings(train, model)["labels"] == train["labels"]
+
+
 def start_of(train: Mapping[str, Any], model: str) -> str | None:
     """Return what a model's training starts from: `pretrained`, with its network, or a file."""
     return recipe_settings(train, model)["start_from"]

@@ -12,15 +12,17 @@ from equimorph.study.models import ARCHITECTURES, SMALLEST_SIZE, entry_of, resol
 LEAST_PER_CLASS = 12
 LEAST_BATCH = 8
 LEAST_RESAMPLES = 100
+LEAST_VICTIMS = 2
+LEAST_POPULATION = 4
 
 
 def scaled(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config of a study shrunk by its key `scale`, s; 1 changes nothing.
 
-    Epochs, batches, simulated galaxies, resamples, widths and image sizes are multiplied by s, down
-    to what still works. Published weights are left out, so that nothing is downloaded. A network
-    that becomes too narrow to be matched to the plain one's cost keeps its numbers of fields. The
-    results of such a study mean nothing.
+    Epochs, batches, simulated galaxies, resamples, victims, widths and image sizes are multiplied
+    by s, down to what still works. Published weights are left out, so that nothing is downloaded. A
+    network that becomes too narrow to be matched to the plain one's cost keeps its numbers of
+    fields. The results of such a study mean nothing.
 
     Args:
         config: a study whose config has been checked.
@@ -42,6 +44,10 @@ def scaled(config: Mapping[str, Any]) -> dict[str, Any]:
     simulated["size"] = max(SMALLEST_SIZE, round(scale * simulated["size"]))
     evaluate["angle_images"] = max(LEAST_BATCH, round(scale * evaluate["angle_images"]))
     evaluate["bootstrap"] = max(LEAST_RESAMPLES, round(scale * evaluate["bootstrap"]))
+    attack = result["analyses"]["attack"]
+    attack["victims"] = max(LEAST_VICTIMS, round(scale * attack["victims"]))
+    attack["population"] = max(LEAST_POPULATION, round(scale * attack["population"]))
+    attack["generations"] = max(1, round(scale * attack["generations"]))
     network["width"] *= scale
     network["input_size"] = _exact_size(network, scale * network["input_size"])
     for name in train["models"]:

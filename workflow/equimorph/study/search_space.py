@@ -21,6 +21,7 @@ _UNUSED = {
     "data": {"classes": [], "simulated": {"per_class": 0, "size": 0}},
     "pretrain": {"per_class": 0, "size": 0, "recipe": {}},
     "evaluate": {"angle_images": 0, "bootstrap": 0},
+    "analyses": {"attack": {"victims": 0, "population": 0, "generations": 0}},
 }
 
 
@@ -135,6 +136,7 @@ def single_study(config: Mapping[str, Any]) -> dict[str, Any]:
         "models": {name: config["models"][name]} if name in config["models"] else {},
         "train": {**recipe, "models": [name], "overrides": {}},
         "evaluate": {**config["evaluate"], "reference": name},
+        "analyses": {**config["analyses"], "models": None},
     }
     return copy.deepcopy(single)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sklearn.metrics import f1_score
 from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
@@ -249,8 +248,25 @@ def _validate(
     return {
         "validation_loss": cross_entropy(logits, validation.labels).item(),
         "validation_accuracy": (predicted == labels).double().mean().item(),
-        "validation_macro_f1": float(f1_score(labels, predicted, average="macro", zero_division=0)),
+        "validation_macro_f1": macro_f1(predicted, labels),
     }
+
+
+def macro_f1(predicted: torch.Tensor, labels: torch.Tensor) -> float:
+    """Return the mean F1 over the classes that are predicted or true somewhere.
+
+    scikit-learn's `f1_score` of the same predictions, whose import would take a fifth of a small
+    training.
+
+    Args:
+        predicted: (N,) int64.
+        labels: (N,) int64.
+    """
+    classes = int(max(predicted.max(), labels.max())) + 1
+    hits = predicted[predicted == labels].bincount(minlength=classes)
+    counted = predicted.bincount(minlength=classes) + labels.bincount(minlength=classes)
+    occurs = counted > 0
+    return (2 * hits[occurs].double() / counted[occurs]).mean().item()
 
 
 def _autocast(device: torch.device, precision: str) -> Any:

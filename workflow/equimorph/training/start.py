@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from equimorph.data.split import largest_remainder
+from equimorph.data.apportion import largest_remainder
 from equimorph.errors import InputError
 from equimorph.models.checkpoint import learned_state, load_learned_state
 from equimorph.models.registry import build

@@ -9,7 +9,7 @@ import torch
 from equimorph.classify.companion import save_companion
 from equimorph.classify.make import best_run, make_companion
 from equimorph.data.image_file import open_images
-from equimorph.data.split import read_split
+from equimorph.data.split_file import read_split
 from equimorph.data.star_filters import SEEING
 from equimorph.device import DEVICES, open_device
 from equimorph.evaluation.predictions import model_and_seed

@@ -7,7 +7,7 @@ from equimorph.classify.classifier import load
 from equimorph.classify.make import best_run
 from equimorph.classify.page import compared, examples_of, page_or_reason
 from equimorph.data.image_file import open_images
-from equimorph.data.split import read_split
+from equimorph.data.split_file import read_split
 from equimorph.data.star_filters import SEEING
 from equimorph.evaluation.predictions import model_and_seed
 from equimorph.io import read_json, read_paths, run, write_text

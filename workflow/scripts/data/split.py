@@ -11,15 +11,13 @@ import pandas as pd
 from equimorph.data.catalogue import read_catalogue
 from equimorph.data.lookalikes import read_blank, read_lookalikes
 from equimorph.data.split import (
-    PARTS,
     PROTOCOLS,
-    Split,
     check_no_leak,
     describe_split,
     effective_fractions,
     make_split,
-    split_csv,
 )
+from equimorph.data.split_file import PARTS, Split, split_csv
 from equimorph.data.split_table import leaks, read_split_table, split_by_table
 from equimorph.io import run, sha256_of, write_json, write_text
 

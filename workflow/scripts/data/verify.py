@@ -16,9 +16,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--class-counts", type=int, nargs="+", help="images that each class must have, in order"
     )
+    parser.add_argument(
+        "--own", action="store_true", help="a person's own file: are positions in degrees?"
+    )
     parser.add_argument("--output", required=True, help="verified.json to write")
     arguments = parser.parse_args(argv)
-    found = verify(arguments.raw, arguments.classes, arguments.sha256, arguments.class_counts)
+    expected = arguments.sha256, arguments.class_counts
+    found = verify(arguments.raw, arguments.classes, *expected, arguments.own)
     write_json(arguments.output, found)
 
 

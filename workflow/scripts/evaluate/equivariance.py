@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from equimorph.data.image_file import open_images
-from equimorph.data.split import read_split
+from equimorph.data.split_file import read_split
 from equimorph.data.star_filters import SEEING
 from equimorph.device import DEVICES, open_device
 from equimorph.errors import InputError

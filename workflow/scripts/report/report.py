@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+import pandas as pd
+
 from equimorph.io import read_json, read_paths, run, write_text
 from equimorph.report.render import embed_figures, read_captions, render
 
@@ -21,6 +23,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--figures", nargs="+", type=Path, required=True, help="SVG and WebP files, known by name"
     )
+    parser.add_argument("--label-curve", type=Path, help="label_curve.csv, where there is one")
+    parser.add_argument(
+        "--analyses", nargs="*", type=Path, default=[], help="<analysis>.json of those that ran"
+    )
+    parser.add_argument("--map", type=Path, help="what the interactive map shows, JSON")
+    parser.add_argument("--map-code", type=Path, help="the map's JavaScript")
     parser.add_argument(
         "--captions", type=Path, required=True, help="folder with <figure>.rst captions"
     )
@@ -38,6 +46,10 @@ def main(argv: list[str] | None = None) -> None:
         config=read_json(arguments.config),
         figures=embed_figures(arguments.figures),
         captions=read_captions(arguments.captions),
+        curve=pd.read_csv(arguments.label_curve) if arguments.label_curve else None,
+        analyses={path.stem: read_json(path) for path in arguments.analyses},
+        latent_map=read_json(arguments.map) if arguments.map else None,
+        map_code=arguments.map_code.read_text(encoding="utf-8") if arguments.map_code else "",
     )
     write_text(arguments.output, html)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from equimorph.data.image_file import new_images, open_images
-from equimorph.data.split import read_split
+from equimorph.data.split_file import read_split
 from equimorph.errors import InputError
 from equimorph.io import run
 from equimorph.progress import progress

@@ -8,7 +8,8 @@ from functools import partial
 from tqdm import tqdm
 
 from equimorph.data.image_file import new_images
-from equimorph.data.split import describe_split, split_csv
+from equimorph.data.split import describe_split
+from equimorph.data.split_file import split_csv
 from equimorph.io import atomic_path, run, sha256_of, write_json, write_text
 from equimorph.simulation.pretraining import simulate_pretraining, split_pretraining
 

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from equimorph.data.image_file import open_images
-from equimorph.data.split import read_split
+from equimorph.data.split_file import read_split
 from equimorph.data.star_filters import SEEING
 from equimorph.data.tensors import network_input
 from equimorph.device import DEVICES, open_device, peak_memory, within_memory

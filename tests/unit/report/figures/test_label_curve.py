@@ -4,33 +4,28 @@ import numpy as np
 import pandas as pd
 from matplotlib.container import ErrorbarContainer
 
+from equimorph.evaluation.label_curve import COLUMNS
 from equimorph.report.figures.label_curve import label_curve
-from tests.scripts import load
 
 
-def model(group, images, accuracies, **changes):
-    clean = {"accuracy": {"values": accuracies}}
-    return {
-        "group": group,
-        "architecture": "gcnn" if group else "cnn",
-        "train_images": images,
-        "pretrained": "zero_labels" in changes,
-        "conditions": {"clean": clean},
-        **changes,
-    }
+def rows(network, group, pretrained, labels, *accuracies):
+    return [(network, group, pretrained, labels, n, value) for n, value in enumerate(accuracies)]
 
 
-MODELS = {
-    "D4-100": model("D4", 100, [0.5, 0.6]),
-    "D4": model("D4", 1000, [0.8, 0.8]),
-    "D4-p": model("D4", 100, [0.7, 0.7], zero_labels={"accuracy": {"values": [0.6, 0.64]}}),
-    "CNN-100": model(None, 100, [0.4, 0.5]),
-}
+TABLE = pd.DataFrame(
+    [
+        *rows("D4", "D4", False, 100, 0.5, 0.6),
+        *rows("D4", "D4", False, 1000, 0.8, 0.8),
+        *rows("D4", "D4", True, 0, 0.6, 0.64),
+        *rows("D4", "D4", True, 100, 0.7, 0.7),
+        *rows("CNN", None, False, 100, 0.4, 0.5),
+    ],
+    columns=COLUMNS,
+)
 
 
 def test_lines_hold_means_over_seeds():
-    rows = pd.DataFrame(load("workflow/scripts/report/plot_label_curve.py").rows(MODELS))
-    figure = label_curve(rows[rows["labels"] > 0], rows[rows["labels"] == 0])
+    figure = label_curve(TABLE)
     (axes,) = figure.axes
     lines = {c.get_label(): c for c in axes.containers if isinstance(c, ErrorbarContainer)}
     assert list(lines) == ["D4, random weights", "D4, pretrained", "CNN, random weights"]
@@ -47,6 +42,5 @@ def test_lines_hold_means_over_seeds():
 
 
 def test_without_pretraining_there_is_no_dotted_line():
-    rows = pd.DataFrame(load("workflow/scripts/report/plot_label_curve.py").rows(MODELS))
-    figure = label_curve(rows[rows["labels"] > 0], rows[:0])
+    figure = label_curve(TABLE[TABLE["labels"] > 0])
     assert not [t for t in figure.axes[0].get_legend_handles_labels()[1] if "no real" in t]

@@ -70,7 +70,8 @@ class CBFocalCNN(nn.Module):
         """Map (B, 3, size, size) pixel values 0-255 and (B, 1) indices to (B, classes) logits."""
         features = self.blocks(self.mask(self.normalise(images))).mean(dim=(2, 3))
         if self.asymmetry is not None:
-            features = torch.cat([features, self.asymmetry(checked(asymmetry))], dim=1)
+            index = checked(asymmetry).to(features.dtype)
+            features = torch.cat([features, self.asymmetry(index)], dim=1)
         return self.classifier(features)
 
 

@@ -12,8 +12,10 @@ from equimorph.models.asymmetry import MEASURES, checked
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.limits import S2_POOL_AFTER, s2_padding
+from equimorph.steerable.batch_norm import InnerBatchNorm
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import SteerableConv, plane
+from equimorph.steerable.group_pool import GroupPool
 
 S2_GROUP = Group(rotations=4, reflections=False)
 S2_FIELDS = (4, 8, 12, 16, 20)
@@ -85,7 +87,7 @@ class CBFocalECNN(nn.Module):
             padding = stem_padding if block == 1 else 1
             blocks += [
                 SteerableConv(field_type, hidden_type, 3, 1, padding),
-                enn.InnerBatchNorm(hidden_type),
+                InnerBatchNorm(hidden_type),
                 enn.ReLU(hidden_type, inplace=True),
                 enn.FieldDropout(hidden_type, dropout),
             ]
@@ -94,7 +96,7 @@ class CBFocalECNN(nn.Module):
                 blocks.append(BlurredPool(hidden_type, LAST_POOL_PADDING if last else None))
             field_type = hidden_type
         self.blocks = enn.SequentialModule(*blocks)
-        self.group_pool = enn.GroupPooling(field_type)
+        self.group_pool = GroupPool(field_type)
         self.measure = MEASURES[asymmetry]
         self.asymmetry = asymmetry_branch() if asymmetry else None
         features = 2 * fields[-1] + (ASYMMETRY_FEATURES if asymmetry else 0)
@@ -115,7 +117,8 @@ class CBFocalECNN(nn.Module):
         fields = enn.GeometricTensor(self.mask(self.normalise(images)), self.input_type)
         features = self.group_pool(self.blocks(fields)).tensor.mean(dim=(2, 3))
         if self.asymmetry is not None:
-            features = torch.cat([features, self.asymmetry(checked(asymmetry))], dim=1)
+            index = checked(asymmetry).to(features.dtype)
+            features = torch.cat([features, self.asymmetry(index)], dim=1)
         return self.classifier(features)
 
 

@@ -14,7 +14,9 @@ from equimorph.groups.names import Group, parse_group
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.limits import RESNET_STEM_KERNEL, resnet_padding
+from equimorph.steerable.batch_norm import InnerBatchNorm
 from equimorph.steerable.convolution import SteerableConv, plane
+from equimorph.steerable.group_pool import GroupPool
 
 # S1's bottleneck widens by 2, not by 4 as He et al. do.
 BOTTLENECK_EXPANSION = 2
@@ -100,7 +102,7 @@ class E2ResNet(nn.Module):
                 field_type = residuals[-1].branch.out_type
         self.blocks = nn.Sequential(*residuals)
         self.space_pool = enn.PointwiseAdaptiveAvgPool(field_type, 1)
-        self.group_pool = enn.GroupPooling(field_type)
+        self.group_pool = GroupPool(field_type)
         self.classifier = nn.Linear(len(field_type), classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -145,4 +147,4 @@ def _conv_norm(
     in_type: enn.FieldType, out_type: enn.FieldType, kernel_size: int, stride: int, padding: int
 ) -> list[enn.EquivariantModule]:
     conv = SteerableConv(in_type, out_type, kernel_size, stride, padding)
-    return [conv, enn.InnerBatchNorm(out_type)]
+    return [conv, InnerBatchNorm(out_type)]

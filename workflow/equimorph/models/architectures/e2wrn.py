@@ -15,6 +15,7 @@ from equimorph.groups.names import Group, parse_group
 from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise
 from equimorph.models.limits import WRN_STEM_KERNEL, blocks_per_stage, check_chain, wrn_padding
+from equimorph.steerable.batch_norm import InnerBatchNorm
 from equimorph.steerable.convolution import SteerableConv, plane
 
 STEM_WIDTH = 16
@@ -172,7 +173,7 @@ def _trivial(space: gspaces.GSpace2D, channels: int, keep_parameters: bool) -> e
 
 
 def _norm_relu(field_type: enn.FieldType, momentum: float = NORM_MOMENTUM) -> enn.SequentialModule:
-    norm = enn.InnerBatchNorm(field_type, momentum=momentum)
+    norm = InnerBatchNorm(field_type, momentum=momentum)
     return enn.SequentialModule(norm, enn.ReLU(field_type, inplace=True))
 
 

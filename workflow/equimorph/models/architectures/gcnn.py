@@ -12,8 +12,10 @@ from equimorph.models.fields import regular_fields, trivial_fields
 from equimorph.models.head import CircularMask, Normalise, classifier
 from equimorph.models.matching import gcnn_trunk
 from equimorph.models.trunk import Trunk, exact_sizes
+from equimorph.steerable.batch_norm import InnerBatchNorm
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import SteerableConv, plane
+from equimorph.steerable.group_pool import GroupPool
 
 
 def build(arguments: dict[str, Any], classes: int) -> nn.Module:
@@ -62,14 +64,14 @@ class GCNN(nn.Module):
             padding = sizes.stem_padding if block == 1 else kernel_size // 2
             blocks += [
                 SteerableConv(field_type, hidden_type, kernel_size, stride, padding),
-                enn.InnerBatchNorm(hidden_type),
+                InnerBatchNorm(hidden_type),
                 enn.ReLU(hidden_type, inplace=True),
             ]
             if block in trunk.pool_after:
                 blocks.append(BlurredPool(hidden_type))
             field_type = hidden_type
         self.blocks = enn.SequentialModule(*blocks)
-        self.group_pool = enn.GroupPooling(field_type)
+        self.group_pool = GroupPool(field_type)
         self.flatten = head == "flatten"
         features = trunk.fields[-1] * (sizes.final**2 if self.flatten else 1)
         self.classifier = classifier(features, classes)

@@ -15,6 +15,7 @@ from equimorph.models.fields import trivial_fields
 from equimorph.models.head import CircularMask, Normalise, classifier
 from equimorph.models.limits import check_band
 from equimorph.models.trunk import Trunk, base_trunk, exact_sizes
+from equimorph.steerable.batch_norm import InnerBatchNorm
 from equimorph.steerable.blurred_pool import BlurredPool
 from equimorph.steerable.convolution import SteerableConv
 
@@ -141,7 +142,7 @@ class HarmonicGCNN(nn.Module):
         # Without a nonlinearity after it, it would merge with the classifier's first linear layer.
         self.invariant_map = nn.Sequential(
             SteerableConv(field_type, invariant_type, 1, 1, 0),
-            enn.InnerBatchNorm(invariant_type),
+            InnerBatchNorm(invariant_type),
             enn.ELU(invariant_type, inplace=True),
         )
         self.classifier = classifier(features, classes)

@@ -119,7 +119,7 @@ class _Attention(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         batch, length, dim = tokens.shape
-        split = self.queries_keys_values(tokens).view(batch, length, 3, self.heads, -1)
+        split = self.queries_keys_values(tokens).unflatten(2, (3, self.heads, dim // self.heads))
         queries, keys, values = split.permute(2, 0, 3, 1, 4)
         weights = (queries @ keys.mT * queries.shape[-1] ** -0.5).softmax(dim=-1)
         mixed = self.dropout(weights) @ values

@@ -9,7 +9,7 @@ from equimorph.report.figures.style import FAMILY_COLOURS, FAMILY_MARKERS, WIDTH
 _SHIFT = 1.03  # between lines, so that their error bars stay apart
 
 
-def label_curve(scores: pd.DataFrame, zero_labels: pd.DataFrame) -> Figure:
+def label_curve(table: pd.DataFrame) -> Figure:
     """Draw test accuracy against the number of training images, a line per network and start.
 
     Bars are standard deviations over seeds. Networks that were pretrained on simulated galaxies
@@ -17,10 +17,9 @@ def label_curve(scores: pd.DataFrame, zero_labels: pd.DataFrame) -> Figure:
     line at the left is a pretrained network before it has seen a real label.
 
     Args:
-        scores: one row per model and seed, with the columns network (its name in the legend), group
-            (None for plain networks), pretrained, labels, accuracy.
-        zero_labels: the same of pretrained networks without any real label, without `labels`.
+        table: what `evaluation.label_curve` returns.
     """
+    scores, zero_labels = table[table["labels"] > 0], table[table["labels"] == 0]
     with styled():
         figure = Figure(figsize=(0.75 * WIDTH, 4.2), layout="constrained")
         axes = figure.subplots()

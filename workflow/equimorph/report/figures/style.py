@@ -39,6 +39,14 @@ SUBSET_COLOURS = {
     "unused": "#bbbbbb",
 }
 
+# Classes in label order: Tol's muted palette, told apart under colour-vision deficiencies; where
+# two are near, their markers differ. More classes begin anew.
+CLASS_COLOURS = (
+    *("#332288", "#88ccee", "#44aa99", "#117733", "#999933"),
+    *("#ddcc77", "#cc6677", "#882255", "#aa4499", "#777777"),
+)
+CLASS_MARKERS = ("o", "s", "^", "v", "D")
+
 _SETTINGS: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so the same everywhere
     "font.size": 9,

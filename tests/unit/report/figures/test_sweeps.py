@@ -1,0 +1,31 @@
+"""Curves along sweeps: values in their units, worse to the right."""
+
+import numpy as np
+import pandas as pd
+
+from equimorph.report.figures.sweeps import sweep_curves
+
+
+def measured(falling):
+    point = {"mean": 0.5, "ci95": [0.4, 0.6]}
+    network = {
+        metric: [point, {**point, "mean": 0.8}] for metric in ("accuracy", "macro_f1", "ece")
+    }
+    label = "exposure time left (%)"
+    return {
+        "axis": {"label": label, "percent": True, "falling": falling},
+        "values": [0.25, 1.0],
+        "networks": {"CNN": network, "D4": network},
+    }
+
+
+def test_a_row_per_sweep_and_a_column_per_metric():
+    groups = pd.Series({"CNN": None, "D4": "D4"}, dtype=object)
+    figure = sweep_curves({"noise-x": measured(False), "exposure": measured(True)}, groups)
+    assert len(figure.axes) == 6
+    first, last = figure.axes[0], figure.axes[-1]
+    line = next(line for line in first.lines if line.get_label() == "D4")
+    np.testing.assert_allclose(line.get_xydata(), [[25, 0.5], [100, 0.8]])
+    assert not first.xaxis_inverted() and last.xaxis_inverted()
+    assert last.get_ylabel() == "ECE" and last.get_xlabel() == "exposure time left (%)"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["CNN", "D4"]

@@ -1,0 +1,1 @@
+"""What a study asks of its trained networks beyond metrics: attacks, sweeps, maps, explanations."""

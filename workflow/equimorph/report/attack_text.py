@@ -1,0 +1,115 @@
+"""What may be said of one-pixel attacks: rates, differences, and whether larger groups resist."""
+
+from typing import Any
+
+from equimorph.report.wording import (
+    interval,
+    percent,
+    plural,
+    point_interval,
+    points,
+    verdict,
+)
+
+_SIGNIFICANT = 0.05
+_METHODS = {
+    "exhaustion": "every visible pixel in each of eight corner colours",
+    "evolution": "differential evolution",
+}
+
+
+def attack_sentences(measures: dict[str, Any]) -> list[str]:
+    """Return what the attacks allow to say, sentence by sentence.
+
+    Args:
+        measures: what `analyses.attack_measures` returns.
+    """
+    victims = measures["victims"]
+    if not victims["common"]:
+        return [
+            "These networks have no test image right together, so there are no victims on which "
+            "they could be compared."
+        ]
+    return [
+        f"The victims are {plural(victims['common'], 'test image')} that all of these networks "
+        f"have right, drawn from {victims['available']['common']:,}; of each network, the training "
+        f"with seed {measures['training_seed']} is attacked.",
+        *(
+            sentence
+            for method, measured in measures["methods"].items()
+            for sentence in _method(method, measured)
+        ),
+        *_beyond_corners(measures["beyond_corners"]),
+    ]
+
+
+def _method(method: str, measured: dict[str, Any]) -> list[str]:
+    rates = {name: network["common"] for name, network in measured["networks"].items()}
+    low, high = (pick(rates, key=lambda name: rates[name]["rate"]) for pick in (min, max))
+    passes = sum(one["queries_per_victim"] for one in rates.values()) / len(rates)
+    sentences = [
+        f"By {_METHODS[method]} ({passes:,.0f} forward passes per victim), one pixel changes the "
+        f"answer on {_share(rates[low])} of them for {low} and on {_share(rates[high])} for {high}"
+        f"{', the least and the most' if low != high else ''}."
+    ]
+    differing = [row for row in measured["comparisons"] if row["holm_p"] < _SIGNIFICANT]
+    for said, sign in (("lower", -1), ("higher", 1)):
+        names = [row["a"] for row in differing if row["difference"] * sign > 0]
+        if names:
+            reference = differing[0]["b"]
+            sentences.append(
+                f"The rate is {said} than that of {reference} for {_listed(names)} (McNemar's "
+                f"exact test, p < {_SIGNIFICANT} after Holm's correction)."
+            )
+    if measured["comparisons"] and not differing:
+        reference = measured["comparisons"][0]["b"]
+        sentences.append(f"No network's rate is distinguishable from that of {reference}.")
+    return [*sentences, *_trend(measured["trend"])]
+
+
+def _share(rate: dict[str, Any]) -> str:
+    return (
+        f"{percent(rate['rate'])} % ({rate['successes']}; 95 % interval {interval(rate['ci95'])})"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _trend(trend: dict[str, Any] | None) -> list[str]:
+    """Answer whether a larger group resists better."""
+    if trend is None:
+        return []
+    if trend["ci95"] is None:
+        return [
+            "Whether a larger group resists better cannot be told from "
+            f"{plural(trend['victims'], 'victim')} of which so many answer alike."
+        ]
+    said = {
+        "higher": "A larger group resists less well",
+        "lower": "A larger group resists better",
+        "not distinguishable": "That a larger group resists better, or less well, is not shown",
+    }[verdict(trend["ci95"])]
+    return [
+        f"{said}: with each doubling of the group the rate changes by {points(trend['slope'])} "
+        f"points (95 % interval over victims {point_interval(trend['ci95'])}; "
+        f"{plural(len(trend['networks']), 'equivariant network')})."
+    ]
+
+
+def _beyond_corners(beyond: dict[str, Any] | None) -> list[str]:
+    if beyond is None:
+        return []
+    alone, corners, both = (
+        sum(one[key] for one in beyond.values())
+        for key in ("evolution_alone", "exhaustion_alone", "both")
+    )
+    return [
+        f"Over all networks, evolution finds a pixel where no corner colour does {_times(alone)}, "
+        f"misses one that exhaustion finds {_times(corners)}, and both succeed {_times(both)}."
+    ]
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once"}.get(count, f"{count} times")

@@ -1,0 +1,55 @@
+"""Sweeps: metrics against the level of a degradation, a row per sweep, a column per metric."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from equimorph.report.figures.style import WIDTH, line_styles, styled
+from equimorph.report.wording import condition_label
+
+_METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "ece": "ECE"}
+_ROW = 1.75  # inches
+
+
+def sweep_curves(measures: Mapping[str, Any], groups: pd.Series) -> Figure:
+    """Draw every network's curve with its 95 % interval as a band; worse is to the right.
+
+    Args:
+        measures: by sweep, what `analyses.sweep_measures` returns, and `axis`.
+        groups: group of each network (None for plain ones), indexed by name, in display order.
+    """
+    styles = line_styles(groups)
+    with styled():
+        figure = Figure(figsize=(WIDTH, _ROW * len(measures) + 0.5), layout="constrained")
+        grid = figure.subplots(len(measures), len(_METRICS), squeeze=False, sharey="col")
+        for panels, (name, measured) in zip(grid, measures.items(), strict=True):
+            for axes, (metric, label) in zip(panels, _METRICS.items(), strict=True):
+                for model in groups.index:
+                    _draw(axes, measured, model, metric, styles[model])
+                axes.set_xlabel(measured["axis"]["label"], fontsize=8, labelpad=1)
+                axes.set_ylabel(label, fontsize=8)
+                axes.tick_params(labelsize=8)
+                axes.xaxis.set_major_locator(MaxNLocator(5))
+                if measured["axis"]["falling"]:
+                    axes.invert_xaxis()
+            panels[0].set_title(condition_label(name), fontsize=9)
+        for axes in grid.flat:
+            axes.set_ylim(bottom=0)
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 9))
+    return figure
+
+
+def _draw(
+    axes: Axes, measured: Mapping[str, Any], model: str, metric: str, style: dict[str, Any]
+) -> None:
+    points = measured["networks"][model][metric]
+    values = np.array(measured["values"]) * (100 if measured["axis"]["percent"] else 1)
+    low, high = np.array([point["ci95"] for point in points]).T
+    axes.fill_between(values, low, high, color=style["color"], alpha=0.1, linewidth=0)
+    axes.plot(values, [point["mean"] for point in points], marker=".", markersize=4, **style)

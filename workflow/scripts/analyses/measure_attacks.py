@@ -1,0 +1,41 @@
+"""Count how often one pixel changes a network's answer; write the numbers and their table."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from equimorph.analyses.attack_file import read_attacked
+from equimorph.analyses.attack_measures import attack_measures, table
+from equimorph.io import atomic_path, read_json, run, write_json
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the attacks on all networks; write rates, comparisons and trend."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--attacks", nargs="+", type=Path, required=True, help="<model>.npz, each")
+    parser.add_argument("--victims", required=True, help="victims, JSON")
+    parser.add_argument("--metrics", required=True, help="metrics.json")
+    parser.add_argument("--output", required=True, help="rates, comparisons and trend, JSON")
+    parser.add_argument("--output-table", required=True, help="rates, CSV")
+    arguments = parser.parse_args(argv)
+
+    metrics = read_json(arguments.metrics)
+    measures = attack_measures(
+        {path.stem: read_attacked(path) for path in arguments.attacks},
+        read_json(arguments.victims),
+        {name: model["group_order"] for name, model in metrics["models"].items()},
+        metrics["reference"],
+        len(metrics["data"]["classes"]),
+        metrics["bootstrap"]["draws"],
+        metrics["bootstrap"]["seed"],
+    )
+    write_json(arguments.output, measures, compact=True)
+    with atomic_path(arguments.output_table) as temporary:
+        pd.DataFrame(table(measures)).to_csv(
+            temporary, index=False, float_format="%.6g", lineterminator="\n"
+        )
+
+
+if __name__ == "__main__":
+    run(main)

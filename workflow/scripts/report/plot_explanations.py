@@ -1,0 +1,50 @@
+"""Show where networks look, clean and degraded, and how their feature maps turn."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from equimorph.evaluation.summary import highlighted
+from equimorph.io import read_json, run
+from equimorph.report.figures.explanation import explanations, feature_map_sheet
+from equimorph.report.figures.style import save
+
+_TURNS = (0, 90, 180, 270)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the explanations; write both figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--explanations", nargs="+", type=Path, required=True, help="<model>.npz, each"
+    )
+    parser.add_argument("--metrics", type=Path, required=True, help="metrics.json")
+    parser.add_argument("--output-maps", type=Path, required=True, help="class activation maps")
+    parser.add_argument("--output-features", type=Path, required=True, help="feature maps")
+    arguments = parser.parse_args(argv)
+
+    metrics = read_json(arguments.metrics)
+    stored = {path.stem: _read(path) for path in arguments.explanations}
+    names = [name for name in highlighted(metrics) if name in stored] or [next(iter(stored))]
+    shown = {name: stored[name] for name in names}
+    save(explanations(shown, metrics["data"]["classes"]), arguments.output_maps)
+    inside = {
+        name: {
+            key.removeprefix("features/"): values
+            for key, values in one.items()
+            if key.startswith("features/")
+        }
+        for name, one in shown.items()
+    }
+    image = next(iter(shown.values()))["images"][0][0]
+    save(feature_map_sheet(inside, image, _TURNS), arguments.output_features)
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
+
+
+if __name__ == "__main__":
+    run(main)

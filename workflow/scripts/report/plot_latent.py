@@ -1,0 +1,40 @@
+"""Plot latent spaces: flat maps of the best and the reference, numbers of all networks."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from equimorph.evaluation.summary import highlighted
+from equimorph.io import read_json, run
+from equimorph.report.figures.latent import latent_maps, latent_numbers
+from equimorph.report.figures.style import save
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read embeddings and measures; write both figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--embeddings", nargs="+", type=Path, required=True, help="<model>.npz, each"
+    )
+    parser.add_argument("--measures", type=Path, required=True, help="measures, JSON")
+    parser.add_argument("--metrics", type=Path, required=True, help="metrics.json")
+    parser.add_argument("--output-maps", type=Path, required=True, help="maps, SVG")
+    parser.add_argument("--output-numbers", type=Path, required=True, help="measures, SVG")
+    arguments = parser.parse_args(argv)
+
+    metrics = read_json(arguments.metrics)
+    by_model = {path.stem: path for path in arguments.embeddings}
+    names = [name for name in highlighted(metrics) if name in by_model] or [next(iter(by_model))]
+    shown = {}
+    for name in names:
+        with np.load(by_model[name], allow_pickle=False) as stored:
+            shown[name] = dict(zip(map(str, stored["methods"]), stored["maps"], strict=True))
+            label = stored["label"]
+    save(latent_maps(shown, label, metrics["data"]["classes"]), arguments.output_maps)
+    groups = {name: model["group"] for name, model in metrics["models"].items()}
+    save(latent_numbers(read_json(arguments.measures), groups), arguments.output_numbers)
+
+
+if __name__ == "__main__":
+    run(main)
