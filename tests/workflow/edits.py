@@ -119,7 +119,7 @@ EDITS = {
     ),
     "wording": (
         line("workflow/equimorph/report/wording.py"),
-        {"plot_accuracy_by_order": 1, "plot_condition_sheet": 1, **ALWAYS},
+        {"plot_accuracy_by_order": 1, "plot_condition_sheet": 1, "model_card": 1, **ALWAYS},
     ),
     "environment": (line("envs/report.yaml"), {**FIGURES, **ALWAYS}),
     "script of an environment": (line("envs/compute.post-deploy.sh"), EVERYTHING),

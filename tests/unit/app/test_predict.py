@@ -95,6 +95,7 @@ def test_a_study_of_its_own_images_gets_the_workflows_classes(study, tmp_path):
     assert len(found) == 240 and right.mean() > 0.65
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_and_ends_equal(study, tmp_path):
     path = tmp_path / "many.h5"
     with h5py.File(path, "w") as file:

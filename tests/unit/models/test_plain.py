@@ -31,7 +31,10 @@ def test_a_trained_network_and_its_list_have_the_same_logits(name, network_defau
         assert torch.allclose(plain(images), logits, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "size"), [("DeepCNN5", 65), ("CustomCNN", 95)])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("DeepCNN5", 65), pytest.param("CustomCNN", 95, marks=pytest.mark.slow)],
+)
 def test_published_networks_without_branches_have_a_list(name, size):
     network, images = prepared(name, {**TRUNK, "input_size": size}, trained=True)
     with torch.no_grad():
