@@ -12,6 +12,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -364,7 +365,7 @@ def test_a_second_run_says_which_one_is_alive(copy):
     locks = copy.folder / ".snakemake/locks"
     locks.mkdir(parents=True, exist_ok=True)
     (locks / "0.input.lock").touch()
-    command = ["sh", "-c", "sleep 60; : snakemake"]
+    command = [sys.executable, "-c", "import time; time.sleep(60)  # snakemake"]
     alive = subprocess.Popen(command, cwd=copy.folder)
     try:
         done = copy.run("python", "workflow/run_study.py", check=False)

@@ -65,3 +65,8 @@ def test_a_map_keeps_clouds_apart(method):
 def test_another_method():
     with pytest.raises(InputError, match="analyses.latent.methods 'lda': allowed are pca, tsne"):
         flat_map(np.zeros((9, 3)), "lda", 0)
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne", "isomap"])
+def test_a_network_that_tells_nothing_apart_has_one_place(method):
+    assert not flat_map(np.full((8, 3), 0.5), method, 0).any()

@@ -41,7 +41,7 @@ def test_the_model_brings_its_code_and_holds_no_pickle(tracked, tmp_path):
     (run,) = runs(tracked.folder)
     place = client(tracked.folder).download_artifacts(run.info.run_id, "model", str(tmp_path))
     suffixes = {path.suffix for path in Path(place).rglob("*") if path.is_file()}
-    assert suffixes <= {".py", ".yaml", ".txt", ".safetensors", ""}
+    assert suffixes <= {".py", ".j2", ".js", ".yaml", ".txt", ".safetensors", ""}
     assert [p.name for p in Path(place).iterdir() if not p.suffix and p.is_file()] == ["MLmodel"]
     batch = whole_images(3, 3)
     np.save(tmp_path / "images.npy", batch)

@@ -77,6 +77,8 @@ def flat_map(embeddings: NDArray, method: str, seed: int) -> NDArray[np.float64]
         InputError: no such method, or UMAP is not installed.
     """
     make = choose(METHODS, "analyses.latent.methods", method)
+    if not spread(embeddings):  # of a network that gives all images the same embedding
+        return np.zeros((len(embeddings), 2))
     places = make(embeddings.astype(np.float64), seed)
     places = places - places.mean(axis=0)
     return places / (spread(places) or 1)
