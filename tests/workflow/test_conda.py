@@ -17,8 +17,8 @@ HISTOGRAM = "results/demo/figures/class_histogram.svg"  # its jobs need both env
 
 def test_every_rule_that_runs_something_names_an_environment_and_follows_its_edits(root):
     rules = "".join(path.read_text() for path in sorted((root / "workflow/rules").glob("*.smk")))
-    blocks = re.split(r"^(?:use )?rule ", rules, flags=re.M)[1:]
-    jobs = [block for block in blocks if "\n    shell:" in block]
+    blocks = re.split(r"^ *(?:use )?rule ", rules, flags=re.M)[1:]
+    jobs = [block for block in blocks if re.search(r"\n +shell:", block)]
     assert len(jobs) > 20
     for block in jobs:
         (name,) = re.findall(r'conda:\n\s+"\.\./\.\./envs/(\w+)\.yaml"', block)
