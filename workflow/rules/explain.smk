@@ -1,6 +1,7 @@
 # Where networks look.
 
-EXPLANATIONS = expand(f"{RESULTS}/explanation/{{model}}.npz", model=ANALYSED)
+# Under work/: the figures show what is in them.
+EXPLANATIONS = expand(f"{STUDY_WORK}/explanation/{{model}}.npz", model=ANALYSED)
 
 
 rule explain:
@@ -15,7 +16,7 @@ rule explain:
             or CONDITIONS[:3],
         ),
     output:
-        maps=f"{RESULTS}/explanation/{{model}}.npz",
+        maps=f"{STUDY_WORK}/explanation/{{model}}.npz",
     log:
         f"{LOGS}/explain/{{model}}.log",
     conda:

@@ -265,7 +265,6 @@ ANALYSIS_FILES = [
     path
     for analysis, paths in {
         "attack": ATTACK_FILES,
-        "explanation": EXPLANATIONS,
         "sweeps": SWEEP_FILES,
         "latent": [*EMBEDDINGS, LATENT_MAP],
         "calibration": CALIBRATION_FILES,

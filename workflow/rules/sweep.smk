@@ -1,13 +1,10 @@
 # Degradations at several levels: images, predictions, measures.
 
+# Under work/: of the demo 6 MB that nobody looks at.
 SWEPT_PREDICTIONS = expand(
-    f"{RESULTS}/sweeps/{{model}}/seed-{{seed}}.npz", model=ANALYSED, seed=SEEDS
+    f"{STUDY_WORK}/sweeps/{{model}}/seed-{{seed}}.npz", model=ANALYSED, seed=SEEDS
 )
-SWEEP_FILES = [
-    *SWEPT_PREDICTIONS,
-    f"{RESULTS}/analyses/sweeps.json",
-    f"{RESULTS}/tables/sweeps.csv",
-]
+SWEEP_FILES = [f"{RESULTS}/analyses/sweeps.json", f"{RESULTS}/tables/sweeps.csv"]
 
 
 use rule predict as predict_sweeps with:
@@ -18,7 +15,7 @@ use rule predict as predict_sweeps with:
         split=SPLIT_CSV,
         conditions=SWEPT_IMAGES,
     output:
-        logits=f"{RESULTS}/sweeps/{{model}}/seed-{{seed}}.npz",
+        logits=f"{STUDY_WORK}/sweeps/{{model}}/seed-{{seed}}.npz",
     log:
         f"{LOGS}/predict_sweeps/{{model}}/seed-{{seed}}.log",
     message:
