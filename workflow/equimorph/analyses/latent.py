@@ -17,6 +17,7 @@ from equimorph.choices import choose
 from equimorph.errors import InputError
 
 NEIGHBOURS = 10
+ROUNDING = 1e-6  # of float32
 
 
 def spread(embeddings: NDArray) -> float:
@@ -77,9 +78,10 @@ def flat_map(embeddings: NDArray, method: str, seed: int) -> NDArray[np.float64]
         InputError: no such method, or UMAP is not installed.
     """
     make = choose(METHODS, "analyses.latent.methods", method)
-    if not spread(embeddings):  # of a network that gives all images the same embedding
-        return np.zeros((len(embeddings), 2))
-    places = make(embeddings.astype(np.float64), seed)
+    embeddings = embeddings.astype(np.float64)
+    if spread(embeddings) <= ROUNDING * np.abs(embeddings).max():
+        return np.zeros((len(embeddings), 2))  # the network gives all images the same embedding
+    places = make(embeddings, seed)
     places = places - places.mean(axis=0)
     return places / (spread(places) or 1)
 
