@@ -7,11 +7,12 @@ WEB = sorted(map(str, Path("workflow/equimorph/classify/web").iterdir()))
 CREDITS = {"galaxy10": GALAXY10, "simulated": "galaxies simulated by equimorph"}
 
 
-def credit():
-    """Whom to thank for the training images."""
-    if SOURCE == "hdf5" and CLASSES == list(GALAXY10_CLASSES):
-        return GALAXY10
-    return CREDITS.get(SOURCE, "images of the study's own")
+# Whom to thank for the training images.
+CREDIT = (
+    GALAXY10
+    if SOURCE == "hdf5" and CLASSES == list(GALAXY10_CLASSES)
+    else CREDITS.get(SOURCE, "images of the study's own")
+)
 
 
 rule classifier:
@@ -46,7 +47,7 @@ rule classifier:
     params:
         device=config["train"]["device"],
         stars_removed=STARS_REMOVED,
-        credit=credit(),
+        credit=CREDIT,
     message:
         "Measure the best network for those who will use it."
     shell:
