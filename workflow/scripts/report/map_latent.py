@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from equimorph.evaluation.summary import highlighted
 from equimorph.io import read_json, run, write_json
 from equimorph.report.interactive_map import map_data
+from equimorph.report.shown import shown
 
 _PREFERRED = "tsne"
 
@@ -26,15 +26,15 @@ def main(argv: list[str] | None = None) -> None:
 
     metrics = read_json(arguments.metrics)
     by_model = {path.stem: path for path in arguments.embeddings}
-    shown = [name for name in highlighted(metrics) if name in by_model] or list(by_model)
-    with np.load(by_model[shown[0]], allow_pickle=False) as file:
+    name = shown(metrics, by_model)[0]
+    with np.load(by_model[name], allow_pickle=False) as file:
         stored = dict(file)
     methods = [str(name) for name in stored["methods"]]
     method = _PREFERRED if _PREFERRED in methods else methods[0]
     images = np.load(arguments.images, mmap_mode="r")
     classes = metrics["data"]["classes"]
     data = map_data(stored, method, images, classes, arguments.crop)
-    write_json(arguments.output, {"model": shown[0], "method": method, **data}, compact=True)
+    write_json(arguments.output, {"model": name, "method": method, **data}, compact=True)
 
 
 if __name__ == "__main__":

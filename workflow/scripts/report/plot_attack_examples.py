@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from equimorph.analyses.attack_file import Attacked, read_attacked
-from equimorph.evaluation.summary import highlighted
 from equimorph.io import read_json, run
 from equimorph.report.figures.attack import attack_examples
 from equimorph.report.figures.style import save
+from equimorph.report.shown import shown
 
 _SHOWN = 6
 
@@ -25,8 +25,7 @@ def main(argv: list[str] | None = None) -> None:
 
     metrics = read_json(arguments.metrics)
     by_model = {path.stem: path for path in arguments.attacks}
-    shown = [name for name in highlighted(metrics) if name in by_model] or [next(iter(by_model))]
-    rows = {name: strongest(read_attacked(by_model[name])) for name in shown}
+    rows = {name: strongest(read_attacked(by_model[name])) for name in shown(metrics, by_model)}
     save(attack_examples(rows, metrics["data"]["classes"]), arguments.output)
 
 

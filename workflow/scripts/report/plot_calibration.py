@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from equimorph.evaluation.summary import highlighted
 from equimorph.io import read_json, run
 from equimorph.report.figures.style import save
 from equimorph.report.figures.temperature import before_and_after
+from equimorph.report.shown import shown
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
 
     networks = read_json(arguments.measures)["networks"]
     metrics = read_json(arguments.metrics)
-    names = [name for name in highlighted(metrics) if name in networks] or [next(iter(networks))]
+    names = shown(metrics, networks)
     groups = {name: metrics["models"][name]["group"] for name in names}
     save(before_and_after({name: networks[name] for name in names}, groups), arguments.output)
 

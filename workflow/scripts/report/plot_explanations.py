@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from equimorph.evaluation.summary import highlighted
 from equimorph.io import read_json, run
 from equimorph.report.figures.explanation import explanations, feature_map_sheet
 from equimorph.report.figures.style import save
+from equimorph.report.shown import shown
 
 _TURNS = (0, 90, 180, 270)
 
@@ -26,18 +26,17 @@ def main(argv: list[str] | None = None) -> None:
 
     metrics = read_json(arguments.metrics)
     stored = {path.stem: _read(path) for path in arguments.explanations}
-    names = [name for name in highlighted(metrics) if name in stored] or [next(iter(stored))]
-    shown = {name: stored[name] for name in names}
-    save(explanations(shown, metrics["data"]["classes"]), arguments.output_maps)
+    detailed = {name: stored[name] for name in shown(metrics, stored)}
+    save(explanations(detailed, metrics["data"]["classes"]), arguments.output_maps)
     inside = {
         name: {
             key.removeprefix("features/"): values
             for key, values in one.items()
             if key.startswith("features/")
         }
-        for name, one in shown.items()
+        for name, one in detailed.items()
     }
-    image = next(iter(shown.values()))["images"][0][0]
+    image = next(iter(detailed.values()))["images"][0][0]
     save(feature_map_sheet(inside, image, _TURNS), arguments.output_features)
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from equimorph.evaluation.summary import highlighted
 from equimorph.io import read_json, run
 from equimorph.report.figures.latent import latent_maps, latent_numbers
 from equimorph.report.figures.style import save
+from equimorph.report.shown import shown
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -25,13 +25,12 @@ def main(argv: list[str] | None = None) -> None:
 
     metrics = read_json(arguments.metrics)
     by_model = {path.stem: path for path in arguments.embeddings}
-    names = [name for name in highlighted(metrics) if name in by_model] or [next(iter(by_model))]
-    shown = {}
-    for name in names:
+    maps = {}
+    for name in shown(metrics, by_model):
         with np.load(by_model[name], allow_pickle=False) as stored:
-            shown[name] = dict(zip(map(str, stored["methods"]), stored["maps"], strict=True))
+            maps[name] = dict(zip(map(str, stored["methods"]), stored["maps"], strict=True))
             label = stored["label"]
-    save(latent_maps(shown, label, metrics["data"]["classes"]), arguments.output_maps)
+    save(latent_maps(maps, label, metrics["data"]["classes"]), arguments.output_maps)
     groups = {name: model["group"] for name, model in metrics["models"].items()}
     save(latent_numbers(read_json(arguments.measures), groups), arguments.output_numbers)
 
