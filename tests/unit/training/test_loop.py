@@ -105,6 +105,37 @@ def test_only_min_delta_counts_for_patience(interrupted, tmp_path):
     assert (progress.best_epoch, progress.counted_epoch) == (lowest, counted)
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_epochs_between_validations(interrupted, tmp_path):
+    """The weights are those of the training that validates every epoch; fewer can be kept."""
+    training, validation = blobs(64, 0), blobs(40, 1)
+    every = train(network(), training, validation, recipe(epochs=8, patience=8), 0)
+    losses = [row["validation_loss"] for row in every.history]
+
+    chosen = recipe(epochs=8, patience=8, validate_every=3)
+    resume = (tmp_path / "state.pt", "digest")
+    if interrupted:
+        with pytest.raises(KeyboardInterrupt):
+            train(network(), training, validation, chosen, 0, resume, interrupt)
+    seldom = train(network(), training, validation, chosen, 0, resume)
+    expected = [loss if epoch in (3, 6, 8) else math.nan for epoch, loss in enumerate(losses, 1)]
+    found = [row["validation_loss"] for row in seldom.history]
+    assert found == pytest.approx(expected, abs=0, nan_ok=True)
+    assert [list(row) for row in seldom.history] == [list(row) for row in every.history]
+    assert seldom.best_epoch == min((3, 6, 8), key=lambda epoch: losses[epoch - 1])
+    train_losses = [[row["train_loss"] for row in run.history] for run in (seldom, every)]
+    assert train_losses[0] == train_losses[1]
+
+
+def test_patience_counts_epochs_that_are_not_validated():
+    training, validation = blobs(64, 0), blobs(40, 1)
+    training.labels[:] = torch.randint(0, 2, (64,), generator=generator(9))
+    progress = train(
+        network(), training, validation, recipe(epochs=40, patience=4, validate_every=2), 0
+    )
+    assert len(progress.history) == progress.counted_epoch + 4 < 40
+
+
 def test_a_loss_that_is_not_finite_stops_the_job():
     with pytest.raises(TrainingError, match=r"epoch 1, learning rate .*: the train loss is nan"):
         model = network()

@@ -7,6 +7,7 @@ seconds to import, so the modules that need them are imported only where the con
 
 import csv
 import json
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -113,7 +114,8 @@ class Tracker:
         return both
 
     def epoch(self, row: Row) -> None:
-        """Record an epoch."""
+        """Record an epoch, with what was measured in it."""
+        row = {key: value for key, value in row.items() if not math.isnan(value)}
         for recorder in self._recorders:
             if recorder.name not in self._failed:
                 self._try(recorder, partial(recorder.epoch, row))
@@ -165,7 +167,8 @@ def read_training(model: str | Path, history: str | Path, run: str | Path) -> Fi
     """Return what a finished training wrote."""
     with open(history, encoding="utf-8", newline="") as file:
         rows: list[Row] = [
-            {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
+            {key: float(value) for key, value in row.items() if value}
+            for row in csv.DictReader(file)
         ]
     written = read_json(run)
     best = rows[written["best_epoch"] - 1]

@@ -35,6 +35,10 @@ KEPT: dict[str, Callable[[dict[str, float]], float]] = {
 }
 
 
+# What validation measures.
+VALIDATED = ("validation_loss", "validation_accuracy", "validation_macro_f1")
+
+
 @dataclass(frozen=True)
 class Labelled:
     """Images on the training device.
@@ -63,7 +67,7 @@ class Progress:
     """The progress of a training.
 
     Attributes:
-        history: one row per epoch.
+        history: one row per epoch; what validation measures is nan where there was none.
         best_epoch: the epoch that is kept, by default that with the lowest validation loss; 0
             before the first.
         best_value: what it has most of, see `KEPT`.
@@ -128,7 +132,6 @@ def train(
         raise TrainingError(
             f"batch_size {recipe.batch_size}: larger than the training set ({length})."
         )
-    kept = choose(KEPT, "train.keep", recipe.keep)
     classes = predict_logits(network, *(each[:1] for each in training.inputs)).shape[1]
     criterion = recipe.loss.criterion(recipe.label_smoothing, training.labels, classes)
     optimiser = make_optimiser(
@@ -187,15 +190,12 @@ def train(
             loss_sum += loss.detach() * (len(batch) / recipe.batch_size)
             correct += (logits.detach().argmax(1) == labels[mine]).sum()
         rate = schedule.rate
-        with average.in_place():
-            validated = _validate(network, validation, recipe, processes)
-            value = kept({"epoch": epoch, **validated})
-            if value > progress.best_value:
-                progress.best_epoch, progress.best_value = epoch, value
-                progress.best_loss = validated["validation_loss"]
-                progress.best_state = {k: v.clone() for k, v in learned_state(network).items()}
-            if validated["validation_loss"] < progress.counted_loss - recipe.min_delta:
-                progress.counted_epoch, progress.counted_loss = epoch, validated["validation_loss"]
+        validated = dict.fromkeys(VALIDATED, math.nan)
+        is_validated = epoch % recipe.validate_every == 0 or epoch == recipe.epochs
+        if is_validated:
+            with average.in_place():
+                validated = _validate(network, validation, recipe, processes)
+                _judge(progress, network, recipe, epoch, validated)
         row = {
             "epoch": epoch,
             "lr": rate,
@@ -204,7 +204,7 @@ def train(
             "train_accuracy": processes.total(correct).item() / shown,
             **validated,
         }
-        for kind in ("train_loss", "validation_loss"):
+        for kind in ("train_loss", "validation_loss")[: 1 + is_validated]:
             if not math.isfinite(row[kind]):
                 raise TrainingError(
                     f"epoch {epoch}, learning rate {rate:.2e}: the {kind.replace('_', ' ')} is "
@@ -245,11 +245,29 @@ def _validate(
     with _autocast(validation.images.device, recipe.precision):
         logits = processes.map_rows(partial(predict_logits, network), *validation.inputs)
     labels, predicted = validation.labels.cpu(), logits.argmax(1).cpu()
-    return {
-        "validation_loss": cross_entropy(logits, validation.labels).item(),
-        "validation_accuracy": (predicted == labels).double().mean().item(),
-        "validation_macro_f1": macro_f1(predicted, labels),
-    }
+    measured = (
+        cross_entropy(logits, validation.labels).item(),
+        (predicted == labels).double().mean().item(),
+        macro_f1(predicted, labels),
+    )
+    return dict(zip(VALIDATED, measured, strict=True))
+
+
+def _judge(
+    progress: Progress,
+    network: nn.Module,
+    recipe: Recipe,
+    epoch: int,
+    validated: dict[str, float],
+) -> None:
+    """Keep the epoch's weights, and count it as an improvement, if it is the best so far."""
+    value = choose(KEPT, "train.keep", recipe.keep)({"epoch": epoch, **validated})
+    if value > progress.best_value:
+        progress.best_epoch, progress.best_value = epoch, value
+        progress.best_loss = validated["validation_loss"]
+        progress.best_state = {k: v.clone() for k, v in learned_state(network).items()}
+    if validated["validation_loss"] < progress.counted_loss - recipe.min_delta:
+        progress.counted_epoch, progress.counted_loss = epoch, validated["validation_loss"]
 
 
 def macro_f1(predicted: torch.Tensor, labels: torch.Tensor) -> float:

@@ -1,5 +1,6 @@
 """Optimisers, and the schedules of their learning rates."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -149,9 +150,13 @@ class Scheduler:
             self.torch.step()
 
     def after_epoch(self, validated: Mapping[str, float]) -> None:
-        """Move the rate after an epoch with these `validation_loss` and `validation_accuracy`."""
+        """Move the rate after an epoch with these `validation_loss` and `validation_accuracy`.
+
+        They are nan in an epoch that was not validated, which a plateau's patience does not count.
+        """
         if isinstance(self.torch, lr_scheduler.ReduceLROnPlateau):
-            self.torch.step(validated[self.monitored])
+            if not math.isnan(validated[self.monitored]):
+                self.torch.step(validated[self.monitored])
         elif not isinstance(self.torch, lr_scheduler.OneCycleLR):
             self.torch.step()
 

@@ -38,6 +38,8 @@ class Recipe:
             its central part.
         min_delta: smallest decrease of the validation loss that `patience` counts as an
             improvement; which epoch is kept does not depend on it.
+        validate_every: epochs from one validation to the next; the last epoch is validated always,
+            and no other than a validated one can be kept. S1 validates every fifth.
         keep: the epoch that is kept, a name in `loop.KEPT`: the lowest validation `loss`, the
             highest validation `accuracy`, or the `last`.
         drop_last: whether the last, smaller batch of an epoch is left out.
@@ -63,6 +65,7 @@ class Recipe:
     crop: float | None = None
     keep: str = "loss"
     drop_last: bool = True
+    validate_every: int = 1
 
     def __post_init__(self) -> None:
         least, largest = self.augmentation.crop_area
