@@ -2,7 +2,9 @@
 
 import csv
 import hashlib
+import os
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -127,6 +129,19 @@ def with_images(published, tmp_path_factory) -> Project:
 def test_in_a_clone_whose_images_are_made_one_edit_re_runs_exactly_its_jobs(with_images, name):
     (path, change), expected = EDITS[name]
     with edited(with_images.folder / path, change):
+        assert with_images.planned() == expected
+
+
+EARLY = ("architecture of one model", "plot", "script of an environment", "caption")
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_an_edit_older_than_the_pull_is_seen_all_the_same(with_images, name):
+    """As in a clone of a commit whose results were published before the edit."""
+    (path, change), expected = EDITS[name]
+    shutil.rmtree(with_images.folder / ".snakemake")
+    with edited(with_images.folder / path, change):
+        os.utime(with_images.folder / path, (1, 1))
         assert with_images.planned() == expected
 
 

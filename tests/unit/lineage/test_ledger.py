@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import os
 import shutil
 from pathlib import Path
 
@@ -102,6 +103,26 @@ def test_a_clone_gets_the_records(study, tmp_path):
     assert set(read_records(clone.folder)) == {RAW, SPLIT, MODEL, REPORT}
     clone.ledger.close("simulated")
     assert clone.published() == study.published()
+
+
+def test_a_source_that_changed_before_the_clone_counts_as_edited_now(study, tmp_path):
+    """Snakemake compares contents only where an input is newer than the output."""
+    sources = {"changed.py": "print(1)", "same.py": "print(2)"}
+    for name, content in sources.items():
+        (study.folder / name).write_text(content)
+    study.ledger.open()
+    study.make(MODEL, "weights", *sources)
+    study.ledger.close("simulated")
+    clone = Study(tmp_path / "clone")
+    clone.folder.mkdir()
+    for name, content in {**sources, "changed.py": "print(3)"}.items():
+        (clone.folder / name).write_text(content)
+        os.utime(clone.folder / name, (1, 1))
+    clone.check_out(study.published())
+    os.utime(clone.folder / MODEL, (2, 2))
+    clone.ledger.give_back()
+    assert (clone.folder / "changed.py").stat().st_mtime > 2
+    assert (clone.folder / "same.py").stat().st_mtime == 1
 
 
 def test_an_equal_run_gives_an_equal_ledger(study):

@@ -15,7 +15,13 @@ from typing import Any
 
 from equimorph.errors import InputError
 from equimorph.io import atomic_path, sha256_of, write_text
-from equimorph.lineage.records import Record, parse_record, read_raw_records, record_file
+from equimorph.lineage.records import (
+    Project,
+    Record,
+    parse_record,
+    read_raw_records,
+    record_file,
+)
 
 NAME = "records.json.xz"
 _LOCKS = ".snakemake/locks"
@@ -93,17 +99,27 @@ class Ledger:
         A file whose content differs from the ledger's keeps the record that it has: it was made
         later, by a run that was killed, or lies under work/ and belongs to another branch.
 
+        Snakemake looks for a changed content only where an input is newer than the output, and in a
+        clone every source is older than the results that came later. So an input that is not what a
+        record says gets the present time, as if it had been edited now.
+
         Raises:
             InputError: the ledger is damaged.
         """
         running = (self.project / _LOCKS).is_dir() and any((self.project / _LOCKS).iterdir())
         if running or not self.path.is_file() or self._is_given():
             return
+        present = Project(self.project, {})
         for path, entry in self.read().items():
-            place, file = record_file(self.project, path), self.project / path
-            recorded = place.is_file() and file.is_file()
-            if not recorded or sha256_of(file) == entry.sha256:
+            place, sha256 = record_file(self.project, path), present.sha256(path)
+            recorded = place.is_file() and sha256 is not None
+            if not recorded or sha256 == entry.sha256:
                 write_text(place, json.dumps(entry.record))
+            if sha256 == entry.sha256:
+                given = parse_record(path, entry.record, str(self.path)).digests
+                for name in given:
+                    if present.sha256(name) not in (None, given[name]):
+                        (self.project / name).touch()
         (self.project / ".snakemake/incomplete").mkdir(exist_ok=True)
         write_text(self._mark, sha256_of(self.path))
 
