@@ -40,5 +40,5 @@ def test_a_chunk_that_is_missing_or_damaged_is_none(tmp_path):
 
 def test_another_file(tmp_path):
     (tmp_path / "x.npz").write_text("no archive")
-    with pytest.raises(InputError, match=r"x\.npz: not a file of attacks"):
+    with pytest.raises(InputError, match=r"x\.npz: not a file of named arrays"):
         read_attacked(tmp_path / "x.npz")

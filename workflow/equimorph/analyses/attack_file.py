@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from equimorph.analyses.array_file import read_arrays, write_arrays
 from equimorph.errors import InputError
-from equimorph.io import atomic_path
 from equimorph.robustness.attacks import Attacks
 
 METHODS = ("exhaustion", "evolution")
@@ -38,7 +38,7 @@ class Attacked:
 def write_attacked(path: str | Path, attacked: Attacked) -> None:
     """Write what `read_attacked` reads, atomically."""
     arrays = {name: getattr(attacked, name) for name in ("position", "label", "images")}
-    _write(path, {**arrays, **_flat(attacked.by_method)})
+    write_arrays(path, {**arrays, **_flat(attacked.by_method)})
 
 
 def read_attacked(path: str | Path) -> Attacked:
@@ -47,20 +47,20 @@ def read_attacked(path: str | Path) -> Attacked:
     Raises:
         InputError: not such a file.
     """
-    stored = _read(path)
+    stored = read_arrays(path)
     by_method = {method: _attacks(stored, method) for method in METHODS if _has(stored, method)}
     return Attacked(stored["position"], stored["label"], stored["images"], by_method)
 
 
 def write_chunk(path: str | Path, attacks: Attacks) -> None:
     """Write the attacks on some victims, atomically, for a run that goes on later."""
-    _write(path, _flat({"chunk": attacks}))
+    write_arrays(path, _flat({"chunk": attacks}))
 
 
 def read_chunk(path: str | Path) -> Attacks | None:
     """Read what `write_chunk` has written; None where it is missing or damaged."""
     try:
-        return _attacks(_read(path), "chunk")
+        return _attacks(read_arrays(path), "chunk")
     except (FileNotFoundError, InputError, KeyError):
         return None
 
@@ -79,18 +79,3 @@ def _has(stored: Mapping[str, NDArray], method: str) -> bool:
 
 def _attacks(stored: Mapping[str, NDArray], method: str) -> Attacks:
     return Attacks(*(stored[f"{method}/{field.name}"] for field in fields(Attacks)))
-
-
-def _write(path: str | Path, arrays: Mapping[str, NDArray]) -> None:
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-
-
-def _read(path: str | Path) -> dict[str, NDArray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # damaged archives raise many kinds
-        raise InputError(f"{path}: not a file of attacks ({error}).") from error

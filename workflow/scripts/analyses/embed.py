@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from equimorph.analyses.array_file import write_arrays
 from equimorph.analyses.latent import distances, flat_map, nearest, turn_scatter
 from equimorph.data.image_file import open_images
 from equimorph.data.split_file import read_split
@@ -13,7 +14,7 @@ from equimorph.data.star_filters import SEEING
 from equimorph.device import DEVICES, open_device
 from equimorph.evaluation.equivariance import rotate
 from equimorph.evaluation.metrics import probabilities
-from equimorph.io import atomic_path, run
+from equimorph.io import run
 from equimorph.models.embedding import predict_embeddings
 from equimorph.models.trained import load_checkpoint
 
@@ -66,24 +67,25 @@ def main(argv: list[str] | None = None) -> None:
     some = [each[:TURNED] for each in inputs]
     turned = [embedded(rotate(some[0], angle), *some[1:])[1] for angle in ANGLES]
     probability = probabilities(logits)
-    with atomic_path(arguments.output) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(
-            file,
-            index=split,
-            label=label,
-            predicted=probability.argmax(axis=1),
-            confidence=probability.max(axis=1).astype(np.float32),
-            embeddings=clean.astype(np.float16),
-            neighbours=nearest(clean).astype(np.int32),
-            turn_scatter=turn_scatter(np.stack(turned), clean).astype(np.float32),
-            conditions=np.array(list(moved)),
-            distances=np.array(list(moved.values()), np.float32).reshape(len(moved), len(label)),
-            wrong=np.array(list(wrong.values()), bool).reshape(len(moved), len(label)),
-            methods=np.array(arguments.methods),
-            maps=np.stack(
+    write_arrays(
+        arguments.output,
+        {
+            "index": split,
+            "label": label,
+            "predicted": probability.argmax(axis=1),
+            "confidence": probability.max(axis=1).astype(np.float32),
+            "embeddings": clean.astype(np.float16),
+            "neighbours": nearest(clean).astype(np.int32),
+            "turn_scatter": turn_scatter(np.stack(turned), clean).astype(np.float32),
+            "conditions": np.array(list(moved)),
+            "distances": np.array(list(moved.values()), np.float32).reshape(len(moved), len(label)),
+            "wrong": np.array(list(wrong.values()), bool).reshape(len(moved), len(label)),
+            "methods": np.array(arguments.methods),
+            "maps": np.stack(
                 [flat_map(clean, method, arguments.seed) for method in arguments.methods]
             ).astype(np.float32),
-        )
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from equimorph.analyses.array_file import write_arrays
 from equimorph.data.image_file import open_images
 from equimorph.data.split_file import read_split
 from equimorph.data.star_filters import SEEING
 from equimorph.device import DEVICES, open_device
-from equimorph.io import atomic_path, run
+from equimorph.io import run
 from equimorph.models.feature_maps import feature_maps
 from equimorph.models.grad_cam import grad_cam
 from equimorph.models.prediction import predict_logits
@@ -62,18 +63,19 @@ def main(argv: list[str] | None = None) -> None:
     features: dict[str, Any] = {
         f"features/{place}": each.cpu().numpy() for place, each in inside.items()
     }
-    with atomic_path(arguments.output) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(
-            file,
-            position=position,
-            label=label[position],
-            conditions=np.array(names),
-            images=np.stack(images),
-            maps=np.stack(maps).astype(np.float16),
-            predicted=np.stack(predicted),
-            turned_error=turned_error(checkpoint, labels, *first),
+    write_arrays(
+        arguments.output,
+        {
+            "position": position,
+            "label": label[position],
+            "conditions": np.array(names),
+            "images": np.stack(images),
+            "maps": np.stack(maps).astype(np.float16),
+            "predicted": np.stack(predicted),
+            "turned_error": turned_error(checkpoint, labels, *first),
             **features,
-        )
+        },
+    )
 
 
 def one_of_each(label: np.ndarray, at_most: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from equimorph.analyses.array_file import write_arrays
 from equimorph.analyses.exploration import (
     augmented_sheet,
     by_class,
@@ -14,7 +15,8 @@ from equimorph.analyses.exploration import (
 from equimorph.data.catalogue import read_catalogue
 from equimorph.data.image_file import open_images
 from equimorph.data.split_file import read_split
-from equimorph.io import atomic_path, read_json, run, write_json
+from equimorph.evaluation.table_file import write_table
+from equimorph.io import read_json, run, write_json
 
 _SHOWN = 6  # galaxies on each sheet
 _DRAWS = 7
@@ -44,18 +46,18 @@ def main(argv: list[str] | None = None) -> None:
     shown = np.stack([np.asarray(images[row]) for row in rows])
     scale = float(catalogue["pxscale"].iloc[rows].fillna(1.0).median())
     preparations = prepared_sheet(shown, scale, arguments.seed)
-    with atomic_path(arguments.output_sheets) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(
-            file,
-            label=label[first][:_SHOWN],
-            names=np.array(list(preparations)),
-            prepared=np.stack(list(preparations.values())),
-            augmented=augmented_sheet(
+    write_arrays(
+        arguments.output_sheets,
+        {
+            "label": label[first][:_SHOWN],
+            "names": np.array(list(preparations)),
+            "prepared": np.stack(list(preparations.values())),
+            "augmented": augmented_sheet(
                 shown, read_json(arguments.augmentation), _DRAWS, arguments.seed
             ),
-        )
-    with atomic_path(arguments.output_galaxies) as temporary:
-        galaxies.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        },
+    )
+    write_table(arguments.output_galaxies, galaxies)
     medians = {"galaxies": len(galaxies), "classes": by_class(galaxies, arguments.class_names)}
     write_json(arguments.output_medians, medians, compact=True)
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from equimorph.analyses.attack_file import read_attacked
 from equimorph.analyses.attack_measures import attack_measures, table
-from equimorph.io import atomic_path, read_json, run, write_json
+from equimorph.evaluation.table_file import write_table
+from equimorph.io import read_json, run, write_json
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -31,10 +32,7 @@ def main(argv: list[str] | None = None) -> None:
         metrics["bootstrap"]["seed"],
     )
     write_json(arguments.output, measures, compact=True)
-    with atomic_path(arguments.output_table) as temporary:
-        pd.DataFrame(table(measures)).to_csv(
-            temporary, index=False, float_format="%.6g", lineterminator="\n"
-        )
+    write_table(arguments.output_table, pd.DataFrame(table(measures)))
 
 
 if __name__ == "__main__":

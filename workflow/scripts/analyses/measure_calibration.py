@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from equimorph.io import atomic_path, read_json, run, write_json
+from equimorph.evaluation.table_file import write_table
+from equimorph.io import read_json, run, write_json
 
 _SHOWN = ("ece", "classwise_ece", "brier", "nll")
 
@@ -31,8 +32,7 @@ def main(argv: list[str] | None = None) -> None:
         for name, one in networks.items()
         for when in ("before", "after")
     ]
-    with atomic_path(arguments.output_table) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    write_table(arguments.output_table, pd.DataFrame(rows))
 
 
 if __name__ == "__main__":

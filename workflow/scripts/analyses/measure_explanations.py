@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
+from equimorph.analyses.array_file import read_arrays
 from equimorph.io import run, write_json
 
 
@@ -19,9 +18,9 @@ def main(argv: list[str] | None = None) -> None:
 
     errors = {}
     for path in arguments.explanations:
-        with np.load(path, allow_pickle=False) as stored:
-            errors[path.stem] = float(stored["turned_error"])
-            images = len(stored["position"])
+        stored = read_arrays(path)
+        errors[path.stem] = float(stored["turned_error"])
+        images = len(stored["position"])
     write_json(arguments.output, {"images": images, "turned_error": errors}, compact=True)
 
 

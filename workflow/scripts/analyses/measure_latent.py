@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
+from equimorph.analyses.array_file import read_arrays
 from equimorph.analyses.latent_measures import latent_measures
 from equimorph.io import read_json, run, write_json
 
@@ -19,10 +18,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="measures, JSON")
     arguments = parser.parse_args(argv)
 
-    stored = {}
-    for path in arguments.embeddings:
-        with np.load(path, allow_pickle=False) as file:
-            stored[path.stem] = dict(file)
+    stored = {path.stem: read_arrays(path) for path in arguments.embeddings}
     bootstrap = read_json(arguments.metrics)["bootstrap"]
     measures = latent_measures(stored, bootstrap["draws"], bootstrap["seed"])
     write_json(arguments.output, measures, compact=True)

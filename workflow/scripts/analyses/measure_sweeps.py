@@ -7,7 +7,8 @@ import pandas as pd
 
 from equimorph.analyses.sweep_measures import sweep_measures, table
 from equimorph.evaluation.predictions import by_condition, model_and_seed
-from equimorph.io import atomic_path, read_json, read_paths, run, write_json
+from equimorph.evaluation.table_file import write_table
+from equimorph.io import read_json, read_paths, run, write_json
 from equimorph.study.sweeps import axis, levels, swept_key
 
 
@@ -44,10 +45,7 @@ def main(argv: list[str] | None = None) -> None:
             ),
         }
     write_json(arguments.output, measures, compact=True)
-    with atomic_path(arguments.output_table) as temporary:
-        pd.DataFrame(table(measures)).to_csv(
-            temporary, index=False, float_format="%.6g", lineterminator="\n"
-        )
+    write_table(arguments.output_table, pd.DataFrame(table(measures)))
 
 
 if __name__ == "__main__":

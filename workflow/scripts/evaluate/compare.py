@@ -5,8 +5,9 @@ from pathlib import Path
 
 from equimorph.evaluation.predictions import by_condition, model_and_seed
 from equimorph.evaluation.summary import study_metrics
+from equimorph.evaluation.table_file import write_table
 from equimorph.evaluation.tables import tables
-from equimorph.io import atomic_path, read_json, read_paths, run, write_json
+from equimorph.io import read_json, read_paths, run, write_json
 from equimorph.provenance import stamp
 
 
@@ -54,8 +55,7 @@ def main(argv: list[str] | None = None) -> None:
     metrics = {"study": arguments.study, **metrics, **stamp("cpu", threads=1)}
     write_json(arguments.output, metrics, compact=True)
     for name, table in tables(metrics).items():
-        with atomic_path(arguments.tables_dir / f"{name}.csv") as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        write_table(arguments.tables_dir / f"{name}.csv", table)
 
 
 if __name__ == "__main__":

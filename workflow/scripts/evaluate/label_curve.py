@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from equimorph.evaluation.label_curve import label_curve
-from equimorph.io import atomic_path, read_json, run
+from equimorph.evaluation.table_file import write_table
+from equimorph.io import read_json, run
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -17,8 +18,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
 
     table = label_curve(map(read_json, arguments.measures))
-    with atomic_path(arguments.output) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    write_table(arguments.output, table)
 
 
 if __name__ == "__main__":

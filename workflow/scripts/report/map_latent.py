@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from equimorph.analyses.array_file import read_arrays
 from equimorph.io import read_json, run, write_json
 from equimorph.report.interactive_map import map_data
 from equimorph.report.shown import shown
@@ -27,8 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     metrics = read_json(arguments.metrics)
     by_model = {path.stem: path for path in arguments.embeddings}
     name = shown(metrics, by_model)[0]
-    with np.load(by_model[name], allow_pickle=False) as file:
-        stored = dict(file)
+    stored = read_arrays(by_model[name])
     methods = [str(name) for name in stored["methods"]]
     method = _PREFERRED if _PREFERRED in methods else methods[0]
     images = np.load(arguments.images, mmap_mode="r")

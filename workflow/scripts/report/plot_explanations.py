@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
+from equimorph.analyses.array_file import read_arrays
 from equimorph.io import read_json, run
 from equimorph.report.figures.explanation import explanations, feature_map_sheet
 from equimorph.report.figures.style import save
@@ -25,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
 
     metrics = read_json(arguments.metrics)
-    stored = {path.stem: _read(path) for path in arguments.explanations}
+    stored = {path.stem: read_arrays(path) for path in arguments.explanations}
     detailed = {name: stored[name] for name in shown(metrics, stored)}
     save(explanations(detailed, metrics["data"]["classes"]), arguments.output_maps)
     inside = {
@@ -38,11 +37,6 @@ def main(argv: list[str] | None = None) -> None:
     }
     image = next(iter(detailed.values()))["images"][0][0]
     save(feature_map_sheet(inside, image, _TURNS), arguments.output_features)
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as stored:
-        return dict(stored)
 
 
 if __name__ == "__main__":

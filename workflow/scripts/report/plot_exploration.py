@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from equimorph.analyses.array_file import read_arrays
 from equimorph.io import run
 from equimorph.report.figures.exploration import galaxies_by_class
 from equimorph.report.figures.sheets import contact_sheet
@@ -29,8 +29,7 @@ def main(argv: list[str] | None = None) -> None:
 
     galaxies = pd.read_csv(arguments.galaxies)
     save(galaxies_by_class(galaxies, arguments.class_names), arguments.output_galaxies)
-    with np.load(arguments.sheets, allow_pickle=False) as stored:
-        sheets = dict(stored)
+    sheets = read_arrays(arguments.sheets)
     names = [arguments.class_names[label] for label in sheets["label"]]
     prepared = [list(row) for row in sheets["prepared"]]
     preparations = contact_sheet(prepared, list(map(str, sheets["names"])), names, cell=_CELL)

@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
+from equimorph.analyses.array_file import read_arrays
 from equimorph.io import read_json, run
 from equimorph.report.figures.latent import latent_maps, latent_numbers
 from equimorph.report.figures.style import save
@@ -27,9 +26,9 @@ def main(argv: list[str] | None = None) -> None:
     by_model = {path.stem: path for path in arguments.embeddings}
     maps = {}
     for name in shown(metrics, by_model):
-        with np.load(by_model[name], allow_pickle=False) as stored:
-            maps[name] = dict(zip(map(str, stored["methods"]), stored["maps"], strict=True))
-            label = stored["label"]
+        stored = read_arrays(by_model[name])
+        maps[name] = dict(zip(map(str, stored["methods"]), stored["maps"], strict=True))
+        label = stored["label"]
     save(latent_maps(maps, label, metrics["data"]["classes"]), arguments.output_maps)
     groups = {name: model["group"] for name, model in metrics["models"].items()}
     save(latent_numbers(read_json(arguments.measures), groups), arguments.output_numbers)
