@@ -40,6 +40,19 @@ def test_differences_from_the_reference():
     assert "No network's rate is distinguishable from that of CNN" in text
 
 
+def test_what_two_methods_agree_on_is_said_once():
+    both = measures([compared("D4", -0.1, 0.5)])
+    both["methods"]["evolution"] = both["methods"]["exhaustion"]
+    text = " ".join(attack_sentences(both))
+    assert text.count("distinguishable") == 1
+    assert "By exhaustion and evolution, no network's rate is distinguishable from that" in text
+    lower = measures([compared("D4", -0.2, 0.01)])["methods"]["exhaustion"]
+    both["methods"] = {**both["methods"], "evolution": lower}
+    text = " ".join(attack_sentences(both))
+    assert "By exhaustion, no network's rate" in text
+    assert "By evolution, the rate is lower than that of CNN for D4" in text
+
+
 def test_whether_a_larger_group_resists_better():
     def said(slope, ci95):
         trend = {"networks": ["C4", "D4", "D8"], "victims": 30, "slope": slope, "ci95": ci95}

@@ -34,24 +34,40 @@ def attack_sentences(measures: dict[str, Any]) -> list[str]:
         f"The victims are {plural(victims['common'], 'test image')} that all of these networks "
         f"have right, drawn from {victims['available']['common']:,}; of each network, the training "
         f"with seed {measures['training_seed']} is attacked.",
-        *(
-            sentence
-            for method, measured in measures["methods"].items()
-            for sentence in _method(method, measured)
-        ),
+        *(_rates(method, measured) for method, measured in measures["methods"].items()),
+        *_verdicts(measures["methods"]),
         *_beyond_corners(measures["beyond_corners"]),
     ]
 
 
-def _method(method: str, measured: dict[str, Any]) -> list[str]:
+def _rates(method: str, measured: dict[str, Any]) -> str:
+    """Say what a method costs, and where it succeeds least and most."""
     rates = {name: network["common"] for name, network in measured["networks"].items()}
     low, high = (pick(rates, key=lambda name: rates[name]["rate"]) for pick in (min, max))
     passes = sum(one["queries_per_victim"] for one in rates.values()) / len(rates)
-    sentences = [
+    return (
         f"By {_METHODS[method]} ({passes:,.0f} forward passes per victim), one pixel changes the "
         f"answer on {_share(rates[low])} of them for {low} and on {_share(rates[high])} for {high}"
         f"{', the least and the most' if low != high else ''}."
+    )
+
+
+def _verdicts(methods: dict[str, Any]) -> list[str]:
+    """Say how the networks compare; what two methods agree on is said once."""
+    agreed: dict[str, list[str]] = {}
+    for method, measured in methods.items():
+        for sentence in [*_comparisons(measured), *_trend(measured["trend"])]:
+            agreed.setdefault(sentence, []).append(method)
+    if len(methods) == 1:
+        return list(agreed)
+    return [
+        f"By {_listed(names)}, {sentence[0].lower()}{sentence[1:]}"
+        for sentence, names in agreed.items()
     ]
+
+
+def _comparisons(measured: dict[str, Any]) -> list[str]:
+    sentences = []
     differing = [row for row in measured["comparisons"] if row["holm_p"] < _SIGNIFICANT]
     for said, sign in (("lower", -1), ("higher", 1)):
         names = [row["a"] for row in differing if row["difference"] * sign > 0]
@@ -64,7 +80,7 @@ def _method(method: str, measured: dict[str, Any]) -> list[str]:
     if measured["comparisons"] and not differing:
         reference = measured["comparisons"][0]["b"]
         sentences.append(f"No network's rate is distinguishable from that of {reference}.")
-    return [*sentences, *_trend(measured["trend"])]
+    return sentences
 
 
 def _share(rate: dict[str, Any]) -> str:

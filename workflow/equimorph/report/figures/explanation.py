@@ -1,5 +1,6 @@
 """Explanations: where networks look, clean and degraded side by side, and their feature maps."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from equimorph.report.figures.style import WIDTH, styled
 from equimorph.report.wording import condition_label
 
 _OPACITY = 0.55
+_LETTERS = 11  # of a class name above one column
 
 
 def explanations(shown: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> Figure:
@@ -32,7 +34,8 @@ def explanations(shown: Mapping[str, Mapping[str, Any]], classes: Sequence[str])
         grid = figure.subplots(rows, len(label), squeeze=False)
         for column, (axes, true) in enumerate(zip(grid[0], label, strict=True)):
             _draw(axes, first["images"][0][column])
-            axes.set_title(classes[true].replace(" ", "\n", 1), fontsize=8, loc="center")
+            name = textwrap.fill(classes[true], _LETTERS)
+            axes.set_title(name, fontsize=7.5, loc="center")
         _name(grid[0, 0], f"image\n({condition_label(conditions[0])})")
         panels = iter(grid[1:])
         for model, one in shown.items():
