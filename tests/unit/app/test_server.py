@@ -5,11 +5,8 @@ import io
 import os
 import socket
 import struct
-import threading
-import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +21,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("python_multipart")
 uvicorn = pytest.importorskip("uvicorn")
 
-from equimorph.app.server import Limits, create_app  # noqa: E402
+from tests.unit.app.running import running  # noqa: E402
 
 BODY = 200_000
 NAME = "a-name-that-only-a-client-gives.png"
@@ -35,23 +32,6 @@ PART = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r
 def study(tmp_path_factory):
     """A study with a D4 network."""
     return make_study(tmp_path_factory.mktemp("blobs"))
-
-
-@contextmanager
-def running(classifier, **limits):
-    """Yield the address of a server."""
-    app = create_app(classifier, "<p>page</p>", Limits(**limits))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,11 @@ from torch.nn.functional import cross_entropy
 from equimorph.classify.classifier import Classifier, load
 from equimorph.classify.companion import COMPANION, MODEL, Companion, save_companion
 from equimorph.classify.make import make_companion
+from equimorph.classify.page import compared, examples_of, render_page
 from equimorph.io import sha256_of
 from equimorph.models.checkpoint import learned_state, save_checkpoint
 from equimorph.models.preparation import Preparation
-from equimorph.models.trained import load_checkpoint
+from equimorph.models.trained import Checkpoint, load_checkpoint
 from equimorph.study.models import resolve
 from tests.jobs import TRUNK, blobs
 from tests.unit.networks import initialised, inputs
@@ -99,3 +100,15 @@ def study(tmp_path_factory) -> Study:
 def classifier(study) -> Classifier:
     """Its classifier."""
     return load(study.folder)
+
+
+@pytest.fixture(scope="session")
+def page(study, classifier, tmp_path_factory) -> tuple[Path, Checkpoint]:
+    """A page with a network to compare with, and that network's checkpoint."""
+    folder = tmp_path_factory.mktemp("page")
+    other = load_checkpoint(make_study(folder, "CNN").folder / "classifier/model.safetensors")
+    plain = compared(other, study.images[100:180], study.labels[100:180], {})
+    examples = examples_of(study.images, np.array(TEST), study.labels[list(TEST)], CLASSES)
+    path = folder / "classify.html"
+    path.write_text(render_page("blobs", classifier, plain, examples), encoding="utf-8")
+    return path, other

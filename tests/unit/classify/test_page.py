@@ -1,4 +1,4 @@
-"""The page: its JavaScript gives torch's numbers, in node; and a browser shows them."""
+"""The page: its JavaScript gives torch's numbers, in node."""
 
 import json
 import re
@@ -18,7 +18,6 @@ from equimorph.classify.page import (
     Example,
     PageNetwork,
     compared,
-    examples_of,
     page_or_reason,
     render_page,
     rounded,
@@ -28,19 +27,7 @@ from equimorph.models.orbit import turned
 from equimorph.models.plain import plain_layers, plain_network
 from equimorph.models.prediction import predict_logits
 from equimorph.models.trained import load_checkpoint
-from tests.unit.classify.conftest import CLASSES, TEST, make_study
-
-
-@pytest.fixture(scope="module")
-def page(study, classifier, tmp_path_factory):
-    """A page with a network to compare with, and that network's checkpoint."""
-    folder = tmp_path_factory.mktemp("page")
-    other = load_checkpoint(make_study(folder, "CNN").folder / "classifier/model.safetensors")
-    plain = compared(other, study.images[100:180], study.labels[100:180], {})
-    examples = examples_of(study.images, np.array(TEST), study.labels[list(TEST)], CLASSES)
-    path = folder / "classify.html"
-    path.write_text(render_page("blobs", classifier, plain, examples), encoding="utf-8")
-    return path, other
+from tests.unit.classify.conftest import make_study
 
 
 def in_node(page, images, tmp_path):
@@ -139,46 +126,3 @@ def test_a_network_with_branches_is_not_compared_with(study, network_defaults):
     found = compared(checkpoint, study.images[:40], study.labels[:40], {})
     assert isinstance(found, PageNetwork) and found.key == "plain" and found.title == "D4"
     assert plain_layers(checkpoint.network)[0] == found.layers
-
-
-@pytest.mark.slow
-def test_in_a_browser(page, study, classifier, tmp_path):
-    """Drop an image, turn it: the equivariant bars stay, the plain ones move; by keyboard alone."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium:
-        pytest.skip("chromium is not installed")
-    path = tmp_path / "galaxy.png"
-    Image.fromarray(study.images[TEST[3]]).save(path)
-    (expected,) = classifier.predict(path)
-    said = []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": 390, "height": 900})
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.goto(page[0].as_uri())
-        tab.set_input_files("#choose", path)
-        tab.locator("#status").filter(has_text="Answered").wait_for()
-
-        def bars(key):
-            cells = [tab.get_attribute(f"#{key}-{n}", "data-value") for n in range(len(CLASSES))]
-            return np.array([float(cell) for cell in cells])
-
-        upright = {key: bars(key) for key in ("main", "plain")}
-        assert upright["main"] == pytest.approx([*expected.probabilities.values()], abs=1e-5)
-        tab.focus("#angle")
-        largest = dict.fromkeys(upright, 0.0)
-        for angle in (90, 180, 270):
-            for _ in range(90 // 5):
-                tab.keyboard.press("ArrowRight")
-            tab.locator("#turned").filter(has_text=f"{angle}°").wait_for()
-            for key, before in upright.items():
-                largest[key] = max(largest[key], np.abs(bars(key) - before).max())
-        assert largest["main"] < 1e-3 < largest["plain"]
-        assert tab.evaluate("document.documentElement.scrollWidth") <= 390
-        tab.locator("[data-example='1']").press("Enter")
-        tab.locator("#status").filter(has_text=f"{CLASSES[1]}:").wait_for()
-        tab.locator("#certificate").filter(has_text="over 16 turns").wait_for()
-        browser.close()
-    assert said == []
