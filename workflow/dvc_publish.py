@@ -1,7 +1,8 @@
 """Refresh the published results: `python workflow/dvc_publish.py`, or `make publish`.
 
 Runs what has changed, pushes the outputs to the store inside the repository, and removes from the
-store what dvc.lock no longer names: a clone downloads the whole store, and git keeps every version.
+store what is no longer published: a clone downloads the whole store, and git keeps every version.
+Published is what dvc.lock names, and each further study that has a results/<study>.dvc.
 """
 
 import json
@@ -16,13 +17,14 @@ STORE = Path(".dvc/store")
 LARGEST = 12 * 2**20  # bytes of the whole store
 
 
-def needed(lock: Path, store: Path) -> set[Path]:
-    """Return the files of the store that the outputs in a lock file consist of.
+def needed(root: Path, store: Path) -> set[Path]:
+    """Return the files of the store that the published outputs of a repository consist of.
 
     Raises:
         SystemExit: the store lacks the listing of a folder.
     """
-    stages = yaml.safe_load(lock.read_text())["stages"].values()
+    stages = [*yaml.safe_load((root / "dvc.lock").read_text())["stages"].values()]
+    stages += [yaml.safe_load(path.read_text()) for path in sorted(root.glob("results/*.dvc"))]
     files = set()
     for out in [out for stage in stages for out in stage.get("outs", [])]:
         listing = _place(store, out["md5"])
@@ -59,7 +61,7 @@ def main() -> None:
         done = subprocess.run([sys.executable, "-m", "dvc", *arguments])
         if done.returncode:
             sys.exit(done.returncode)
-    removed = prune(STORE, needed(Path("dvc.lock"), STORE))
+    removed = prune(STORE, needed(Path(), STORE))
     mebibytes = size(STORE) / 2**20
     print(f"{STORE}: {mebibytes:.2f} MiB; {removed} files of earlier results removed")
     if size(STORE) > LARGEST:
@@ -68,7 +70,7 @@ def main() -> None:
             "would take. Publish a smaller study, or use a remote elsewhere "
             "(docs/sharing.md)."
         )
-    print(f"Now commit: git add dvc.lock {STORE} && git commit")
+    print(f"Now commit: git add dvc.lock results {STORE} && git commit")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def publish(root):
 def test_the_store_holds_what_the_lock_names_and_is_small(root, publish):
     store = root / ".dvc/store"
     files = {path for path in store.rglob("*") if path.is_file()}
-    assert files == publish.needed(root / "dvc.lock", store)
+    assert files == publish.needed(root, store)
     assert publish.size(store) <= publish.LARGEST == 12 * 2**20
     for path in files:
         digest = hashlib.md5(path.read_bytes()).hexdigest()
@@ -57,15 +57,29 @@ def test_publish_refreshes_the_store_with_one_command(repository, publish, tmp_p
     stale.parent.mkdir(parents=True)
     stale.write_text("of an earlier study")
     (project.folder / "workflow/report/sky_map.rst").write_text("Edited here.\n")
+    # A further study; .dvcignore leaves the weights of single trainings out.
+    second = project.folder / "results/galaxy10-48px"
+    for name in ("classifier/model.safetensors", "models/D4/seed-0/model.safetensors"):
+        (second / name).parent.mkdir(parents=True)
+        (second / name).write_text(name)
+    project.run("dvc", "add", "results/galaxy10-48px")
 
     done = project.run("python", "workflow/dvc_publish.py")
     assert "1 files of earlier results removed" in done.stdout and not stale.exists()
     files = {path for path in store.rglob("*") if path.is_file()}
-    assert files == publish.needed(project.folder / "dvc.lock", store)
+    assert files == publish.needed(project.folder, store)
     report = project.folder / "results/demo/report.html"
     assert "Edited here." in report.read_text()
     md5 = hashlib.md5(report.read_bytes()).hexdigest()
     assert store / "files/md5" / md5[:2] / md5[2:] in files
+
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-qm", "two studies")
+    clone = clone_of(project, tmp_path / "clone")
+    clone.run("dvc", "pull", "-q")
+    assert "up to date" in clone.run("dvc", "status").stdout
+    found = (clone.folder / "results/galaxy10-48px").rglob("*.safetensors")
+    assert [path.read_text() for path in found] == ["classifier/model.safetensors"]
 
 
 @pytest.fixture(scope="module")

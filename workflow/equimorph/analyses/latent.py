@@ -3,15 +3,14 @@
 Networks have embeddings of different lengths and scales. Distances are therefore in units of the
 spread of the clean test images, the root mean square distance from their mean, which makes them
 comparable between networks: 1.4 is the distance of two unrelated images.
+
+scikit-learn takes a second to import: each function imports what it alone needs.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE, Isomap
-from sklearn.neighbors import NearestNeighbors
 
 from equimorph.choices import choose
 from equimorph.errors import InputError
@@ -57,6 +56,8 @@ def turn_scatter(turned: NDArray, clean: NDArray) -> NDArray[np.float64]:
 
 def nearest(embeddings: NDArray, count: int = NEIGHBOURS) -> NDArray[np.int64]:
     """Return the rows of each image's nearest neighbours (N, count), itself not among them."""
+    from sklearn.neighbors import NearestNeighbors
+
     count = min(count, len(embeddings) - 1)
     return NearestNeighbors(n_neighbors=count).fit(embeddings).kneighbors(return_distance=False)
 
@@ -87,17 +88,23 @@ def flat_map(embeddings: NDArray, method: str, seed: int) -> NDArray[np.float64]
 
 
 def _pca(embeddings: NDArray, seed: int) -> NDArray:
+    from sklearn.decomposition import PCA
+
     places = PCA(2, svd_solver="full").fit_transform(embeddings)
     # The sign of a component is arbitrary, and differs between machines.
     return places * np.where(places[np.abs(places).argmax(axis=0), [0, 1]] < 0, -1, 1)
 
 
 def _tsne(embeddings: NDArray, seed: int) -> NDArray:
+    from sklearn.manifold import TSNE
+
     perplexity = min(30.0, (len(embeddings) - 1) / 3)
     return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(embeddings)
 
 
 def _isomap(embeddings: NDArray, seed: int) -> NDArray:
+    from sklearn.manifold import Isomap
+
     neighbours = min(NEIGHBOURS, len(embeddings) - 1)
     return Isomap(n_neighbors=neighbours, n_components=2).fit_transform(embeddings)
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.covariance import LedoitWolf
-from sklearn.linear_model import LogisticRegression
 
 from equimorph.classify.wrong_images import WRONG, recompressed
 from equimorph.errors import InputError
@@ -84,6 +82,8 @@ def fit_outliers(
     Raises:
         InputError: there are too few images.
     """
+    from sklearn.covariance import LedoitWolf  # slow, and who predicts does without
+
     if min(len(training), len(validation), len(examples)) < LEAST_IMAGES:
         raise InputError(
             f"{len(training)} training and {len(validation)} validation images: at least "
@@ -109,6 +109,8 @@ def _directions(
     examples: torch.Tensor, mean: NDArray, whitening: NDArray, draw: np.random.Generator
 ) -> NDArray:
     """Return the direction from right images to each kind of wrong ones."""
+    from sklearn.linear_model import LogisticRegression
+
     images = examples.permute(0, 2, 3, 1).numpy()
 
     def white(pixels: NDArray[np.uint8]) -> NDArray:

@@ -1,4 +1,8 @@
-"""Metrics of one set of predictions: accuracy, F1, confusion matrix, calibration."""
+"""Metrics of one set of predictions: accuracy, F1, confusion matrix, calibration.
+
+scikit-learn takes a second to import, and most that import this module do without: it is imported
+where it is used.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from sklearn.metrics import (
-    brier_score_loss,
-    confusion_matrix,
-    precision_recall_fscore_support,
-)
 
 from equimorph.errors import InputError
 
@@ -57,6 +56,8 @@ def per_class_scores(
     A class without a single true image has no recall, and its precision would say nothing about
     the class: all three are None. A class that is never predicted has precision and F1 of 0.
     """
+    from sklearn.metrics import precision_recall_fscore_support
+
     numbers = range(len(classes))
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, predicted, labels=numbers, average=None, zero_division=0
@@ -136,6 +137,8 @@ def brier_score(probability: NDArray, labels: NDArray) -> float:
     The squared differences from the one-hot truth are summed over classes and averaged over
     images (Brier 1950); not halved for two classes either.
     """
+    from sklearn.metrics import brier_score_loss
+
     classes = range(probability.shape[1])
     return float(brier_score_loss(labels, probability, labels=classes, scale_by_half=False))
 
@@ -177,6 +180,8 @@ def measure(logits: NDArray, labels: NDArray, classes: list[str]) -> dict[str, A
     Raises:
         InputError: shapes, labels or values that do not fit.
     """
+    from sklearn.metrics import confusion_matrix
+
     labels = np.asarray(labels)
     check_predictions(logits, labels, len(classes))
     probability = probabilities(logits)
