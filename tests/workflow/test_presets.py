@@ -18,10 +18,10 @@ SMALLEST = {
 
 # One network of each kind; the others, whose largest take minutes, are in `make test-all`.
 SOME = {
-    "pandya2023": ["CNN", "CNN-orbit", "C8", "D16"],
+    "pandya2023": ["CNN", "CNN-orbit", "D16"],
     "cbfocal-ecnn": None,
     "deepcnn5": None,
-    "cnn-vs-vit": ["CustomCNN", "ViT", "Probe-ResNet18", "Tuned-ResNet18"],
+    "cnn-vs-vit": ["ViT", "Probe-ResNet18"],
 }
 
 
