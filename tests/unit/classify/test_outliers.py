@@ -6,17 +6,17 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from equimorph.classify.outliers import REASONS, fit_outliers, statistics, warning
-from equimorph.classify.wrong_images import other_layer, twice_as_large
+from equimorph.classify.wrong_images import WRONG
 from equimorph.errors import InputError
 from equimorph.simulation.simulate import simulate_galaxy
 
 
 @pytest.fixture(scope="module")
 def galaxies():
-    """400 simulated galaxies at 65 px, (N, 3, S, S)."""
+    """500 simulated galaxies at 65 px, (N, 3, S, S)."""
     drawn = [
         simulate_galaxy(number % 10, 65, np.random.default_rng([2, number]))[0]
-        for number in range(400)
+        for number in range(500)
     ]
     return torch.from_numpy(np.stack(drawn).round().clip(0, 255).astype(np.uint8)).permute(
         0, 3, 1, 2
@@ -25,9 +25,9 @@ def galaxies():
 
 @pytest.fixture(scope="module")
 def outliers(galaxies):
-    """Fitted on the first 300."""
+    """Fitted on the first 400."""
     return fit_outliers(
-        statistics(galaxies[:220]), statistics(galaxies[220:300]), galaxies[:220], seed=0
+        statistics(galaxies[:280]), statistics(galaxies[280:400]), galaxies[:280], seed=0
     )
 
 
@@ -56,22 +56,26 @@ def auroc(outliers, usual, unusual):
 @pytest.mark.parametrize(
     ("change", "least"),
     [
-        (other_layer, 0.9),
-        (twice_as_large, 0.95),
-        (lambda images: (255 * (images / 255) ** 0.5).astype(np.uint8), 0.95),
+        *((change, 0.9) for change in WRONG.values()),
         (lambda images: np.full_like(images, 32), 0.99),
         (lambda images: np.random.default_rng(0).integers(0, 256, images.shape, np.uint8), 0.99),
         (lambda images: 255 - images, 0.99),
     ],
-    ids=["layer", "scale", "stretch", "constant", "noise", "negative"],
+    ids=[*(change.__name__ for change in WRONG.values()), "constant", "noise", "negative"],
 )
 def test_wrong_images_score_above_held_out_galaxies(galaxies, outliers, change, least):
-    held_out = galaxies[300:]
+    held_out = galaxies[400:]
     assert auroc(outliers, held_out, changed(change, held_out)) >= least
 
 
+@pytest.mark.parametrize("reason", WRONG)
+def test_a_known_mistake_is_named(galaxies, outliers, reason):
+    scores = outliers.scores(changed(WRONG[reason], galaxies[400:]))
+    assert (scores[:, 1:].argmax(axis=1) == REASONS.index(reason) - 1).mean() >= 0.7
+
+
 def test_few_held_out_galaxies_are_warned_about(galaxies, outliers):
-    assert (outliers.scores(galaxies[300:]).max(axis=1) > 1).mean() <= 0.1
+    assert (outliers.scores(galaxies[400:]).max(axis=1) > 1).mean() <= 0.1
 
 
 def test_a_warning_names_the_strongest_reason():

@@ -21,7 +21,7 @@ from equimorph.errors import InputError
 from equimorph.io import atomic_path
 from equimorph.models.plain import Layer, Tensors
 
-FORMAT = "equimorph-companion-1"
+FORMAT = "equimorph-companion-2"
 MODEL, COMPANION = "model.safetensors", "companion.safetensors"
 LONGEST_TEXT = 2000
 _LAYERS, _OUTLIERS, _TRAINING = "layers.", "outliers.", "training."
@@ -128,11 +128,15 @@ def _arrays(tensors: Tensors, prefix: str) -> dict[str, np.ndarray]:
 
 
 def _outliers(arrays: dict[str, np.ndarray]) -> Outliers:
-    k, reasons = len(arrays.get("mean", ())), len(REASONS)
+    k, units = len(arrays.get("mean", ())), len(arrays.get("hidden_bias", ()))
+    reasons = len(REASONS)
     shapes: dict[str, tuple[int, ...]] = {
         "mean": (k,),
         "whitening": (k, k),
-        "directions": (reasons - 1, k),
+        "hidden": (k, units),
+        "hidden_bias": (units,),
+        "output": (units, reasons),
+        "output_bias": (reasons,),
         "typical": (reasons,),
         "limits": (reasons,),
     }

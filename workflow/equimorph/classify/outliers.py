@@ -3,10 +3,11 @@
 A network's own energy and embeddings tell little: it has learned to ignore the very things, such
 as noise, stretch and scale, by which a wrong image differs (docs/classify.md has the figures). So
 an image is described by numbers that no quarter turn and no mirror image changes, and compared with
-the training images in two ways: by a distance like Mahalanobis', and by linear classifiers that
-know some frequent mistakes, such as another layer of the survey, from training images so changed.
+the training images in two ways: by a distance like Mahalanobis', and by a small classifier that
+knows some frequent mistakes, such as another layer of the survey, from training images so changed.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ FAINT_PIXELS = 4.0  # pixel values above the sky
 FAINT_LIGHT = 0.01  # the same in weighted light
 FALSE_WARNINGS = 0.02  # of validation images
 LEAST_IMAGES = 20
+HIDDEN = 64  # units of the classifier
+STEPS, BATCH = 5000, 200  # of its training, for any number of examples
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,20 @@ class Outliers:
     Attributes:
         mean: (K,) mean of the statistics of the training images.
         whitening: (K, K) matrix that makes their covariance the identity.
-        directions: (R - 1, K) of the mistakes that are known, in the whitened space.
+        hidden: (K, H) weights of the classifier of mistakes that are known.
+        hidden_bias: (H,).
+        output: (H, R), of which the first column is for images as they should be.
+        output_bias: (R,).
         typical: (R,) median of each reason's score over the validation images.
         limits: (R,) score from which on each reason warns.
     """
 
     mean: NDArray
     whitening: NDArray
-    directions: NDArray
+    hidden: NDArray
+    hidden_bias: NDArray
+    output: NDArray
+    output_bias: NDArray
     typical: NDArray
     limits: NDArray
 
@@ -60,12 +69,20 @@ class Outliers:
         return (scores - self.typical) / (self.limits - self.typical)
 
     def raw_scores(self, described: NDArray) -> NDArray[np.float64]:
-        """Return distances and the mistakes' scores (N, R) of statistics (N, K)."""
-        white = (described - self.mean) @ self.whitening
-        # Galaxies have heavier tails than a Gaussian; with plain squares a few of them, in one
-        # statistic, would set the limit for all.
-        distance = np.linalg.norm(np.arcsinh(white), axis=1)
-        return np.column_stack([distance, white @ self.directions.T])
+        """Return distances and the mistakes' log odds (N, R) of statistics (N, K)."""
+        white = whitened(described, self.mean, self.whitening)
+        units = np.tanh(white @ self.hidden + self.hidden_bias)
+        logits = units @ self.output + self.output_bias
+        return np.column_stack([np.linalg.norm(white, axis=1), logits[:, 1:] - logits[:, :1]])
+
+
+def whitened(described: NDArray, mean: NDArray, whitening: NDArray) -> NDArray:
+    """Return statistics (N, K) in units of their usual spread, uncorrelated.
+
+    Galaxies have heavier tails than a Gaussian: without the arcsinh a few of them, in one
+    statistic, would set the limit for all.
+    """
+    return np.arcsinh((described - mean) @ whitening)
 
 
 def fit_outliers(
@@ -92,11 +109,15 @@ def fit_outliers(
     mean, scale = training.mean(axis=0), training.std(axis=0) + 1e-6
     precision = LedoitWolf().fit((training - mean) / scale).precision_
     whitening = np.linalg.cholesky(precision) / scale[:, None]
-    directions = _directions(examples, mean, whitening, np.random.default_rng(seed))
+    known = _known_mistakes(examples, mean, whitening, seed)
     none = np.zeros(len(REASONS))
-    usual = Outliers(mean, whitening, directions, none, none).raw_scores(validation)
-    limits = np.quantile(usual, 1 - FALSE_WARNINGS / len(REASONS), axis=0)
-    return Outliers(mean, whitening, directions, np.median(usual, axis=0), limits)
+    usual = Outliers(mean, whitening, *known, none, none).raw_scores(validation)
+    # The mistakes share one scale, that of the likeliest.
+    two = np.column_stack([usual[:, 0], usual[:, 1:].max(axis=1)])
+    reason = np.minimum(np.arange(len(REASONS)), 1)
+    typical = np.median(two, axis=0)[reason]
+    limits = np.quantile(two, 1 - FALSE_WARNINGS / 2, axis=0)[reason]
+    return Outliers(mean, whitening, *known, typical, limits)
 
 
 def warning(scores: NDArray) -> str | None:
@@ -105,26 +126,31 @@ def warning(scores: NDArray) -> str | None:
     return REASONS[worst] if scores[worst] > 1 else None
 
 
-def _directions(
-    examples: torch.Tensor, mean: NDArray, whitening: NDArray, draw: np.random.Generator
-) -> NDArray:
-    """Return the direction from right images to each kind of wrong ones."""
-    from sklearn.linear_model import LogisticRegression
+def _known_mistakes(
+    examples: torch.Tensor, mean: NDArray, whitening: NDArray, seed: int
+) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Return the weights and biases of a classifier of right images and each kind of wrong ones."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
 
+    draw = np.random.default_rng(seed)
     images = examples.permute(0, 2, 3, 1).numpy()
+    kinds = [images, *(change(images) for change in WRONG.values())]
+    described = np.concatenate([_described_again(kind, draw) for kind in kinds])
+    labels = np.repeat(np.arange(len(kinds)), len(images))
+    passes = max(1, round(STEPS * BATCH / len(labels)))
+    model = MLPClassifier((HIDDEN,), "tanh", alpha=0.1, max_iter=passes, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(whitened(described, mean, whitening), labels)
+    (hidden, output), (hidden_bias, output_bias) = model.coefs_, model.intercepts_
+    return hidden, hidden_bias, output, output_bias
 
-    def white(pixels: NDArray[np.uint8]) -> NDArray:
-        pixels = recompressed(np.ascontiguousarray(pixels), draw)
-        return (statistics(torch.from_numpy(pixels).permute(0, 3, 1, 2)) - mean) @ whitening
 
-    right = white(images)
-    directions = []
-    for change in WRONG.values():
-        wrong = white(change(images))
-        labels = np.repeat([0, 1], [len(right), len(wrong)])
-        model = LogisticRegression(max_iter=1000).fit(np.concatenate([right, wrong]), labels)
-        directions.append(model.coef_[0])
-    return np.stack(directions)
+def _described_again(images: NDArray[np.uint8], draw: np.random.Generator) -> NDArray:
+    """Return the statistics of (N, H, W, 3) images after another JPEG file of some quality."""
+    again = recompressed(np.ascontiguousarray(images), draw)
+    return statistics(torch.from_numpy(again).permute(0, 3, 1, 2))
 
 
 def statistics(images: torch.Tensor, batch_size: int = 256) -> NDArray[np.float64]:

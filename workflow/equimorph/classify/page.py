@@ -107,10 +107,7 @@ def render_page(
         if outliers is None
         else {
             "reasons": REASONS,
-            **{
-                name: np.asarray(getattr(outliers, name)).tolist()
-                for name in ("mean", "whitening", "directions", "typical", "limits")
-            },
+            **{name: np.asarray(value).tolist() for name, value in vars(outliers).items()},
         },
     }
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)

@@ -34,6 +34,30 @@ def twice_as_large(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return network_input(images, images.shape[1], crop=0.5).permute(0, 2, 3, 1).numpy()
 
 
+def square_root(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (N, H, W, 3) images whose faint parts are raised, as by a display's gamma."""
+    return (255 * np.sqrt(images / 255)).round().astype(np.uint8)
+
+
+def grey(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (N, H, W, 3) images without their colours."""
+    mean = images.mean(axis=-1, keepdims=True).round().astype(np.uint8)
+    return np.repeat(mean, 3, axis=-1)
+
+
+def exchanged(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (N, H, W, 3) images whose red is their blue, as some libraries read files."""
+    return np.ascontiguousarray(images[..., ::-1])
+
+
+def half_as_large(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (N, H, H, 3) images at twice the pixel scale; around them is their mirror image."""
+    side = images.shape[1]
+    rim = (side // 2,) * 2
+    wide = np.pad(images, ((0, 0), rim, rim, (0, 0)), mode="reflect")
+    return network_input(wide, side, crop=1.0).permute(0, 2, 3, 1).numpy()
+
+
 def recompressed(images: NDArray[np.uint8], draw: np.random.Generator) -> NDArray[np.uint8]:
     """Return (N, H, W, 3) images after JPEG files of various qualities.
 
@@ -50,5 +74,9 @@ def recompressed(images: NDArray[np.uint8], draw: np.random.Generator) -> NDArra
 # What a warning says, and what makes such images.
 WRONG: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     "its colours are those of another layer or stretch than the training images'": other_layer,
+    "its faint parts are brighter than the training images'": square_root,
+    "it is grey": grey,
+    "its red and its blue are exchanged": exchanged,
     "it shows a smaller field than the training images, or its scale is wrong": twice_as_large,
+    "it shows a larger field than the training images, or its scale is wrong": half_as_large,
 }

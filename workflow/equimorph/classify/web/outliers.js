@@ -93,13 +93,18 @@ const Outliers = (() => {
   }
 
   // 0 is a usual image, more than 1 a reason for a warning; one score for each reason.
-  function scores(pixels, size, { mean: centre, whitening, directions, typical, limits }) {
+  function scores(pixels, size, known) {
+    const { mean: centre, whitening, hidden, hidden_bias, output, output_bias, typical, limits } = known;
     const described = statistics(pixels, size).map((value, n) => value - centre[n]);
-    const white = centre.map((_, k) => described.reduce((sum, value, n) => sum + value * whitening[n][k], 0));
-    const raw = [Math.hypot(...white.map(Math.asinh))];
-    directions.forEach((direction) => raw.push(direction.reduce((sum, value, k) => sum + value * white[k], 0)));
+    const white = times(described, whitening).map(Math.asinh);
+    const units = times(white, hidden).map((value, n) => Math.tanh(value + hidden_bias[n]));
+    const logits = times(units, output).map((value, n) => value + output_bias[n]);
+    const raw = [Math.hypot(...white), ...logits.slice(1).map((value) => value - logits[0])];
     return raw.map((value, n) => (value - typical[n]) / (limits[n] - typical[n]));
   }
+
+  // A row times a matrix.
+  const times = (row, matrix) => matrix[0].map((_, k) => row.reduce((sum, value, n) => sum + value * matrix[n][k], 0));
 
   return { statistics, scores };
 })();
