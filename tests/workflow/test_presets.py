@@ -21,7 +21,7 @@ SOME = {
     "pandya2023": ["CNN", "CNN-orbit", "D16"],
     "cbfocal-ecnn": None,
     "deepcnn5": None,
-    "cnn-vs-vit": ["ViT", "Probe-ResNet18"],
+    "cnn-vs-vit": ["CustomCNN", "ViT", "Probe-ResNet18"],
 }
 
 
