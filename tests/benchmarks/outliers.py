@@ -27,6 +27,7 @@ from equimorph.classify.wrong_images import (
     other_layer,
     recompressed,
     square_root,
+    twice_as_large,
 )
 from equimorph.data.tensors import network_input
 from equimorph.simulation.exposure import Exposure
@@ -134,7 +135,7 @@ def main() -> None:
         "linear stretch": linear(right),
         "square root of the pixel values": square_root(right),
         "colours of the layer ls-dr10": other_layer(right),
-        "half the pixel scale": network_input(right, size, 0.5).permute(0, 2, 3, 1).numpy(),
+        "half the pixel scale": twice_as_large(right),
         "twice the pixel scale": half_as_large(right),
         "a field 1.7 times as wide": cut(arguments.sample, size, ENTIRE, known),
         "a star": drawn(count, size, star),
