@@ -38,7 +38,7 @@ class SkyServer(ThreadingHTTPServer):
     Attributes:
         url: of the viewer.
         asked: the query of each request.
-        most_at_once: requests that were open at one time.
+        most_at_once: requests that waited for an answer at one time.
     """
 
     daemon_threads = True
@@ -67,15 +67,13 @@ class _Handler(BaseHTTPRequestHandler):
         with server.lock:
             server.open_now += 1
             server.most_at_once = max(server.most_at_once, server.open_now)
-        try:
-            self.reply()
-        finally:
-            with server.lock:
-                server.open_now -= 1
+        time.sleep(server.slow)
+        with server.lock:  # before the reply, upon which the client may ask again
+            server.open_now -= 1
+        self.reply()
 
     def reply(self):
         server = self.server
-        time.sleep(server.slow)
         address = urlparse(self.path)
         query = {key: values[0] for key, values in parse_qs(address.query).items()}
         server.asked.append({"path": address.path, **query})

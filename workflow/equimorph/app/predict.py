@@ -17,6 +17,7 @@ from equimorph.sky.names import position
 from equimorph.sky.service import AT_ONCE, Position, Service
 
 BLOCK = 128  # images in memory at a time, and as many that are read meanwhile
+READS = 4 * AT_ONCE  # calls of threads that read a block
 SIDE = 256  # px of a cut-out where the field of the training images is not known
 MANY = 1000  # images on the screen at most
 UNREAD = "{}.unread.csv"  # beside a table
@@ -143,19 +144,26 @@ def _predicted(
         block = _begin(pool, items)
         while block:
             following = _begin(pool, items)
-            yield _predict_block(classifier, [future.result() for future in block], options)
+            read = [one for few in block for one in few.result()]
+            yield _predict_block(classifier, read, options)
             block = following
 
 
 def _begin(pool: ThreadPoolExecutor, items: Iterator[Item]) -> list[Future]:
-    return [pool.submit(_read, item) for item in islice(items, BLOCK)]
+    """Have the next block read, a few images by each call."""
+    block = list(islice(items, BLOCK))
+    few = max(1, len(block) // READS)
+    return [pool.submit(_read, block[n : n + few]) for n in range(0, len(block), few)]
 
 
-def _read(item: Item) -> Galaxy | Unread:
-    try:
-        return replace(item.read(), name=item.name)
-    except InputError as error:
-        return Unread(item.name, str(error))
+def _read(items: Sequence[Item]) -> list[Galaxy | Unread]:
+    found: list[Galaxy | Unread] = []
+    for item in items:
+        try:
+            found.append(replace(item.read(), name=item.name))
+        except InputError as error:
+            found.append(Unread(item.name, str(error)))
+    return found
 
 
 def _predict_block(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from equimorph.classify.neighbours import TrainingImages
 from equimorph.classify.outliers import REASONS, Outliers
@@ -64,7 +64,8 @@ def save_companion(path: str | Path, companion: Companion) -> None:
     header = json.dumps({key: getattr(companion, key) for key in kept}, sort_keys=True)
     ordered = {name: tensors[name].contiguous() for name in sorted(tensors)}
     with atomic_path(path) as temporary:
-        save_file(ordered, temporary, metadata={FORMAT: header})
+        # Not save_file, whose files nobody else may read.
+        temporary.write_bytes(save(ordered, metadata={FORMAT: header}))
 
 
 def load_companion(path: str | Path, classes: int) -> Companion:

@@ -8,7 +8,7 @@ knows some frequent mistakes, such as another layer of the survey, from training
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -189,7 +189,8 @@ def _described(images: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
     variance = (_means(grey.square(), rings) - mean.square()).clamp_min(0)
     disc = grey[:, 0, regions[-1]]
     found = [(brightness + 5).log(), (variance.sqrt() + 1).log()]
-    found += [(_quantile(disc, level) + 5).log()[:, None, None] for level in (0.5, 0.99)]
+    for quantile in _quantiles(disc, (0.5, 0.99)):
+        found.append((quantile + 5).log()[:, None, None])
     sky = _darker_half(colours, grey, regions[-2])
     # Faint light has no colour to speak of: what is added keeps its noise out of the distances.
     for light, background, least in (
@@ -213,14 +214,19 @@ def _means(values: torch.Tensor, regions: torch.Tensor) -> torch.Tensor:
     return values.flatten(2) @ (weights / weights.sum(dim=1, keepdim=True)).T
 
 
-def _quantile(values: torch.Tensor, level: float) -> torch.Tensor:
-    """Return the quantile of each row, without the sorting of `torch.quantile`."""
-    return values.kthvalue(round(level * (values.shape[1] - 1)) + 1, dim=1).values
+def _quantiles(values: torch.Tensor, levels: Sequence[float]) -> list[torch.Tensor]:
+    """Return quantiles (N,) of each row of values (N, V).
+
+    NumPy sorts 128 rows of 1,800 in 1.8 ms; torch takes 19.5 ms, and 2.5 to 3.3 ms by `kthvalue`
+    for one level.
+    """
+    ordered = torch.from_numpy(np.sort(values.numpy(), axis=1))
+    return [ordered[:, round(level * (values.shape[1] - 1))] for level in levels]
 
 
 def _darker_half(colours: torch.Tensor, grey: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
     """Return the mean colour of the darker half of a region's pixels, (N, 3, 1)."""
-    median = _quantile(grey[:, 0, region], 0.5)
+    (median,) = _quantiles(grey[:, 0, region], (0.5,))
     dark = ((grey <= median[:, None, None, None]) & region).float().flatten(2)
     return colours.flatten(2) @ (dark / dark.sum(dim=2, keepdim=True)).mT
 

@@ -7,7 +7,6 @@ images are done it becomes the table: CSV, JSON or Parquet.
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import islice
@@ -66,11 +65,10 @@ class Table:
         return (row["name"] for row in self._rows())
 
     def append(self, rows: Iterable[Row]) -> None:
-        """Add the rows of some images; they are on disk when this returns."""
+        """Add the rows of some images; they outlive the run when this returns."""
         text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
         self._file.write(text.encode())
         self._file.flush()
-        os.fsync(self._file.fileno())
 
     def finish(self, unread: str | Path) -> tuple[int, list[Row]]:
         """Write the table, and one of the images that could not be read, if there are any.
@@ -113,14 +111,16 @@ class Table:
                 "other options; remove it, or name another table."
             )
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self, holding: bytes = b"") -> Iterator[Row]:
+        """Yield the rows whose lines hold some text; the others are not parsed."""
         with open(self.part, "rb") as file:
             next(file)
             for line in file:
-                yield json.loads(line)
+                if holding in line:
+                    yield json.loads(line)
 
     def _unread(self) -> Iterator[Row]:
-        return (row for row in self._rows() if ERROR in row)
+        return (row for row in self._rows(ERROR.encode()) if ERROR in row)
 
     def _predictions(self) -> Iterator[Row]:
         return (row for row in self._rows() if ERROR not in row)
