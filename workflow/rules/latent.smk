@@ -11,6 +11,7 @@ rule embed:
         model=expand(f"{RUN}/model.safetensors", seed=ANALYSED_SEED, allow_missing=True),
         split=SPLIT_CSV,
         conditions=CONDITION_IMAGES,
+        attacks=f"{RESULTS}/attack/{{model}}.npz" if "attack" in ANALYSES else [],
     output:
         embeddings=f"{RESULTS}/latent/{{model}}.npz",
     log:
@@ -25,11 +26,12 @@ rule embed:
         seed=config["analyses"]["latent"]["seed"],
         device=config["train"]["device"],
         stars_removed=STARS_REMOVED,
+        attacks=f"--attacks {RESULTS}/attack/{{model}}.npz" if "attack" in ANALYSES else "",
     message:
         "Embed the test images with {wildcards.model}."
     shell:
         "python {input.script} --model {input.model} --split {input.split}"
-        " --conditions {input.conditions} --methods {params.methods} --seed {params.seed}"
+        " --conditions {input.conditions} {params.attacks} --methods {params.methods} --seed {params.seed}"
         " {params.stars_removed} --device {params.device} --threads {threads}"
         " --output {output.embeddings} 2>&1 | tee {log}"
 

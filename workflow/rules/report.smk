@@ -159,11 +159,13 @@ rule plot_sky_map:
         "report"
     conda:
         "../../envs/report.yaml"
+    params:
+        class_names=CLASSES,
     message:
         "Plot where the galaxies lie on the sky."
     shell:
         "python {input.script} --catalogue {input.catalogue} --split {input.split}"
-        " --output {output.figure} 2>&1 | tee {log}"
+        " --class-names {params.class_names:q} --output {output.figure} 2>&1 | tee {log}"
 
 
 rule plot_class_sheet:

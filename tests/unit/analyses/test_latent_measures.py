@@ -28,3 +28,13 @@ def test_means_and_intervals():
     rotated, noisy = one["distances"].values()
     assert rotated["all"]["mean"] == pytest.approx(0.25) and rotated["wrong"] is None
     assert noisy["wrong"]["mean"] == 3
+
+
+def test_attacked_images_are_a_condition_of_their_own():
+    attacked = {"attacked": np.array([0.5, 1.5, 1.0]), "fooled": np.array([False, True, False])}
+    spared = {"attacked": np.empty(0), "fooled": np.empty(0, bool)}
+    found = latent_measures({"D4": stored() | attacked, "C4": stored() | spared}, 500, 0)
+    one = found["networks"]["D4"]["distances"]
+    assert list(one) == ["rotated", "noise-50", "one-pixel"]
+    assert one["one-pixel"]["all"]["mean"] == 1 and one["one-pixel"]["wrong"]["mean"] == 1.5
+    assert found["networks"]["C4"]["distances"]["one-pixel"] == {"all": None, "wrong": None}

@@ -167,11 +167,14 @@ def test_one_image_of_each_class_in_turn():
 
 def test_from_embeddings_to_measures(study):
     np.save(study / "dark.npy", np.load(study / "clean.npy") // 2)
+    victims = choose(study, at_most=4)
     for name in ("CNN", "C4"):
+        attack(study, victims, study / f"latent-{name}.npz", model=name)
         load("workflow/scripts/analyses/embed.py").main(
             ["--model", f"{study}/models/{name}/seed-0/model.safetensors"]
             + ["--split", f"{study}/split.csv", "--methods", "pca", "isomap", "--seed", "0"]
             + ["--conditions", f"{study}/clean.npy", f"{study}/dark.npy"]
+            + ["--attacks", f"{study}/latent-{name}.npz"]
             + ["--output", f"{study}/latent/{name}.npz"]
         )
     load("workflow/scripts/analyses/measure_latent.py").main(
@@ -183,6 +186,12 @@ def test_from_embeddings_to_measures(study):
         assert stored["conditions"].tolist() == ["dark"] and (stored["distances"] > 0).all()
     networks = read_json(study / "latent.json")["networks"]
     assert set(networks) == {"CNN", "C4"}
+    found = read_attacked(study / "latent-CNN.npz")
+    with np.load(study / "latent/CNN.npz") as stored:
+        assert len(stored["attacked"]) == len(found.position) and (stored["attacked"] > 0).all()
+        fooled = found.by_method["exhaustion"].success
+        assert stored["fooled"].tolist() == fooled.tolist()
+    assert networks["CNN"]["distances"]["one-pixel"]["all"]["mean"] > 0
     assert 0 <= networks["CNN"]["purity"]["mean"] <= 1
     embeddings = ["latent/CNN.npz", "latent/C4.npz"]
     plot(

@@ -208,7 +208,7 @@ def draw(folder):
         "confusion.svg": metrics,
         "reliability.svg": metrics,
         "class_histogram.svg": [*split, *classes],
-        "sky_map.svg": [*split, "--catalogue", f"{folder}/catalogue.csv"],
+        "sky_map.svg": [*split, *classes, "--catalogue", f"{folder}/catalogue.csv"],
         "class_sheet.webp": [*split, *classes, "--images", f"{folder}/images.npy"],
         "condition_sheet.webp": [*split, *classes, "--conditions", *conditions],
     }.items():

@@ -24,17 +24,20 @@ def spread(embeddings: NDArray) -> float:
     return float(np.sqrt(((embeddings - embeddings.mean(axis=0)) ** 2).sum(axis=1).mean()))
 
 
-def distances(clean: NDArray, degraded: NDArray) -> NDArray[np.float64]:
-    """Return how far each image moves, in units of the spread of the clean ones.
+def distances(
+    clean: NDArray, degraded: NDArray, all_clean: NDArray | None = None
+) -> NDArray[np.float64]:
+    """Return how far each image moves, in units of the spread of the clean test images.
 
     Args:
         clean: (N, E) embeddings of the images as they were taken.
         degraded: (N, E) of the same images, degraded.
+        all_clean: (M, E) of all clean test images, where the N are some of them.
 
     Returns:
         (N,); 0 for a network that gives all images the same embedding.
     """
-    unit = spread(clean)
+    unit = spread(clean if all_clean is None else all_clean)
     moved = np.linalg.norm(degraded.astype(np.float64) - clean, axis=1)
     return moved / unit if unit else np.zeros(len(clean))
 

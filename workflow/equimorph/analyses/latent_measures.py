@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from equimorph.analyses.intervals import mean_interval
 from equimorph.analyses.latent import NEIGHBOURS
 
+ATTACKED = "one-pixel"
+
 
 def latent_measures(
     stored: Mapping[str, Mapping[str, NDArray]], draws: int, seed: int
@@ -23,7 +25,8 @@ def latent_measures(
     Returns:
         `neighbours` (how many), `images`, and by network: `purity`, `turn_scatter`, and
         `distances` by condition, of `all` images and of those that are `wrong` there (None where
-        none is); each {mean, ci95}.
+        none is); each {mean, ci95}. `ATTACKED` is among the conditions where there was an attack:
+        its images are the network's victims.
     """
 
     def measured(values: NDArray) -> dict[str, Any] | None:
@@ -31,6 +34,16 @@ def latent_measures(
             return None
         values = np.asarray(values, np.float64)
         return {"mean": float(values.mean()), "ci95": mean_interval(values, draws, seed)}
+
+    def moved(distances: NDArray, wrong: NDArray) -> dict[str, Any]:
+        return {"all": measured(distances), "wrong": measured(distances[wrong])}
+
+    def by_condition(one: Mapping[str, NDArray]) -> dict[str, Any]:
+        rows = zip(one["conditions"], one["distances"], one["wrong"], strict=True)
+        found = {str(condition): moved(*row) for condition, *row in rows}
+        if "attacked" in one:
+            found[ATTACKED] = moved(one["attacked"], one["fooled"])
+        return found
 
     first = next(iter(stored.values()))
     return {
@@ -40,15 +53,7 @@ def latent_measures(
             name: {
                 "purity": measured(_purity(one)),
                 "turn_scatter": measured(one["turn_scatter"]),
-                "distances": {
-                    str(condition): {
-                        "all": measured(moved),
-                        "wrong": measured(moved[wrong]),
-                    }
-                    for condition, moved, wrong in zip(
-                        one["conditions"], one["distances"], one["wrong"], strict=True
-                    )
-                },
+                "distances": by_condition(one),
             }
             for name, one in stored.items()
         },

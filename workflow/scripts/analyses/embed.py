@@ -1,4 +1,4 @@
-"""Embed the test images with one network: clean, under every condition, and turned."""
+"""Embed the test images with one network: clean, under every condition, turned, and attacked."""
 
 import argparse
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from equimorph.analyses.array_file import write_arrays
+from equimorph.analyses.attack_file import read_attacked
 from equimorph.analyses.latent import distances, flat_map, nearest, turn_scatter
 from equimorph.data.image_file import open_images
 from equimorph.data.split_file import read_split
@@ -30,6 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--conditions", nargs="+", type=Path, required=True, help="<condition>.npy, each; clean too"
     )
+    parser.add_argument("--attacks", type=Path, help="attacks on the network (.npz), if any")
     parser.add_argument("--methods", nargs="+", required=True, help="maps to make")
     parser.add_argument("--seed", type=int, required=True, help="seed of the maps")
     parser.add_argument("--stars-removed", type=int, help="seed, if their field stars are removed")
@@ -64,6 +66,14 @@ def main(argv: list[str] | None = None) -> None:
         answers, degraded = embedded(*prepared(path))
         moved[name] = distances(clean, degraded)
         wrong[name] = answers.argmax(axis=1) != label
+    attacked = {}
+    if arguments.attacks is not None:
+        found = read_attacked(arguments.attacks)
+        best = next(iter(found.by_method.values()))
+        changed = torch.from_numpy(best.perturbed(found.images.astype(np.float32)))
+        _, moved_by_pixel = embedded(changed, *(each[found.position] for each in inputs[1:]))
+        unit_distances = distances(clean[found.position], moved_by_pixel, clean)
+        attacked = {"attacked": unit_distances.astype(np.float32), "fooled": best.success}
     some = [each[:TURNED] for each in inputs]
     turned = [embedded(rotate(some[0], angle), *some[1:])[1] for angle in ANGLES]
     probability = probabilities(logits)
@@ -80,6 +90,7 @@ def main(argv: list[str] | None = None) -> None:
             "conditions": np.array(list(moved)),
             "distances": np.array(list(moved.values()), np.float32).reshape(len(moved), len(label)),
             "wrong": np.array(list(wrong.values()), bool).reshape(len(moved), len(label)),
+            **attacked,
             "methods": np.array(arguments.methods),
             "maps": np.stack(
                 [flat_map(clean, method, arguments.seed) for method in arguments.methods]

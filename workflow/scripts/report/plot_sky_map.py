@@ -15,6 +15,9 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--catalogue", type=Path, required=True, help="catalogue, CSV")
     parser.add_argument("--split", type=Path, required=True, help="split, CSV")
+    parser.add_argument(
+        "--class-names", nargs="+", required=True, help="class names in label order"
+    )
     parser.add_argument("--output", type=Path, required=True, help="figure, SVG")
     arguments = parser.parse_args(argv)
 
@@ -24,6 +27,8 @@ def main(argv: list[str] | None = None) -> None:
         catalogue["ra"].to_numpy(float),
         catalogue["dec"].to_numpy(float),
         catalogue["index"].map(split).to_numpy(),
+        catalogue["label"].to_numpy(),
+        arguments.class_names,
     )
     save(figure, arguments.output)
 

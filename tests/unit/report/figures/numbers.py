@@ -74,6 +74,10 @@ FIGURES = {
     "reliability": lambda: reliability_diagram({"D4": bins()}, {"D4": "D4"}, {"D4": 0.16}),
     "histogram": lambda: class_histogram(split(), list("abc")),
     "sky": lambda: sky_map(
-        np.array([10.0, 200, np.nan]), np.array([0.0, 20, 1]), np.array(["test"] * 3)
+        np.array([10.0, 200, np.nan]),
+        np.array([0.0, 20, 1]),
+        np.array(["test"] * 3),
+        np.array([0, 1, 1]),
+        list("ab"),
     ),
 }

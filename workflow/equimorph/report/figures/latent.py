@@ -87,7 +87,8 @@ def latent_numbers(measures: Mapping[str, Any], groups: Mapping[str, str | None]
             for number, condition in enumerate(conditions):
                 shift = 0.7 * (number / max(len(conditions) - 1, 1) - 0.5)
                 whole = one["distances"][condition]["all"]
-                _draw_number(panels[2], place + shift, whole, style, number)
+                if whole is not None:  # an attack may have no victims
+                    _draw_number(panels[2], place + shift, whole, style, number)
         for axes in panels:
             axes.set_xticks(range(len(networks)), networks, rotation=60 if len(networks) > 5 else 0)
             axes.set_xlim(-0.6, len(networks) - 0.4)
