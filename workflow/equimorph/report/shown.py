@@ -7,10 +7,13 @@ from equimorph.evaluation.summary import highlighted
 
 
 def shown(metrics: dict[str, Any], analysed: Collection[str]) -> list[str]:
-    """Return those of the study's highlighted models that were analysed, else the first that was.
+    """Return the study's highlighted models; in the place of one not analysed, the first that was.
 
     Args:
         metrics: the study's metrics.json.
         analysed: names of models, at least one.
     """
-    return [name for name in highlighted(metrics) if name in analysed] or [next(iter(analysed))]
+    chosen = highlighted(metrics)
+    others = (name for name in analysed if name not in chosen)
+    found = [name if name in analysed else next(others, None) for name in chosen]
+    return [name for name in found if name is not None]

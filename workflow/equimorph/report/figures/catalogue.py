@@ -17,6 +17,7 @@ from equimorph.report.figures.style import (
 # in one piece.
 _CENTRE = 120.0
 _SMALL_MAPS = 5  # in a row
+_LEGEND_MARKER = 9  # points
 
 
 def class_histogram(split: pd.DataFrame, classes: list[str]) -> Figure:
@@ -92,7 +93,7 @@ def sky_map(
         axes.set_xlabel("right ascension")
         axes.set_ylabel("declination")
         if len(ra):
-            axes.legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=4)
+            axes.legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=_LEGEND_MARKER / size)
         if not known.all():
             axes.set_title(f"{np.sum(~known):,} of {len(known):,} without a position")
         small = lower.subplots(

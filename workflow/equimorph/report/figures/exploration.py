@@ -85,7 +85,7 @@ def class_scores(
         [[_number(by_name[label]["f1"]) for by_name in scores.values()] for label in classes]
     )
     with styled():
-        figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 4.7), layout="constrained")
         left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.35, 1]})
         left.imshow(f1, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), value in np.ndenumerate(f1):
@@ -115,7 +115,7 @@ def class_scores(
         right.set_ylim(-0.03, 1.03)
         right.set_xlabel("recall")
         right.set_ylabel("precision")
-        right.legend(fontsize=7, loc="upper left")
+        figure.legend(loc="outside lower center", ncols=5, fontsize=8)
     return figure
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -43,7 +44,10 @@ def latent_maps(
                 _draw_map(axes, places, label, classes)
                 axes.set_title(f"{model}: {_NAMES[method]}")
         handles, names = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside right center", markerscale=1.6, fontsize=8)
+        legend = figure.legend(handles, names, loc="outside right center", fontsize=8)
+        for handle in legend.legend_handles:
+            if isinstance(handle, PathCollection):
+                handle.set_sizes([18])  # points^2; those of many images are specks
     return figure
 
 
@@ -78,7 +82,7 @@ def latent_numbers(measures: Mapping[str, Any], groups: Mapping[str, str | None]
     networks = measures["networks"]
     conditions = list(next(iter(networks.values()))["distances"])
     with styled():
-        figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
         panels = figure.subplots(1, 3, gridspec_kw={"width_ratios": [1, 1, 1.6]})
         for place, (name, one) in enumerate(networks.items()):
             style = family(groups[name])
@@ -101,7 +105,7 @@ def latent_numbers(measures: Mapping[str, Any], groups: Mapping[str, str | None]
             marker = CLASS_MARKERS[number % len(CLASS_MARKERS)]
             panels[2].plot([], [], marker, color="#777777", label=condition_label(condition))
         if conditions:
-            panels[2].legend(fontsize=8, ncols=2)
+            figure.legend(loc="outside lower right", ncols=len(conditions), fontsize=8)
     return figure
 
 

@@ -74,4 +74,4 @@ def _draw_classes(
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.set_xlabel("calibration error of the class")
-    axes.legend(fontsize=8)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8)
