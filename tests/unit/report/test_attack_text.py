@@ -1,12 +1,19 @@
 """What is said of attacks: no more than the intervals allow."""
 
-from equimorph.report.attack_text import attack_sentences
+from equimorph.report import attack_text
+
+SETTINGS = {"population": 100, "generations": 10}
+
+
+def attack_sentences(measures):
+    return attack_text.attack_sentences(measures, SETTINGS)
+
 
 VICTIMS = {"common": 50, "available": {"common": 120}}
 
 
 def network(successes, ci95=(0.01, 0.1)):
-    common = {"successes": successes, "rate": successes / 50, "ci95": list(ci95)}
+    common = {"successes": successes, "victims": 50, "rate": successes / 50, "ci95": list(ci95)}
     return {"common": {**common, "queries_per_victim": 26376.0}}
 
 
@@ -28,8 +35,11 @@ def compared(name, difference, p):
 def test_the_least_and_the_most():
     text = " ".join(attack_sentences(measures()))
     assert "50 test images" in text and "drawn from 120" in text and "seed 3" in text
-    assert "2.0 % (1; 95 % interval [1.0, 10.0]) of them for C4" in text
-    assert "10.0 % (5; 95 % interval [1.0, 10.0]) for CNN" in text and "26,376" in text
+    assert "2.0 % (1 of 50; 95 % interval [1.0, 10.0]) of them for C4" in text
+    assert (
+        "10.0 % (5 of 50; 95 % interval [1.0, 10.0]) of them for CNN, the least" in text
+        and "26,376" in text
+    )
 
 
 def test_differences_from_the_reference():
@@ -62,7 +72,24 @@ def test_whether_a_larger_group_resists_better():
     assert "−2.0 points (95 % interval over victims [−3.0, −1.0]" in said(-0.02, [-0.03, -0.01])
     assert "A larger group resists less well" in said(0.02, [0.01, 0.03])
     assert "is not shown" in said(0.02, [-0.01, 0.03])
-    assert "cannot be told from 30 victims" in said(0.0, None)
+    assert "cannot be told from 30 victims that answer alike" in said(0.0, None)
+    few = {"networks": ["C4", "D4", "D8"], "victims": 4, "slope": 0.1, "ci95": None}
+    text = " ".join(attack_sentences(measures(trend=few)))
+    assert "cannot be told from 4 victims: 20 are the least." in text
+
+
+def test_networks_that_are_alike_are_named_together():
+    alike = measures()
+    alike["methods"]["exhaustion"]["networks"]["D4"] = network(5)
+    text = " ".join(attack_sentences(alike))
+    assert "of them for C4 and on 10.0 % (5 of 50" in text and "of them for CNN and D4, the" in text
+
+
+def test_the_budget_of_the_evolution_stands_beside_the_published_one():
+    evolved = measures()
+    evolved["methods"] = {"evolution": evolved["methods"]["exhaustion"]}
+    text = " ".join(attack_sentences(evolved))
+    assert "100 members in at most 10 generations, where the published attack has 400 and" in text
 
 
 def test_where_evolution_goes_beyond_the_corners():
@@ -71,7 +98,8 @@ def test_where_evolution_goes_beyond_the_corners():
         "D4": {"evolution_alone": 0, "exhaustion_alone": 2, "both": 0, "victims": 50},
     }
     text = attack_sentences(measures(beyond=beyond))[-1]
-    assert "no corner colour does once" in text and "4 times" in text and "3 times" in text
+    assert "both methods succeed 3 times, exhaustion alone 4 times" in text
+    assert "a colour that is no corner, once" in text
 
 
 def test_without_common_victims_nothing_is_compared():

@@ -30,7 +30,7 @@ def attack_measures(
     Args:
         attacked: each network's attacks.
         victims: what `victims.choose_victims` returned, and `training_seed`.
-        orders: order of each network's group; None for plain networks and continuous groups.
+        orders: order of each network's group; None for those that the trend leaves out.
         reference: the network that the others are compared with, if it is among them.
         classes: number of classes.
         draws: bootstrap resamples.

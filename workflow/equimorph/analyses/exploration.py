@@ -19,18 +19,24 @@ OPENINGS = (3, 4)  # px, S1's radii
 def galaxy_table(images: NDArray, catalogue: pd.DataFrame, rows: NDArray) -> pd.DataFrame:
     """Return a row per galaxy: index, label, redshift, and what is measured on its image.
 
+    Radii are NaN where the pixel scale is not known.
+
     Args:
         images: (N, H, H, 3) uint8 of the data set, may be memory-mapped.
         catalogue: what `data.catalogue.read_catalogue` returns.
         rows: which galaxies.
     """
     chosen = catalogue.iloc[rows]
-    measured = [
-        vars(measure(np.asarray(images[row]), scale))
-        for row, scale in zip(rows, chosen["pxscale"].fillna(1.0), strict=True)
-    ]
+    scales = chosen["pxscale"].to_numpy(float)
+    measured = pd.DataFrame(
+        [
+            vars(measure(np.asarray(images[row]), scale if scale > 0 else 1.0))
+            for row, scale in zip(rows, scales, strict=True)
+        ]
+    )
+    measured.loc[~(scales > 0), "radius"] = np.nan  # in px, which are no arcsec
     own = chosen[["index", "label", "redshift"]].reset_index(drop=True)
-    return pd.concat([own, pd.DataFrame(measured)], axis=1)
+    return pd.concat([own, measured], axis=1)
 
 
 def prepared_sheet(images: NDArray, pixel_scale: float, seed: int) -> dict[str, NDArray]:

@@ -65,9 +65,14 @@ def nearest(embeddings: NDArray, count: int = NEIGHBOURS) -> NDArray[np.int64]:
     return NearestNeighbors(n_neighbors=count).fit(embeddings).kneighbors(return_distance=False)
 
 
-def purity(embeddings: NDArray, labels: NDArray, count: int = NEIGHBOURS) -> NDArray[np.float64]:
-    """Return the share of each image's nearest neighbours that have its class, (N,)."""
-    return (labels[nearest(embeddings, count)] == labels[:, None]).mean(axis=1)
+def purity(labels: NDArray, neighbours: NDArray) -> NDArray[np.float64]:
+    """Return the share of each image's neighbours that have its class, (N,).
+
+    Args:
+        labels: (N,) classes.
+        neighbours: (N, count) what `nearest` returns.
+    """
+    return (labels[neighbours] == labels[:, None]).mean(axis=1)
 
 
 def flat_map(embeddings: NDArray, method: str, seed: int) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equimorph.analyses.intervals import mean_interval
-from equimorph.analyses.latent import NEIGHBOURS
+from equimorph.analyses.latent import NEIGHBOURS, purity
 
 ATTACKED = "one-pixel"
 
@@ -51,14 +51,10 @@ def latent_measures(
         "images": len(first["label"]),
         "networks": {
             name: {
-                "purity": measured(_purity(one)),
+                "purity": measured(purity(one["label"], one["neighbours"])),
                 "turn_scatter": measured(one["turn_scatter"]),
                 "distances": by_condition(one),
             }
             for name, one in stored.items()
         },
     }
-
-
-def _purity(one: Mapping[str, NDArray]) -> NDArray:
-    return (one["label"][one["neighbours"]] == one["label"][:, None]).mean(axis=1)

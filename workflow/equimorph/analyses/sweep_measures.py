@@ -1,11 +1,13 @@
 """Accuracy, macro-F1 and ECE along a sweep, with intervals, and the area under each curve."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equimorph.analyses.intervals import reflected_interval
 from equimorph.analyses.weighted_metrics import WEIGHTED
 from equimorph.evaluation.metrics import METRICS, probabilities
 from equimorph.evaluation.predictions import Predictions
@@ -91,20 +93,28 @@ def _measured(metric: str, by_seed: BySeed, draws: int, seed: int) -> dict[str, 
         right = correct_by_seed(dict(by_seed))
         bounds = bootstrap_interval([right], draws, np.random.default_rng(seed))
     else:
-        bounds = _percentiles(metric, probability, label, draws, seed)
+        bounds = _interval(metric, probability, label, draws, seed)
     return {"mean": found["mean"], "sd": found["sd"], "ci95": bounds}
 
 
-def _percentiles(
+def _interval(
     metric: str, probability: Sequence[NDArray], label: NDArray, draws: int, seed: int
 ) -> list[float]:
-    """Return the percentile interval of a metric's mean over seeds: images and seeds resampled."""
+    """Return the interval of a metric's mean over seeds: images and seeds resampled.
+
+    The seeds' deviations are stretched as in `statistics.bootstrap_interval`.
+    """
     generator = np.random.default_rng(seed)
     images = generator.multinomial(len(label), np.full(len(label), 1 / len(label)), draws)
     resampled = np.stack([WEIGHTED[metric](each, label, images) for each in probability])
+    once = np.ones((1, len(label)))
+    found = np.concatenate([WEIGHTED[metric](each, label, once) for each in probability])
+    count = len(probability)
+    stretch = math.sqrt(count / max(count - 1, 1)) - 1
+    resampled += (stretch * (found - found.mean()))[:, None]
     seeds = generator.integers(len(probability), size=(len(probability), draws))
     means = np.take_along_axis(resampled, seeds, axis=0).mean(axis=0)
-    return [float(bound) for bound in np.quantile(means, [0.025, 0.975])]
+    return reflected_interval(float(found.mean()), means)
 
 
 def table(measures: Mapping[str, Any]) -> list[dict[str, Any]]:

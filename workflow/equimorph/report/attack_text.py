@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from equimorph.analyses.attack_measures import LEAST_VICTIMS
 from equimorph.report.wording import (
     interval,
     percent,
@@ -14,15 +15,17 @@ from equimorph.report.wording import (
 _SIGNIFICANT = 0.05
 _METHODS = {
     "exhaustion": "every visible pixel in each of eight corner colours",
-    "evolution": "differential evolution",
+    "evolution": "differential evolution of {population} members in at most {generations} "
+    "generations, where the published attack has 400 and 200",
 }
 
 
-def attack_sentences(measures: dict[str, Any]) -> list[str]:
+def attack_sentences(measures: dict[str, Any], settings: dict[str, Any]) -> list[str]:
     """Return what the attacks allow to say, sentence by sentence.
 
     Args:
         measures: what `analyses.attack_measures` returns.
+        settings: `analyses.attack` of the config.
     """
     victims = measures["victims"]
     if not victims["common"]:
@@ -34,21 +37,25 @@ def attack_sentences(measures: dict[str, Any]) -> list[str]:
         f"The victims are {plural(victims['common'], 'test image')} that all of these networks "
         f"have right, drawn from {victims['available']['common']:,}; of each network, the training "
         f"with seed {measures['training_seed']} is attacked.",
-        *(_rates(method, measured) for method, measured in measures["methods"].items()),
+        *(_rates(method, one, settings) for method, one in measures["methods"].items()),
         *_verdicts(measures["methods"]),
         *_beyond_corners(measures["beyond_corners"]),
     ]
 
 
-def _rates(method: str, measured: dict[str, Any]) -> str:
+def _rates(method: str, measured: dict[str, Any], settings: dict[str, Any]) -> str:
     """Say what a method costs, and where it succeeds least and most."""
     rates = {name: network["common"] for name, network in measured["networks"].items()}
-    low, high = (pick(rates, key=lambda name: rates[name]["rate"]) for pick in (min, max))
     passes = sum(one["queries_per_victim"] for one in rates.values()) / len(rates)
+    said = [
+        f"{_share(next(one for one in rates.values() if one['rate'] == rate))} of them for "
+        + _listed([name for name, one in rates.items() if one["rate"] == rate])
+        for rate in sorted({pick(one["rate"] for one in rates.values()) for pick in (min, max)})
+    ]
     return (
-        f"By {_METHODS[method]} ({passes:,.0f} forward passes per victim), one pixel changes the "
-        f"answer on {_share(rates[low])} of them for {low} and on {_share(rates[high])} for {high}"
-        f"{', the least and the most' if low != high else ''}."
+        f"By {_METHODS[method].format(**settings)} ({passes:,.0f} forward passes per victim), one "
+        f"pixel changes the answer on {' and on '.join(said)}"
+        f"{', the least and the most' if len(said) > 1 else ''}."
     )
 
 
@@ -85,7 +92,8 @@ def _comparisons(measured: dict[str, Any]) -> list[str]:
 
 def _share(rate: dict[str, Any]) -> str:
     return (
-        f"{percent(rate['rate'])} % ({rate['successes']}; 95 % interval {interval(rate['ci95'])})"
+        f"{percent(rate['rate'])} % ({rate['successes']} of {rate['victims']}; 95 % interval "
+        f"{interval(rate['ci95'])})"
     )
 
 
@@ -98,13 +106,15 @@ def _trend(trend: dict[str, Any] | None) -> list[str]:
     if trend is None:
         return []
     if trend["ci95"] is None:
-        return [
-            "Whether a larger group resists better cannot be told from "
-            f"{plural(trend['victims'], 'victim')} of which so many answer alike."
-        ]
+        why = (
+            f"{plural(trend['victims'], 'victim')}: {LEAST_VICTIMS} are the least"
+            if trend["victims"] < LEAST_VICTIMS
+            else f"{plural(trend['victims'], 'victim')} that answer alike"
+        )
+        return [f"Whether a larger group resists better cannot be told from {why}."]
     said = {
-        "higher": "A larger group resists less well",
-        "lower": "A larger group resists better",
+        "higher": "Among these trainings, a larger group resists less well",
+        "lower": "Among these trainings, a larger group resists better",
         "not distinguishable": "That a larger group resists better, or less well, is not shown",
     }[verdict(trend["ci95"])]
     return [
@@ -122,8 +132,8 @@ def _beyond_corners(beyond: dict[str, Any] | None) -> list[str]:
         for key in ("evolution_alone", "exhaustion_alone", "both")
     )
     return [
-        f"Over all networks, evolution finds a pixel where no corner colour does {_times(alone)}, "
-        f"misses one that exhaustion finds {_times(corners)}, and both succeed {_times(both)}."
+        f"Over all networks and victims, both methods succeed {_times(both)}, exhaustion alone "
+        f"{_times(corners)}, and evolution alone, with a colour that is no corner, {_times(alone)}."
     ]
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equimorph.analyses.intervals import reflected_interval
 from equimorph.evaluation.metrics import expected_calibration_error
 from equimorph.evaluation.temperature import calibrated
 from equimorph.report.wording import decimal, interval, percent, si
 
 WEAKEST = 3  # classes that are named
-LEVELS = (0.025, 0.975)
 
 
 def model_card(
@@ -111,8 +111,8 @@ def summary(
     resampled = [draw.integers(0, len(labels), len(labels)) for _ in range(draws)]
 
     def measured(of: Any) -> tuple[float, list[float]]:
-        values = [of(rows) for rows in resampled]
-        return float(of(np.arange(len(labels)))), np.quantile(values, LEVELS).tolist()
+        estimate = float(of(np.arange(len(labels))))
+        return estimate, reflected_interval(estimate, np.array([of(rows) for rows in resampled]))
 
     count = logits.shape[1]
     confusion = np.zeros((count, count), int)

@@ -167,7 +167,10 @@ def render(
         latent_map=latent_map,
         latent_map_data=inline_json(latent_map),
         map_code=Markup(map_code),
-        attack=[wording.tie(s) for s in attack_sentences(analyses["attack"])]
+        attack=[
+            wording.tie(s)
+            for s in attack_sentences(analyses["attack"], config["analyses"]["attack"])
+        ]
         if "attack" in analyses
         else [],
         source=_SOURCES.get(metrics["data"]["source"], metrics["data"]["source"]),

@@ -33,7 +33,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--attacks", type=Path, help="attacks on the network (.npz), if any")
     parser.add_argument("--methods", nargs="+", required=True, help="maps to make")
-    parser.add_argument("--seed", type=int, required=True, help="seed of the maps")
+    parser.add_argument(
+        "--seed", type=int, required=True, help="seed of the maps, and of the turned images"
+    )
     parser.add_argument("--stars-removed", type=int, help="seed, if their field stars are removed")
     parser.add_argument("--star-filter", default=SEEING, help="what has removed them then")
     parser.add_argument("--device", default="cpu", choices=DEVICES, help="where to compute")
@@ -74,7 +76,9 @@ def main(argv: list[str] | None = None) -> None:
         _, moved_by_pixel = embedded(changed, *(each[found.position] for each in inputs[1:]))
         unit_distances = distances(clean[found.position], moved_by_pixel, clean)
         attacked = {"attacked": unit_distances.astype(np.float32), "fooled": best.success}
-    some = [each[:TURNED] for each in inputs]
+    # Drawn, since the split is ordered by class.
+    drawn = np.random.default_rng(arguments.seed).permutation(len(label))[:TURNED]
+    some = [each[np.sort(drawn)] for each in inputs]
     turned = [embedded(rotate(some[0], angle), *some[1:])[1] for angle in ANGLES]
     probability = probabilities(logits)
     write_arrays(

@@ -25,7 +25,11 @@ def main(argv: list[str] | None = None) -> None:
     measures = attack_measures(
         {path.stem: read_attacked(path) for path in arguments.attacks},
         read_json(arguments.victims),
-        {name: model["group_order"] for name, model in metrics["models"].items()},
+        # As the report's other trend: variants of a group's network are none of it.
+        {
+            name: model["group_order"] if name == model["group"] else None
+            for name, model in metrics["models"].items()
+        },
         metrics["reference"],
         len(metrics["data"]["classes"]),
         metrics["bootstrap"]["draws"],

@@ -21,8 +21,9 @@ def main(argv: list[str] | None = None) -> None:
     measures = read_json(arguments.measures)
     models = read_json(arguments.metrics)["models"]
     swept = next(iter(measures.values()))["networks"]
-    groups = {name: model["group"] for name, model in models.items() if name in swept}
-    save(sweep_curves(measures, pd.Series(groups, dtype=object)), arguments.output)
+    groups = pd.Series({name: model["group"] for name, model in models.items()}, dtype=object)
+    shown = [name for name in groups.index if name in swept]
+    save(sweep_curves(measures, groups, shown), arguments.output)
 
 
 if __name__ == "__main__":

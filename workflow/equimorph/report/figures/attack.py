@@ -1,5 +1,6 @@
 """One-pixel attacks: how often they succeed, what classes turn into, and what they look like."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from equimorph.report.wording import percent
 
 _OFFSET = 0.17  # of the second method, in units of the distance between two networks
 _LEAST_COLUMNS = 4  # few victims shall not be shown larger
+_LINE = 20  # letters of a title
 _MARK = "#f5d400"  # seen on a dark sky and on a galaxy
 
 
@@ -119,7 +121,7 @@ def attack_examples(rows: Mapping[str, Sequence[Mapping[str, Any]]], classes: li
     columns = max(_LEAST_COLUMNS, *map(len, rows.values()))
     with styled():
         size = WIDTH / columns
-        figure = Figure(figsize=(WIDTH, len(rows) * (size + 0.62)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, len(rows) * (size + 0.8)), layout="constrained")
         grid = figure.subplots(len(rows), columns, squeeze=False)
         for axes in grid.flat:
             axes.axis("off")
@@ -137,4 +139,5 @@ def _draw_example(axes: Axes, one: Mapping[str, Any], classes: list[str]) -> Non
     )
     became = f"→ {classes[one['predicted']]}" if one["success"] else "withstands"
     left = f"{percent(one['probability'], 0)} % left"
-    axes.set_title(f"{classes[one['label']]}\n{became}\n{left}", fontsize=8)
+    lines = [textwrap.fill(line, _LINE) for line in (classes[one["label"]], became, left)]
+    axes.set_title("\n".join(lines), fontsize=8)

@@ -25,6 +25,10 @@ MEASURES = {
 }
 
 
+# Of all galaxies: a single redshift of 1.4 would leave a tenth of the axis for the others.
+_SHOWN = (0.001, 0.999)
+
+
 def galaxies_by_class(galaxies: pd.DataFrame, classes: Sequence[str]) -> Figure:
     """Draw a violin per class and measure; a bar is the median.
 
@@ -63,6 +67,11 @@ def _draw_violins(axes: Axes, galaxies: pd.DataFrame, name: str, classes: int) -
         for body in parts["bodies"]:
             body.set(facecolor=CLASS_COLOURS[number % len(CLASS_COLOURS)], alpha=0.75)
         parts["cmedians"].set(color="black", linewidth=1.2)
+    known = values.dropna()
+    if len(known):
+        low, high = np.quantile(known, _SHOWN)
+        margin = 0.04 * (high - low) or 0.5
+        axes.set_xlim(low - margin, high + margin)
     axes.set_xlabel(label, fontsize=8)
     axes.tick_params(labelsize=8)
     axes.grid(axis="y", visible=False)

@@ -1,27 +1,31 @@
 """Sweeps: metrics against the level of a degradation, a row per sweep, a column per metric."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
 
 from equimorph.report.figures.style import WIDTH, line_styles, styled
 from equimorph.report.wording import condition_label
 
 _METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "ece": "ECE"}
 _ROW = 1.75  # inches
+_DECADES = 20  # largest level over the smallest, from which an axis is logarithmic
 
 
-def sweep_curves(measures: Mapping[str, Any], groups: pd.Series) -> Figure:
-    """Draw every network's curve with its 95 % interval as a band; worse is to the right.
+def sweep_curves(measures: Mapping[str, Any], groups: pd.Series, shown: Sequence[str]) -> Figure:
+    """Draw each network's curve with its 95 % interval as a band; worse is to the right.
 
     Args:
         measures: by sweep, what `analyses.sweep_measures` returns, and `axis`.
-        groups: group of each network (None for plain ones), indexed by name, in display order.
+        groups: group of each network of the study (None for plain ones), indexed by name, in
+            display order, so that lines look as they do in the other figures.
+        shown: the networks that were swept.
     """
     styles = line_styles(groups)
     with styled():
@@ -29,12 +33,12 @@ def sweep_curves(measures: Mapping[str, Any], groups: pd.Series) -> Figure:
         grid = figure.subplots(len(measures), len(_METRICS), squeeze=False, sharey="col")
         for panels, (name, measured) in zip(grid, measures.items(), strict=True):
             for axes, (metric, label) in zip(panels, _METRICS.items(), strict=True):
-                for model in groups.index:
+                for model in shown:
                     _draw(axes, measured, model, metric, styles[model])
                 axes.set_xlabel(measured["axis"]["label"], fontsize=8, labelpad=1)
                 axes.set_ylabel(label, fontsize=8)
                 axes.tick_params(labelsize=8)
-                axes.xaxis.set_major_locator(MaxNLocator(5))
+                _scale(axes, np.array(measured["values"]))
                 if measured["axis"]["falling"]:
                     axes.invert_xaxis()
             panels[0].set_title(condition_label(name), fontsize=9)
@@ -43,6 +47,16 @@ def sweep_curves(measures: Mapping[str, Any], groups: pd.Series) -> Figure:
         handles, labels = grid.flat[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 9))
     return figure
+
+
+def _scale(axes: Axes, values: NDArray) -> None:
+    """Take a logarithmic axis where each level is some times the one before, as exposures are."""
+    if values.min() > 0 and values.max() / values.min() >= _DECADES:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def _draw(
