@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 from equimorph.app.cli import main
+from equimorph.models.trained import Checkpoint
+from equimorph.sky.service import LAYER, SERVICE
 from tests.servers import serve
 from tests.sky import SkyServer
 from tests.unit.classify.conftest import CLASSES, make_study
@@ -132,6 +134,7 @@ def test_other_images_than_those_of_the_earlier_run_are_refused(study, images, t
     from equimorph.classify.classifier import load
 
     call = {**asdict(Options()), "network": load(study.folder).identity()}
+    call["sky"] = f"{SERVICE} {LAYER}"
     main_part.write_text("\n".join([json.dumps(call, sort_keys=True), *with_part]) + "\n")
     assert predict(study, images / "1.png", "--output", output) == 1
     assert "is about other.png, where now comes" in capsys.readouterr().err
@@ -154,6 +157,52 @@ def test_places_on_the_sky_are_fetched_as_the_training_images_were_taken(study, 
     assert "outside the footprint" in unread["error"][0]
 
 
+def test_a_wider_field_of_the_sky_is_used_whole(study, tmp_path, monkeypatch):
+    """However many arcsec a pixel has, the network sees all of what was fetched."""
+    seen = []
+    prepare = Checkpoint.prepare
+
+    def observed(self, images, pixel_scale=None, *more, **named):
+        seen.append((images.shape, pixel_scale))
+        return prepare(self, images, pixel_scale, *more, **named)
+
+    monkeypatch.setattr(Checkpoint, "prepare", observed)
+    server = SkyServer()
+    with serve(server):
+        arguments = ("--pixel-scale", 2, "--service", server.url)
+        assert predict(study, "--radec", 150.5, -2.25, *arguments) == 0
+    assert server.asked[0]["pixscale"] == "2"
+    assert seen[-1] == ((1, 252, 252, 3), None)
+
+
+def test_a_table_that_is_an_input_is_not_overwritten(study, images, tmp_path, capsys):
+    table = tmp_path / "mine.csv"
+    table.write_text(f"path\n{images}/1.png\n")
+    assert predict(study, table, "--output", table) == 1
+    assert "this is an input" in capsys.readouterr().err
+    assert table.read_text().startswith("path\n")
+
+
+def test_large_images_are_made_ready_one_by_one(study, tmp_path, monkeypatch):
+    monkeypatch.setattr("equimorph.classify.classifier.LARGE", 30)
+    path, output = tmp_path / "two.h5", tmp_path / "two.csv"
+    with h5py.File(path, "w") as file:
+        file["images"] = study.images[:2]
+    assert predict(study, path, "--output", output) == 0
+    monkeypatch.undo()
+    again = tmp_path / "again.csv"
+    assert predict(study, path, "--output", again) == 0
+    assert output.read_bytes() == again.read_bytes()
+
+
+def test_what_is_not_shown_is_not_said_to_lie_in_a_file(study, tmp_path, capsys):
+    for number in range(25):
+        (tmp_path / f"{number}.png").write_bytes(b"none")
+    assert predict(study, tmp_path) == 3
+    said = capsys.readouterr().err
+    assert said.count("not a readable image") == 25 and "None" not in said
+
+
 def test_many_places_are_asked_for_four_at_a_time(study, tmp_path):
     server, table = SkyServer(slow=0.05), tmp_path / "places.csv"
     table.write_text("ra,dec\n" + "".join(f"{number},5\n" for number in range(24)))
@@ -166,7 +215,7 @@ def test_many_places_are_asked_for_four_at_a_time(study, tmp_path):
 def test_without_a_connection_there_is_one_sentence(study, capsys, monkeypatch):
     monkeypatch.setattr("equimorph.sky.service.RETRIES", 0)
     status = predict(study, "--radec", 10, 20, "--service", "http://127.0.0.1:9")
-    assert status == 3
+    assert status == 1
     assert "cannot be reached" in capsys.readouterr().err
 
 

@@ -1,7 +1,9 @@
 """Classification as a user does it: the workflow's own probabilities, certificates, warnings."""
 
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 
 import equimorph
 from equimorph.classify.classifier import load
-from equimorph.classify.companion import COMPANION, MODEL
+from equimorph.classify.companion import COMPANION, MODEL, load_companion, save_companion
 from equimorph.classify.images import Galaxy
 from equimorph.errors import InputError
 from equimorph.evaluation.temperature import calibrated
@@ -159,3 +161,21 @@ def test_what_is_printed_names_classes_certificate_and_warning(study, classifier
     assert lines[0].startswith("noise: ") and f"{found.label} " in lines[0]
     assert lines[1].startswith("  turned and mirrored, no probability changes by more than ")
     assert lines[2] == f"  warning: {found.warning}"
+
+
+def test_a_pixel_scale_that_leaves_nothing_is_refused(classifier):
+    wide = np.zeros((300, 300, 3), np.uint8)
+    with pytest.raises(InputError, match=r"pixel scale 100: .* has fewer than 8 px"):
+        classifier.predict(wide, pixel_scale=100)
+    with pytest.raises(InputError, match="pixel scale 0: allowed are numbers above 0"):
+        classifier.predict(wide, pixel_scale=0)
+
+
+def test_a_companion_whose_network_gives_no_probabilities_is_refused(study, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(study.folder / "classifier", folder)
+    companion = load_companion(folder / COMPANION, len(CLASSES))
+    spoilt = {name: tensor * np.nan for name, tensor in companion.tensors.items()}
+    save_companion(folder / COMPANION, replace(companion, tensors=spoilt))
+    with pytest.raises(InputError, match="its network does not fit the checkpoint's classes"):
+        load(folder)

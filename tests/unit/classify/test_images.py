@@ -71,3 +71,29 @@ def test_a_damaged_file_is_refused(tmp_path):
         read_galaxy(path)
     with pytest.raises(InputError, match="there is no such file"):
         read_galaxy(tmp_path)
+
+
+def test_an_image_of_pillow_is_held_to_the_same_as_a_file():
+    deep = Image.fromarray(np.full((12, 12), 40_000, np.uint16))
+    with pytest.raises(InputError, match="more than 8 bits per channel"):
+        read_galaxies(deep)
+    with pytest.raises(InputError, match="more than 8 bits per channel"):
+        read_galaxies(Image.new("F", (12, 12)))
+    file = io.BytesIO()
+    Image.fromarray(PIXELS).save(file, "PNG")
+    cut = Image.open(io.BytesIO(file.getvalue()[:150]))
+    with pytest.raises(InputError, match="not a readable image"):
+        read_galaxies(cut)
+
+
+def test_a_side_is_checked_before_pixels_are_unpacked(monkeypatch):
+    file = io.BytesIO()
+    Image.new("RGB", (5000, 4)).save(file, "PNG")
+    monkeypatch.setattr(Image.Image, "convert", None)
+    with pytest.raises(InputError, match="has 5000x4 px; allowed are sides up to 4096 px"):
+        galaxy_of("wide.png", file.getvalue())
+
+
+def test_brain_floats_are_fluxes_too():
+    (galaxy,) = read_galaxies(torch.from_numpy(FLUXES).bfloat16())
+    assert galaxy.pixels.shape == (12, 12, 3)

@@ -89,10 +89,12 @@ def test_large_networks_are_rounded_and_the_page_runs_what_it_says(
     path.write_text(render_page("blobs", classifier))
     found = in_node(path, study.images[:20], tmp_path)["logits"][:, 0]
     companion = classifier.companion
-    network = plain_network(companion.layers, rounded(companion.tensors))
+    network = plain_network(companion.layers, rounded(companion.layers, companion.tensors))
     (prepared,) = classifier.checkpoint.prepare(study.images[:20])
     logits = predict_logits(network, prepared).numpy()
     assert np.abs(found - logits).max() < 1e-4
+    turned = predict_logits(network, prepared.rot90(1, (2, 3))).numpy()
+    assert np.abs(turned - logits).max() < 1e-4  # blurs and the mask are not rounded
     assert (
         np.abs(logits - predict_logits(classifier.checkpoint.network, prepared).numpy()).max() < 1
     )

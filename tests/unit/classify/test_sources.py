@@ -125,3 +125,23 @@ def test_what_is_no_input_is_refused_before_anything_is_read(tmp_path, folder):
     ]:
         with pytest.raises(InputError, match=message):
             opened(folder, tmp_path / given)
+
+
+def test_threads_on_both_sides_of_a_border_read_each_slice_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "SLICE_BYTES", 1)
+    path = tmp_path / "many.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("images", data=PIXELS.repeat(4, axis=0), chunks=(1, *PIXELS.shape[1:]))
+    loads = []
+    read_slice = sources._Rows._read_slice
+
+    def observed(self, start):
+        loads.append(start)
+        return read_slice(self, start)
+
+    monkeypatch.setattr(sources._Rows, "_read_slice", observed)
+    with opened(path) as found:
+        items = list(found)
+        for first, second in zip(items[:3], items[3:6], strict=True):  # as two threads would
+            first.read(), second.read(), first.read(), second.read()
+    assert len(loads) == len({*loads})

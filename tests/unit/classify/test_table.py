@@ -74,6 +74,22 @@ def test_a_table_that_is_there_stays_until_the_new_one_is_whole(tmp_path):
     assert path.read_text().startswith("name,")
 
 
+@pytest.mark.parametrize("content", [b"no line of ours", b"name,label\n0.png,round\n1.png"])
+def test_somebody_elses_file_is_left_alone(tmp_path, content):
+    part = tmp_path / "found.csv.part"
+    part.write_bytes(content)
+    with pytest.raises(InputError, match="or is no such file; remove it"):
+        Table(tmp_path / "found.csv", CALL)
+    assert part.read_bytes() == content
+    assert [p.name for p in tmp_path.iterdir()] == [part.name]
+
+
+def test_two_runs_do_not_write_one_table(tmp_path):
+    path = tmp_path / "found.csv"
+    with Table(path, CALL), pytest.raises(InputError, match="another run writes this table"):
+        Table(path, CALL)
+
+
 def test_rows_of_another_call_are_left_alone(tmp_path):
     with Table(tmp_path / "found.csv", CALL) as table:
         table.append([row(0)])

@@ -68,9 +68,9 @@ def test_whether_a_larger_group_resists_better():
         trend = {"networks": ["C4", "D4", "D8"], "victims": 30, "slope": slope, "ci95": ci95}
         return " ".join(attack_sentences(measures(trend=trend)))
 
-    assert "A larger group resists better" in said(-0.02, [-0.03, -0.01])
+    assert "Among these trainings, a larger group resists better" in said(-0.02, [-0.03, -0.01])
     assert "−2.0 points (95 % interval over victims [−3.0, −1.0]" in said(-0.02, [-0.03, -0.01])
-    assert "A larger group resists less well" in said(0.02, [0.01, 0.03])
+    assert "Among these trainings, a larger group resists less" in said(0.02, [0.01, 0.03])
     assert "is not shown" in said(0.02, [-0.01, 0.03])
     assert "cannot be told from 30 victims that answer alike" in said(0.0, None)
     few = {"networks": ["C4", "D4", "D8"], "victims": 4, "slope": 0.1, "ci95": None}

@@ -74,3 +74,17 @@ def test_a_header_that_claims_more_than_the_file_has_takes_no_memory():
     assert claims != whole
     with pytest.raises(InputError, match="with sides up to 3000 px|not a whole FITS file"):
         read_fits(claims)
+
+
+def test_a_compressed_image_of_another_shape_is_not_unpacked(monkeypatch):
+    fits = pytest.importorskip("astropy.io.fits")
+    file = io.BytesIO()
+    image = fits.CompImageHDU(np.zeros((1, 300, 300), np.float32), compression_type="GZIP_1")
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(file)
+
+    def unpacked(self):
+        raise AssertionError("it was unpacked")
+
+    monkeypatch.setattr(fits.CompImageHDU, "data", property(unpacked))
+    with pytest.raises(InputError, match=r"holds an image of shape \(1, 300, 300\)"):
+        read_fits(file.getvalue())

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[3]
 LARGEST_SCALE = 3600  # arcsec per px, as in a config
 LARGEST_SIZE = 1025  # px, as in a config
 LISTED = 20  # images that could not be classified
+MOST_CONNECTIONS = 256  # to the server; more are answered with 503
 SOME_UNREAD = 3  # exit status where all others were
 GROUPS = [f"{family}{n}" for family in "CD" for n in (1, 2, 4, 8, 16)]
 
@@ -52,6 +53,8 @@ def _predict(arguments: argparse.Namespace) -> None:
         raise InputError("no images: name a file, a folder, a table, a galaxy, or use --radec.")
     if arguments.output is not None:
         _check_output(Path(arguments.output))
+        if Path(arguments.output).resolve() in [Path(one).resolve() for one in arguments.inputs]:
+            raise InputError(f"--output {arguments.output}: this is an input; name another file.")
     # torch takes seconds to import; `equimorph --help` does without.
     import torch
 
@@ -71,7 +74,9 @@ def _predict(arguments: argparse.Namespace) -> None:
     missed, unread = 0, list[Unread]()
     with images as sources:
         if arguments.output is not None:
-            done, missed, unread = to_table(classifier, sources, options, arguments.output)
+            done, missed, unread = to_table(
+                classifier, sources, options, arguments.output, f"{service.url} {service.layer}"
+            )
             print(f"{arguments.output}: {done - missed} images")
         else:
             for found in to_screen(classifier, sources, options):
@@ -81,9 +86,12 @@ def _predict(arguments: argparse.Namespace) -> None:
                 else:
                     print(found.as_text(options.top or 3))
     if unread:
-        lines = [f"  {one.name}: {one.reason}" for one in unread[:LISTED]]
-        if missed > LISTED:
-            lines.append(f"  and {missed - LISTED} more; {UNREAD.format(arguments.output)} has all")
+        listed = unread if arguments.output is None else unread[:LISTED]
+        lines = [f"  {one.name}: {one.reason}" for one in listed]
+        if missed > len(listed):
+            lines.append(
+                f"  and {missed - len(listed)} more; {UNREAD.format(arguments.output)} has all"
+            )
         print("\n".join(["error: not classified:", *lines]), file=sys.stderr)
         sys.exit(SOME_UNREAD)
 
@@ -109,11 +117,22 @@ def _serve(arguments: argparse.Namespace) -> None:
     from equimorph.app.server import Limits, create_app
     from equimorph.classify.classifier import load
     from equimorph.classify.page import page_or_reason
+    from equimorph.classify.shipped import find
 
     classifier = load(arguments.model)
-    page = page_or_reason(arguments.model or "published", classifier)
+    # The study's own page has a plain network to compare with, and examples.
+    place = find(arguments.model)
+    study = place.parent if place.is_dir() else place
+    made = study / "classify.html"
+    page = made.read_text() if made.is_file() else page_or_reason(study.name, classifier)
     app = create_app(classifier, page, Limits(per_minute=arguments.rate))
-    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning")
+    uvicorn.run(
+        app,
+        host=arguments.host,
+        port=arguments.port,
+        access_log=False,
+        limit_concurrency=MOST_CONNECTIONS,
+    )
 
 
 def sky_settings() -> dict[str, str]:

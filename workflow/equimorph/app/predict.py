@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from equimorph.classify.classifier import Classifier, Prediction
+from equimorph.classify.classifier import Classifier, Prediction, Ready
 from equimorph.classify.images import Galaxy
 from equimorph.classify.sources import Item, Sources
 from equimorph.classify.table import ERROR, Row, Table
@@ -14,7 +14,7 @@ from equimorph.errors import InputError
 from equimorph.progress import progress
 from equimorph.simulation.exposure import NATIVE_PIXEL
 from equimorph.sky.names import position
-from equimorph.sky.service import AT_ONCE, Position, Service
+from equimorph.sky.service import AT_ONCE, Position, Service, UnreachableError
 
 BLOCK = 128  # images in memory at a time, and as many that are read meanwhile
 READS = 4 * AT_ONCE  # calls of threads that read a block
@@ -74,16 +74,15 @@ def open_sources(
 
     def fetch(place: Position) -> Galaxy:
         pixels = service.cut_out(place, side, options.pixel_scale or NATIVE_PIXEL)
-        # However large it is on the sky, it shall look like the training images.
-        scale = None if classifier.field is None else NATIVE_PIXEL
-        return Galaxy(place.name, pixels, scale)
+        # However large it is on the sky, it shall look like the training images: all of it is used.
+        return Galaxy(place.name, pixels)
 
     places = [position(ra, dec) for ra, dec in positions]
     return Sources(inputs, places, fetch, options.pixel_scale)
 
 
 def to_table(
-    classifier: Classifier, sources: Sources, options: Options, path: str | Path
+    classifier: Classifier, sources: Sources, options: Options, path: str | Path, sky: str = ""
 ) -> tuple[int, int, list[Unread]]:
     """Classify all images into a table; go on where an earlier run of the same call ended.
 
@@ -92,15 +91,17 @@ def to_table(
         sources: the images.
         options: what to tell of each.
         path: the table, .csv, .json or .parquet.
+        sky: what images of the sky come from.
 
     Returns:
         How many images there are, how many of them could not be classified, and the first of those;
         a table beside the other one, `UNREAD`, has all.
 
     Raises:
-        InputError: the table cannot be written, or an earlier run's images were others.
+        InputError: the table cannot be written, an earlier run's images were others, or the sky's
+            service has never answered.
     """
-    call = {**asdict(options), "network": classifier.identity()}
+    call = {**asdict(options), "network": classifier.identity(), "sky": sky}
     with Table(path, call) as table:
         items, done = iter(sources), 0
         for name in table.names():
@@ -140,47 +141,54 @@ def _predicted(
     classifier: Classifier, items: Iterator[Item], options: Options
 ) -> Iterator[list[Prediction | Unread]]:
     """Yield predictions block by block; the next block is read meanwhile."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        block = _begin(pool, items)
+
+    def begin() -> list[Future]:
+        """Have the next block read, a few images by each call."""
+        block = list(islice(items, BLOCK))
+        few = max(1, len(block) // READS)
+        parts = [block[n : n + few] for n in range(0, len(block), few)]
+        return [pool.submit(_read, classifier, part) for part in parts]
+
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        block = begin()
         while block:
-            following = _begin(pool, items)
+            following = begin()
             read = [one for few in block for one in few.result()]
             yield _predict_block(classifier, read, options)
             block = following
+    finally:
+        # Whoever ends the run does not wait for what has not begun.
+        pool.shutdown(cancel_futures=True)
 
 
-def _begin(pool: ThreadPoolExecutor, items: Iterator[Item]) -> list[Future]:
-    """Have the next block read, a few images by each call."""
-    block = list(islice(items, BLOCK))
-    few = max(1, len(block) // READS)
-    return [pool.submit(_read, block[n : n + few]) for n in range(0, len(block), few)]
-
-
-def _read(items: Sequence[Item]) -> list[Galaxy | Unread]:
-    found: list[Galaxy | Unread] = []
+def _read(classifier: Classifier, items: Sequence[Item]) -> list[Galaxy | Ready | Unread]:
+    found: list[Galaxy | Ready | Unread] = []
     for item in items:
         try:
-            found.append(replace(item.read(), name=item.name))
+            found.append(classifier.ready(replace(item.read(), name=item.name)))
+        except UnreachableError:
+            raise
         except InputError as error:
             found.append(Unread(item.name, str(error)))
     return found
 
 
 def _predict_block(
-    classifier: Classifier, found: Sequence[Galaxy | Unread], options: Options
+    classifier: Classifier, found: Sequence[Galaxy | Ready | Unread], options: Options
 ) -> list[Prediction | Unread]:
-    galaxies = [one for one in found if isinstance(one, Galaxy)]
+    galaxies = [one for one in found if isinstance(one, Galaxy | Ready)]
     predictions = iter(_predict_all(classifier, galaxies, options))
-    return [next(predictions) if isinstance(one, Galaxy) else one for one in found]
+    return [next(predictions) if isinstance(one, Galaxy | Ready) else one for one in found]
 
 
 def _predict_all(
-    classifier: Classifier, galaxies: list[Galaxy], options: Options
+    classifier: Classifier, galaxies: list[Galaxy | Ready], options: Options
 ) -> list[Prediction | Unread]:
     """Classify images; where one does not suit the network, the others one by one."""
-    given = options.pixel_scale, options.certificate, options.neighbours
     try:
-        return list(classifier.predict_galaxies(galaxies, *given))
+        found = classifier.predict_galaxies(galaxies, options.certificate, options.neighbours)
+        return list(found)
     except InputError as error:
         if len(galaxies) == 1:
             return [Unread(galaxies[0].name, str(error))]

@@ -16,7 +16,7 @@ from starlette.formparsers import MultiPartParser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from equimorph import __version__
-from equimorph.classify.classifier import Classifier, Prediction
+from equimorph.classify.classifier import Classifier, Prediction, Ready
 from equimorph.classify.images import Galaxy, galaxy_of
 from equimorph.errors import InputError
 
@@ -103,8 +103,8 @@ def create_app(classifier: Classifier, page: str, limits: Limits | None = None) 
             raise HTTPException(
                 413, f"{len(files)} files with a certificate: allowed are {bounds.certificates}."
             )
-        galaxies = [await _read(file, pixel_scale) for file in files]
-        asked = Asked(pixel_scale, certificate, neighbours)
+        galaxies = [await _read(classifier, file, pixel_scale) for file in files]
+        asked = Asked(certificate, neighbours)
         found = await asyncio.gather(*(batches.predict(one, asked) for one in galaxies))
         counts.images += len(found)
         return [_as_json(one) for one in found]
@@ -120,7 +120,6 @@ def create_app(classifier: Classifier, page: str, limits: Limits | None = None) 
 class Asked:
     """What is to be told of an image; images that ask for the same are predicted together."""
 
-    pixel_scale: float | None
     certificate: bool
     neighbours: int
 
@@ -130,14 +129,14 @@ class Batches:
 
     def __init__(self, classifier: Classifier, limits: Limits):
         self.classifier, self.limits = classifier, limits
-        self.queue: asyncio.Queue[tuple[Galaxy, Asked, asyncio.Future]] = asyncio.Queue()
+        self.queue: asyncio.Queue[tuple[Galaxy | Ready, Asked, asyncio.Future]] = asyncio.Queue()
 
     @property
     def waiting(self) -> int:
         """Images that wait."""
         return self.queue.qsize()
 
-    async def predict(self, galaxy: Galaxy, asked: Asked) -> Prediction:
+    async def predict(self, galaxy: Galaxy | Ready, asked: Asked) -> Prediction:
         """Return the prediction of an image, once its turn has come.
 
         Raises:
@@ -156,18 +155,19 @@ class Batches:
             batch = [await self.queue.get()]
             while len(batch) < self.limits.batch and not self.queue.empty():
                 batch.append(self.queue.get_nowait())
-            groups: dict[Asked, list[tuple[Galaxy, asyncio.Future]]] = {}
+            groups: dict[Asked, list[tuple[Galaxy | Ready, asyncio.Future]]] = {}
             for galaxy, asked, future in batch:
                 groups.setdefault(asked, []).append((galaxy, future))
             for asked, members in groups.items():
                 await self._predict(asked, members)
 
-    async def _predict(self, asked: Asked, members: list[tuple[Galaxy, asyncio.Future]]) -> None:
+    async def _predict(
+        self, asked: Asked, members: list[tuple[Galaxy | Ready, asyncio.Future]]
+    ) -> None:
         galaxies = [galaxy for galaxy, _ in members]
-        given = asked.pixel_scale, asked.certificate, asked.neighbours
         try:
             found: list[Any] = await run_in_threadpool(
-                self.classifier.predict_galaxies, galaxies, *given
+                self.classifier.predict_galaxies, galaxies, asked.certificate, asked.neighbours
             )
         except Exception as error:
             if len(members) > 1:  # one of them is at fault
@@ -312,12 +312,18 @@ class _Body:
         return message
 
 
-async def _read(file: UploadFile, pixel_scale: float | None) -> Galaxy:
+async def _read(
+    classifier: Classifier, file: UploadFile, pixel_scale: float | None
+) -> Galaxy | Ready:
     # A client's name of a file is shown to that client again, and used for nothing else.
     name = (file.filename or "image")[:200]
     content = await file.read()
+
+    def read() -> Galaxy | Ready:
+        return classifier.ready(galaxy_of(name, content, pixel_scale))
+
     try:
-        return await run_in_threadpool(galaxy_of, name, content, pixel_scale)
+        return await run_in_threadpool(read)
     except InputError as error:
         raise HTTPException(422, f"{name}: {error}") from error
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from equimorph.classify.companion import COMPANION, MODEL, Companion, load_companion
-from equimorph.classify.images import Galaxy, read_galaxies
+from equimorph.classify.images import SMALLEST_SIDE, Galaxy, read_galaxies
 from equimorph.classify.neighbours import Neighbour
 from equimorph.classify.outliers import warning
 from equimorph.classify.shipped import find
@@ -32,6 +33,8 @@ ANGLES = tuple(22.5 * step for step in range(16))  # degrees
 QUARTERS = 4  # every fourth of them only moves pixels
 ROUNDING = 5  # decimals; sums in another order differ by some 1e-7
 NEIGHBOURS = 5
+LARGE = 512  # px of a side, above which images are prepared one by one
+_ONE_LARGE = Lock()  # 4,096 px take some 350 MB on their way
 BATCH = 32  # images that the network sees at a time; more take memory, and no less time
 
 
@@ -119,6 +122,25 @@ class Outputs:
 
 
 @dataclass(frozen=True)
+class Ready:
+    """An image as the network takes it.
+
+    Attributes:
+        name: as of `Galaxy`.
+        inputs: what `checkpoint.prepare` returns of it alone.
+    """
+
+    name: str
+    inputs: tuple[torch.Tensor, ...]
+
+
+def _kind(galaxy: Galaxy | Ready) -> Any:
+    if isinstance(galaxy, Ready):
+        return None
+    return len(galaxy.pixels), galaxy.pixel_scale
+
+
+@dataclass(frozen=True)
 class Classifier:
     """A trained network with what is needed to use it.
 
@@ -187,29 +209,37 @@ class Classifier:
             InputError: an image cannot be read, or shows less than the training images.
         """
         galaxies = read_galaxies(images, pixel_scale)
-        return self.predict_galaxies(galaxies, pixel_scale, certificate, neighbours)
+        return self.predict_galaxies(galaxies, certificate, neighbours)
 
     def predict_galaxies(
         self,
-        galaxies: Sequence[Galaxy],
-        pixel_scale: float | None = None,
+        galaxies: Sequence[Galaxy | Ready],
         certificate: bool = False,
         neighbours: int = 0,
     ) -> list[Prediction]:
-        """Classify images that have been read; see `predict`."""
+        """Classify images that have been read, or made ready; see `predict`."""
         predictions: dict[int, Prediction] = {}
         # Images of one size and scale are prepared together.
-        kinds: dict[tuple[int, float | None], list[int]] = {}
+        kinds: dict[Any, list[int]] = {}
         for number, galaxy in enumerate(galaxies):
-            scale = pixel_scale or galaxy.pixel_scale
-            kinds.setdefault((len(galaxy.pixels), scale), []).append(number)
-        for (_, scale), numbers in kinds.items():
-            pixels = np.stack([galaxies[number].pixels for number in numbers])
-            inputs = self._prepared([galaxies[n].name for n in numbers], pixels, scale)
+            kinds.setdefault(_kind(galaxy), []).append(number)
+        for numbers in kinds.values():
+            inputs = self._inputs([galaxies[number] for number in numbers])
             names = [galaxies[number].name for number in numbers]
             found = self._predictions(names, inputs, certificate, neighbours)
             predictions |= dict(zip(numbers, found, strict=True))
         return [predictions[number] for number in range(len(galaxies))]
+
+    def ready(self, galaxy: Galaxy) -> Galaxy | Ready:
+        """Return a large image as the network takes it, one after the other; others as they are.
+
+        Whoever reads many images keeps them in this form, so that memory does not depend on their
+        size.
+        """
+        if len(galaxy.pixels) <= LARGE:
+            return galaxy
+        with _ONE_LARGE:
+            return Ready(galaxy.name, self._inputs([galaxy]))
 
     def embed(self, images: Any, pixel_scale: float | None = None) -> NDArray[np.float32]:
         """Return what the network knows of each image, (N, E): the last layer's input.
@@ -220,9 +250,7 @@ class Classifier:
         galaxies = read_galaxies(images, pixel_scale)
         found = []
         for galaxy in galaxies:
-            scale = pixel_scale or galaxy.pixel_scale
-            inputs = self._prepared([galaxy.name], galaxy.pixels[None], scale)
-            found.append(self.outputs(*inputs).embeddings)
+            found.append(self.outputs(*self._inputs([galaxy])).embeddings)
         return np.concatenate(found) if found else np.empty((0, 0), np.float32)
 
     def outputs(self, *inputs: torch.Tensor) -> Outputs:
@@ -257,14 +285,23 @@ class Classifier:
         )
         return [Certificate(*map(float, row)) for row in rows]
 
-    def _prepared(
-        self, names: list[str], pixels: NDArray[np.uint8], scale: float | None
-    ) -> tuple[torch.Tensor, ...]:
+    def _inputs(self, galaxies: Sequence[Galaxy | Ready]) -> tuple[torch.Tensor, ...]:
+        """Return what the network takes of images of one kind."""
+        made = [galaxy.inputs for galaxy in galaxies if isinstance(galaxy, Ready)]
+        if made:
+            return tuple(torch.cat(each) for each in zip(*made, strict=True))
+        read = [galaxy for galaxy in galaxies if isinstance(galaxy, Galaxy)]
+        scale = read[0].pixel_scale
         try:
-            return self.checkpoint.prepare(pixels, scale)
+            if scale and self.field is not None and self.field / scale < SMALLEST_SIDE:
+                raise InputError(
+                    f"pixel scale {scale:g}: the training images' field of {self.field:.1f} arcsec "
+                    f"has fewer than {SMALLEST_SIDE} px; smaller scales are allowed."
+                )
+            return self.checkpoint.prepare(np.stack([galaxy.pixels for galaxy in read]), scale)
         except InputError as error:
-            others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise InputError(f"{names[0]}{others}: {error}") from error
+            others = f" and {len(read) - 1} more" if len(read) > 1 else ""
+            raise InputError(f"{read[0].name}{others}: {error}") from error
 
     def _predictions(
         self,
@@ -321,7 +358,30 @@ def load(name_or_path: str | Path | None = None) -> Classifier:
         raise InputError(f"{beside}: {error}") from error
     if "orbit" in metadata["specification"]:
         network = OrbitAverage(network, parse_group(metadata["specification"]["orbit"]))
-    return Classifier(Checkpoint(_fast(network), preparation, metadata), companion)
+    classifier = Classifier(Checkpoint(_fast(network), preparation, metadata), companion)
+    _try(classifier, beside)
+    return classifier
+
+
+def _try(classifier: Classifier, companion: Path) -> None:
+    """Classify a black image, since a companion's weights may be anything.
+
+    Raises:
+        InputError: no probabilities come of it, or embeddings of another length than the stored.
+    """
+    side = classifier.checkpoint.preparation.input_size
+    black = Galaxy("a black image", np.zeros((side, side, 3), np.uint8))
+    try:
+        found = classifier.outputs(*classifier._inputs([black]))
+        fits = found.probabilities.shape == (1, len(classifier.classes))
+        known = None if classifier.companion is None else classifier.companion.training
+        if known is not None:
+            fits &= known.embeddings.shape[1:] == found.embeddings.shape[1:]
+        if fits and np.isfinite(found.probabilities).all():
+            return
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"{companion}: its network does not run ({error}).") from error
+    raise InputError(f"{companion}: its network does not fit the checkpoint's classes.")
 
 
 def _exported(path: Path) -> Checkpoint:

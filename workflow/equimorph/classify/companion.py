@@ -102,6 +102,8 @@ def load_companion(path: str | Path, classes: int) -> Companion:
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: an array is not as it must be ({error}).") from error
 
 
 def _header(text: str) -> dict[str, Any]:

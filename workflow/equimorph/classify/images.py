@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from equimorph.data.images import as_rgb, decode
+from equimorph.data.images import decode, rgb_of
 from equimorph.errors import InputError
 from equimorph.sky.fits import SIGNATURE, read_fits
 from equimorph.sky.fluxes import NATIVE_PIXEL, to_rgb
@@ -30,7 +30,7 @@ class Galaxy:
     Attributes:
         name: path of its file, or its number among those given.
         pixels: (H, H, 3) uint8.
-        pixel_scale: arcsec per px where its file says it.
+        pixel_scale: arcsec per px; None for an image that shows the training images' field.
     """
 
     name: str
@@ -43,7 +43,8 @@ def read_galaxies(given: Any, pixel_scale: float | None = None) -> list[Galaxy]:
 
     Args:
         given: the images.
-        pixel_scale: arcsec per px of all of them, for fluxes; None for 0.262, or what a file says.
+        pixel_scale: arcsec per px of all of them; None for what a file says. Fluxes of which
+            nothing is known are taken to be those of 0.262.
 
     Raises:
         InputError: something else, or an image that cannot be read; the message names it.
@@ -86,9 +87,10 @@ def galaxy_of(name: str, content: bytes, pixel_scale: float | None = None) -> Ga
     """
     if content.startswith(SIGNATURE):
         cut_out = read_fits(content)
-        scale = pixel_scale or cut_out.pixel_scale
-        return Galaxy(name, _square(to_rgb(cut_out.fluxes, scale or NATIVE_PIXEL)), scale)
-    return Galaxy(name, _square(decode(content)))
+        scale = cut_out.pixel_scale if pixel_scale is None else pixel_scale
+        rgb = to_rgb(cut_out.fluxes, NATIVE_PIXEL if scale is None else scale)
+        return Galaxy(name, _square(rgb), scale)
+    return Galaxy(name, _square(decode(content, LARGEST_SIDE)), pixel_scale)
 
 
 def _one_by_one(given: Any) -> Iterator[Any]:
@@ -104,17 +106,19 @@ def _galaxy(name: str, given: Any, pixel_scale: float | None) -> Galaxy:
     if isinstance(given, str | Path):
         return read_galaxy(given, pixel_scale)
     if isinstance(given, Image.Image):
-        return Galaxy(name, _square(as_rgb(given)))
+        return Galaxy(name, _square(rgb_of(given, LARGEST_SIDE)), pixel_scale)
     if isinstance(given, torch.Tensor):
-        given = given.detach().cpu().numpy()
+        given = given.detach().cpu()
+        # NumPy has no bfloat16.
+        given = (given.float() if given.is_floating_point() else given).numpy()
     if not isinstance(given, np.ndarray):
         raise InputError(f"a {type(given).__name__} is no image; allowed are {ALLOWED}.")
     if np.issubdtype(given.dtype, np.floating) and given.ndim == 3 and len(given) == 3:
-        scale = pixel_scale or NATIVE_PIXEL
+        scale = NATIVE_PIXEL if pixel_scale is None else pixel_scale
         return Galaxy(name, _square(to_rgb(given, scale)), pixel_scale)
     if given.dtype == np.uint8 and given.ndim == 3 and 3 in (given.shape[2], len(given)):
         upright = given if given.shape[2] == 3 else given.transpose(1, 2, 0)
-        return Galaxy(name, _square(np.ascontiguousarray(upright)))
+        return Galaxy(name, _square(np.ascontiguousarray(upright)), pixel_scale)
     raise InputError(f"{given.dtype} of shape {given.shape} is no image; allowed are {ALLOWED}.")
 
 

@@ -177,12 +177,20 @@ def examples_of(
     return [Example(classes[n], np.array(images[first[n]])) for n in sorted(first)][:MOST_EXAMPLES]
 
 
-def rounded(tensors: Tensors) -> Tensors:
-    """Return weights as the page has them where they are rounded: 8 bits and a scale per row."""
+def rounded(layers: Sequence[Layer], tensors: Tensors) -> Tensors:
+    """Return weights as the page has them where they are rounded: 8 bits and a scale per row.
+
+    Blurs and masks stay as they are: rounded row by row they would lose their symmetry.
+    """
+    chosen = {f"{number}.weight" for number, layer in enumerate(layers) if _is_rounded(layer)}
     return {
-        name: tensor if tensor.ndim < 2 else _dequantised(*_quantised(tensor))
+        name: _dequantised(*_quantised(tensor)) if name in chosen else tensor
         for name, tensor in tensors.items()
     }
+
+
+def _is_rounded(layer: Layer) -> bool:
+    return layer["kind"] in ("conv", "linear")
 
 
 def _quantised(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -203,7 +211,8 @@ def _packed(network: PageNetwork) -> dict[str, Any]:
         for name in ("weight", "bias"):
             tensor = network.tensors.get(f"{number}.{name}")
             if tensor is not None:
-                packed[name] = _tensor(tensor, network.is_rounded and tensor.ndim > 1)
+                smaller = network.is_rounded and name == "weight" and _is_rounded(layer)
+                packed[name] = _tensor(tensor, smaller)
                 if name == "weight":
                     packed["shape"] = list(tensor.shape)
         if "group" in layer:

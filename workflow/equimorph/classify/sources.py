@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from equimorph.classify.images import Galaxy, read_galaxy
+from equimorph.classify.images import LARGEST_SIDE, SMALLEST_SIDE, Galaxy, read_galaxy
 from equimorph.data.manifest import SPELLINGS, letters
 from equimorph.data.raw import about, open_raw
 from equimorph.data.slices import slice_length
@@ -28,6 +29,7 @@ IMAGE_SUFFIXES = (
 HDF5_SUFFIXES = (".h5", ".hdf5")
 TABLE_SUFFIXES = (".csv", ".parquet")
 SLICE_BYTES = 8 * 2**20
+SLICES = 4  # in memory at a time, since threads read on both sides of a border
 TABLE_ROWS = 10_000  # in memory at a time
 Fetch = Callable[[Position], Galaxy]
 
@@ -61,7 +63,7 @@ class Sources:
             inputs: paths of images, folders, HDF5 files and tables, or names of galaxies.
             positions: more of them, after the inputs.
             fetch: gets the image at a position.
-            pixel_scale: arcsec per px, for FITS files that say another one.
+            pixel_scale: arcsec per px of the images in files, also of FITS files that say another.
 
         Raises:
             InputError: an input is none of these.
@@ -113,7 +115,9 @@ class Sources:
                     yield Path(place, name)
 
     def _image(self, path: Path) -> Item:
-        return Item(str(path), lambda: read_galaxy(path, self._scale))
+        # A name that is no UTF-8 could not be written into a table.
+        name = str(path).encode(errors="backslashreplace").decode()
+        return Item(name, lambda: read_galaxy(path, self._scale))
 
     def _sky(self, place: Position) -> Item:
         return Item(place.name, lambda: self._fetch(place))
@@ -121,15 +125,16 @@ class Sources:
     def _hdf5(self, path: Path) -> Callable[[], Iterator[Item]]:
         images = self._open.enter_context(open_raw(path, keys=("images",)))["images"]
         square = images.ndim == 4 and images.shape[1] == images.shape[2] and images.shape[3] == 3
-        if not square or images.dtype != np.uint8:
+        fits = square and SMALLEST_SIDE <= images.shape[1] <= LARGEST_SIDE
+        if not fits or images.dtype != np.uint8:
             raise InputError(
                 f"{path}: key 'images': holds {images.dtype} of shape {images.shape}; allowed is "
-                "uint8 (N, H, H, 3)."
+                f"uint8 (N, H, H, 3) with H from {SMALLEST_SIDE} to {LARGEST_SIDE}."
             )
         rows = _Rows(path, images)
         names = (f"{path}#{number}" for number in range(len(images)))
         return lambda: (
-            Item(name, lambda n=number, name=name: Galaxy(name, rows.read(n)))  # type: ignore[misc]
+            Item(name, lambda n=number, name=name: Galaxy(name, rows.read(n), self._scale))  # type: ignore[misc]
             for number, name in enumerate(names)
         )
 
@@ -167,18 +172,19 @@ class _Rows:
     def __init__(self, path: Path, images: Any):
         self.path, self.images = path, images
         self.step = slice_length(images.shape, images.chunks, SLICE_BYTES)
-        self.start, self.slice = 0, np.empty((0, *images.shape[1:]), np.uint8)
+        self._slice = lru_cache(SLICES)(self._read_slice)
         self._one_at_a_time = Lock()
 
     def read(self, number: int) -> NDArray[np.uint8]:
-        """Return one image; the images of a slice are asked for one after the other."""
+        """Return one image; several threads may ask for those of a few slices that are near."""
+        start = number // self.step * self.step
         with self._one_at_a_time:
-            if not self.start <= number < self.start + len(self.slice):
-                self.start = number // self.step * self.step
-                with about(self.path, "images"):
-                    self.slice = self.images[self.start : self.start + self.step]
             # A copy: a view would keep the whole slice in memory after its turn.
-            return self.slice[number - self.start].copy()
+            return self._slice(start)[number - start].copy()
+
+    def _read_slice(self, start: int) -> NDArray[np.uint8]:
+        with about(self.path, "images"):
+            return self.images[start : start + self.step]
 
 
 def _chunks(path: Path) -> Iterator[pd.DataFrame]:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from equimorph.errors import InputError
 from equimorph.io import atomic_path
 
@@ -46,8 +48,17 @@ class Table:
             raise InputError(f"{path}: this is a folder; needed is the name of a file.")
         self.part = self.path.with_name(f"{self.path.name}.part")
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(f"{self.part}.lock")
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout as error:
+            raise InputError(f"{path}: another run writes this table.") from error
         self._file = open(self.part, "a+b")  # noqa: SIM115 - open as long as the table is
-        self._begin(json.dumps(call, sort_keys=True))
+        try:
+            self._begin(json.dumps(call, sort_keys=True))
+        except BaseException:
+            self._close()
+            raise
 
     def __enter__(self) -> "Table":
         return self
@@ -58,7 +69,13 @@ class Table:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         self._file.close()
+        # Before it is released, so that nobody who has opened it can lock it then.
+        Path(self._lock.lock_file).unlink(missing_ok=True)
+        self._lock.release()
 
     def names(self) -> Iterator[str]:
         """Yield the names of the images that are done, in order."""
@@ -92,7 +109,15 @@ class Table:
         return missed, first
 
     def _begin(self, call: str) -> None:
-        """Drop a line that is not whole, and check whose rows these are."""
+        """Check whose rows these are, and drop a line that is not whole."""
+        self._file.seek(0)
+        first = self._file.readline()
+        own = f"{call}\n".encode()
+        if first != own and not own.startswith(first):  # a killed run may have written a part of it
+            raise InputError(
+                f"{self.part}: holds rows of another call, with other images, another model or "
+                "other options, or is no such file; remove it, or name another table."
+            )
         self._file.seek(0)
         whole = 0
         for line in self._file:
@@ -100,16 +125,9 @@ class Table:
                 break
             whole += len(line)
         self._file.truncate(whole)
-        self._file.seek(0)
-        first = self._file.readline().decode(errors="replace")
-        if not first:
-            self._file.write(f"{call}\n".encode())
+        if not whole:
+            self._file.write(own)
             self._file.flush()
-        elif first != f"{call}\n":
-            raise InputError(
-                f"{self.part}: holds rows of another call, with other images, another model or "
-                "other options; remove it, or name another table."
-            )
 
     def _rows(self, holding: bytes = b"") -> Iterator[Row]:
         """Yield the rows whose lines hold some text; the others are not parsed."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from equimorph.data.manifest import ManifestRow, Problem, read_manifest
 from equimorph.data.raw import RawArrays
@@ -17,6 +17,7 @@ from equimorph.errors import InputError
 from equimorph.progress import progress
 
 # By content, not by name. Pillow reads more kinds, and for one it starts another program.
+MOST_PIXELS = 89_478_485  # Pillow's own limit, a quarter of a gigabyte
 FORMATS = ("PNG", "JPEG", "TIFF", "GIF", "BMP", "WEBP", "PPM", "JPEG2000")
 
 
@@ -78,32 +79,52 @@ def _read_image(row: ManifestRow) -> np.ndarray:
     return decode(content)
 
 
-def decode(content: bytes) -> np.ndarray:
+def decode(content: bytes, largest_side: int | None = None) -> np.ndarray:
     """Return the image in a file's content as (H, W, 3) uint8.
+
+    Args:
+        content: of the file.
+        largest_side: px that are allowed, None for any that has at most `MOST_PIXELS`.
 
     Raises:
         InputError: it is no image of a kind in `FORMATS`, damaged, too large, or more than one.
     """
     try:
-        with warnings.catch_warnings():
-            # A small file may unpack to gigabytes: Pillow only warns below twice its limit.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                unfit = _unfit(image)
-                pixels = None if unfit else as_rgb(image)
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            return rgb_of(image, largest_side)
+    except InputError:
+        raise
     except UnidentifiedImageError as error:  # its own message names an object in memory
         raise InputError(f"not a readable image; allowed are {', '.join(FORMATS)}") from error
     except Exception as error:  # decoders raise many kinds, from SyntaxError to zlib.error
         raise InputError(f"not a readable image ({type(error).__name__}: {error})") from error
-    if pixels is None:
+
+
+def rgb_of(image: Image.Image, largest_side: int | None = None) -> np.ndarray:
+    """Return an image as (H, W, 3) uint8; its size is checked before any pixel is unpacked.
+
+    Raises:
+        InputError: as `decode`.
+    """
+    if unfit := _unfit(image, largest_side):
         raise InputError(unfit)
-    return pixels
+    try:
+        return as_rgb(image)
+    except Exception as error:  # an image may be lazy, and its file damaged
+        raise InputError(f"not a readable image ({type(error).__name__}: {error})") from error
 
 
-def _unfit(image: ImageFile.ImageFile) -> str | None:
+def _unfit(image: Image.Image, largest_side: int | None) -> str | None:
     """Return why a readable image cannot be used, None where it can."""
+    width, height = image.size
+    # A small file may unpack to gigabytes, and Pillow only warns of it below twice its limit; that
+    # warning cannot be made an error here, since filters of warnings are those of all threads.
+    if width * height > MOST_PIXELS:
+        return f"has {width}x{height} px; allowed are {MOST_PIXELS} in all"
+    if largest_side is not None and max(image.size) > largest_side:
+        return f"has {width}x{height} px; allowed are sides up to {largest_side} px"
     # Pillow cuts 16-bit colour down to 8 bits in silence; only the decoder's name tells.
-    if image.mode in ("I", "F") or ";16" in f"{image.mode} {image.tile}":
+    if image.mode in ("I", "F") or ";16" in f"{image.mode} {getattr(image, 'tile', '')}":
         return "has more than 8 bits per channel; scale it to 8 bits first"
     if (frames := getattr(image, "n_frames", 1)) > 1:
         return f"has {frames} frames; allowed is one image per file"

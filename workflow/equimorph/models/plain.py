@@ -103,7 +103,7 @@ def plain_network(layers: list[Layer], tensors: Mapping[str, torch.Tensor]) -> n
     built: list[nn.Module] = []
     for number, layer in enumerate(layers):
         kind = layer.get("kind") if isinstance(layer, dict) else None
-        if kind not in LAYERS:
+        if not isinstance(kind, str) or kind not in LAYERS:
             raise InputError(f"layer {number}: {kind!r} is not allowed; allowed are {[*LAYERS]}.")
         arguments = {key: value for key, value in layer.items() if key != "kind"}
         own = {

@@ -4,6 +4,8 @@ import io
 import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ LARGEST_SIDE = 3000  # px; the surveys' service gives no more
 # An image with more of such pixels in one band has lost part of its sky: no flux is 0 to the last
 # digit. Of 4 whole cut-outs none has one.
 MOST_EMPTY = 0.02
+
+
+_ONE_AT_A_TIME = Lock()
 
 
 @dataclass(frozen=True)
@@ -57,14 +62,14 @@ def read_fits(content: bytes) -> CutOut:
     need_astropy("FITS")
     from astropy.io import fits
 
-    with warnings.catch_warnings():
+    # Filters of warnings are those of all threads.
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a file that is cut short is told below
         try:
             with fits.open(io.BytesIO(content), memmap=False, lazy_load_hdus=False) as file:
                 parts = [part for part in file if part.is_image and part.header.get("NAXIS")]
                 header = parts[0].header if parts else None
-                shape = () if header is None else _shape(header)
-                data = _data(parts[0].data, shape) if parts else None
+                data = _data(parts[0], _shape(parts[0].header)) if parts else None
         except InputError:
             raise
         except Exception as error:  # astropy reports damage in many kinds
@@ -87,13 +92,14 @@ def _shape(header: dict) -> tuple[int, ...]:
     return tuple(int(header[f"NAXIS{n}"]) for n in range(int(header["NAXIS"]), 0, -1))
 
 
-def _data(data: NDArray | None, shape: tuple[int, ...]) -> NDArray:
+def _data(part: Any, shape: tuple[int, ...]) -> NDArray:
     """Return the data of an image, whose shape the header tells before anything is unpacked."""
     if len(shape) != 3 or shape[0] != len(BANDS) or max(shape) > LARGEST_SIDE:
         raise InputError(
             f"holds an image of shape {shape}; allowed is (3, H, W) in g, r, z, with sides up to "
             f"{LARGEST_SIDE} px"
         )
+    data = part.data
     if data is None or data.shape != shape:
         raise InputError("not a whole FITS file (it ends before its data)")
     return data

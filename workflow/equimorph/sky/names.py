@@ -4,6 +4,7 @@ import logging
 import math
 import re
 from contextlib import ExitStack
+from http.client import HTTPException
 
 from equimorph.errors import InputError
 from equimorph.sky.fits import need_astropy
@@ -39,11 +40,17 @@ def resolve_name(name: str, sesame: str | None = None) -> Position:
         except name_resolve.NameResolveError as error:
             if "Unable to find coordinates" in str(error):
                 raise InputError(f"{name}: no such file, and no galaxy of this name.") from error
-            raise InputError(
-                f"{name}: no such file, and Sesame, which knows the positions of galaxies, cannot "
-                "be reached."
-            ) from error
+            raise InputError(_silent(name)) from error
+        except (OSError, HTTPException, ValueError) as error:  # another than Sesame may answer
+            raise InputError(_silent(name)) from error
     return Position(float(found.icrs.ra.deg), float(found.icrs.dec.deg), name)
+
+
+def _silent(name: str) -> str:
+    return (
+        f"{name}: no such file, and Sesame, which knows the positions of galaxies, cannot be "
+        "reached."
+    )
 
 
 def position(ra: float, dec: float, name: str | None = None) -> Position:

@@ -24,9 +24,9 @@ SERVICE, LAYER = "https://www.legacysurvey.org/viewer", "ls-dr9"
 LAYERS = ("ls-dr8", "ls-dr9", "ls-dr10-grz")
 AT_ONCE = 4  # requests, of all threads together
 _ASKING = BoundedSemaphore(AT_ONCE)
+_ANSWERED: set[str] = set()  # addresses of services that have answered
 RETRIES = 4
 TRANSIENT = (408, 425, 429)
-LONGEST_WAIT = 60.0  # seconds, whatever the service says
 MAX_BYTES = 2**27  # three bands of 3,000 px take 108 MB
 BLOCK_BYTES = 2**16
 
@@ -131,12 +131,13 @@ class Service:
         reason = ""
         for attempt in range(RETRIES + 1):
             if attempt:
-                time.sleep(min(self.backoff * 2 ** (attempt - 1), LONGEST_WAIT))
+                time.sleep(self.backoff * 2 ** (attempt - 1))
             try:
                 return self._attempt(f"{self.url.rstrip('/')}/{query}")
             except _TransientError as error:
                 reason = str(error)
-        raise InputError(
+        kind = InputError if self.url in _ANSWERED else UnreachableError
+        raise kind(
             f"{self.url}: {reason} (after {RETRIES + 1} attempts). The sky's images need a "
             "connection to it; files on this machine can be classified without."
         )
@@ -146,6 +147,7 @@ class Service:
         content = io.BytesIO()
         try:
             with _ASKING, requests.get(url, stream=True, timeout=self.timeout) as answer:
+                _ANSWERED.add(self.url)
                 status = answer.status_code
                 if status in TRANSIENT or status >= 500:
                     raise _TransientError(f"HTTP status {status} {answer.reason}")
@@ -162,6 +164,10 @@ class Service:
         except requests.RequestException as error:
             raise _TransientError(f"cannot be reached ({type(error).__name__})") from error
         return content.getvalue()
+
+
+class UnreachableError(InputError):
+    """The service has not answered once: further requests are of no use."""
 
 
 class _TransientError(Exception):

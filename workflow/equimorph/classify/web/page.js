@@ -65,6 +65,7 @@
     if (side * scale < 0.98 * field) {
       throw new Error(`shows ${(side * scale).toFixed(1)}″; the network was trained on ${field.toFixed(1)}″`);
     }
+    if (field / scale < 8) throw new Error(`at ${scale}″ per px the training field has fewer than 8 px`);
     const margin = Math.max(0, Math.round((side - field / scale) / 2));
     const inner = side - 2 * margin;
     const cut = new Float32Array(3 * inner * inner);
