@@ -4,8 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
@@ -14,6 +16,7 @@ from filelock import FileLock
 from equimorph.study.yaml_files import merged
 
 from . import stand_in_conda
+from .warm_start import SUPPORTED, warm_programs
 
 PARTS = ("Snakefile", "config.yaml", "dvc.yaml", ".dvcignore", ".gitignore", ".gitattributes")
 PARTS += ("data/sources", "envs", "profiles")
@@ -48,17 +51,29 @@ IDENTITY = {
 }
 
 
+WARM = "EQUIMORPH_TEST_WARM"  # the folder of the programs that start as forks
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs() -> Iterator[None]:
+    """Put this environment's programs on PATH, before them those that start warm."""
+    with ExitStack() as stack:
+        folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
+        variables = stack.enter_context(pytest.MonkeyPatch.context())
+        if SUPPORTED:
+            folder = Path(stack.enter_context(TemporaryDirectory()), "bin")
+            folders.insert(0, str(stack.enter_context(warm_programs(folder))))
+            variables.setenv(WARM, folders[0])
+        variables.setenv("PATH", os.pathsep.join(folders))
+        yield
+
+
 class Project:
     """A copy of the project, and what one types in it."""
 
     def __init__(self, folder: Path, environment: dict[str, str] | None = None):
         self.folder = folder
-        bin_folder = str(Path(sys.executable).parent)
-        self.environment = environment or {
-            **os.environ,
-            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
-            "MPLBACKEND": "Agg",
-        }
+        self.environment = environment or {**os.environ, "MPLBACKEND": "Agg"}
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
         """Run a command; its output, both streams together, is `stdout`."""
@@ -73,6 +88,12 @@ class Project:
         if check:
             assert done.returncode == 0, done.stdout[-6000:]
         return done
+
+    def cold(self) -> "Project":
+        """Return the same, where each program starts by itself and not as a fork."""
+        folders = self.environment["PATH"].split(os.pathsep)
+        kept = os.pathsep.join(one for one in folders if one != os.environ.get(WARM))
+        return Project(self.folder, {**self.environment, "PATH": kept})
 
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """Run snakemake with two cores."""

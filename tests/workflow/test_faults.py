@@ -55,7 +55,7 @@ def with_mount(project: Project, options: str, place: str, *arguments: str):
     own = ["unshare", "--map-root-user", "--mount"]
     if subprocess.run([*own, "true"], capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount a file system of one's own")
-    return project.run(*own, "sh", "-c", script, check=False)
+    return project.cold().run(*own, "sh", "-c", script, check=False)
 
 
 # Downloads: faults 1 to 7.
@@ -224,7 +224,7 @@ def test_a_killed_training_goes_on(copy, how, uninterrupted):
         # A shell may have told its children to ignore Ctrl-C.
         ["env", "--default-signal=INT", "snakemake", "--cores", "1", MODEL],
         cwd=copy.folder,
-        env=copy.environment,
+        env=copy.cold().environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -288,7 +288,7 @@ def test_two_runs_at_once(copy):
     first = subprocess.Popen(
         ["snakemake", "--cores", "1", MODEL],
         cwd=copy.folder,
-        env=copy.environment,
+        env=copy.cold().environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -317,7 +317,7 @@ def test_no_gpu(copy):
 def test_out_of_memory(copy):
     copy.edit_config({"train": {"batch_size": 64}, "network": {"width": 60.0}})
     limit = f"ulimit -v {5 * 2**20}; snakemake --cores 1 {MODEL}"
-    done = copy.run("sh", "-c", limit, check=False)
+    done = copy.cold().run("sh", "-c", limit, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stdout, done.stdout[-3000:]
     assert "memory is not enough. Lower train.batch_size (now 64)" in done.stdout
 

@@ -56,7 +56,7 @@ def test_killed_half_way_and_resumed(fresh):
     process = subprocess.Popen(
         ["snakemake", "--cores", "1", "search"],
         cwd=fresh.folder,
-        env=fresh.environment,
+        env=fresh.cold().environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -46,7 +46,7 @@ def cluster():
 @pytest.fixture(scope="module")
 def study(root, cluster, tmp_path_factory) -> tuple[Project, str]:
     """A project whose small study has run on the cluster, and what snakemake printed."""
-    project = copy_project(root, tmp_path_factory.mktemp("slurm") / "project")
+    project = copy_project(root, tmp_path_factory.mktemp("slurm") / "project").cold()
     project.edit_config(SMALLEST)
     project.environment = cluster.reach(project.environment)
     done = project.run("snakemake", *OPTIONS)
