@@ -8,6 +8,7 @@ import pandas as pd
 from equimorph.io import read_json, run
 from equimorph.report.figures.style import save
 from equimorph.report.figures.sweeps import sweep_curves
+from equimorph.report.shown import shown
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -19,11 +20,11 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
 
     measures = read_json(arguments.measures)
-    models = read_json(arguments.metrics)["models"]
+    metrics = read_json(arguments.metrics)
     swept = next(iter(measures.values()))["networks"]
-    groups = pd.Series({name: model["group"] for name, model in models.items()}, dtype=object)
-    shown = [name for name in groups.index if name in swept]
-    save(sweep_curves(measures, groups, shown), arguments.output)
+    groups = pd.Series({name: model["group"] for name, model in metrics["models"].items()}, dtype=object)
+    in_order = [name for name in groups.index if name in swept]
+    save(sweep_curves(measures, groups, in_order, shown(metrics, in_order)), arguments.output)
 
 
 if __name__ == "__main__":

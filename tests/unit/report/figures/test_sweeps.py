@@ -23,9 +23,10 @@ def measured(falling):
 def test_a_row_per_sweep_and_a_column_per_metric():
     groups = pd.Series({"CNN": None, "D4": "D4"}, dtype=object)
     figure = sweep_curves(
-        {"noise-x": measured(False), "exposure": measured(True)}, groups, ["CNN", "D4"]
+        {"noise-x": measured(False), "exposure": measured(True)}, groups, ["CNN", "D4"], ["D4"]
     )
     assert len(figure.axes) == 6
+    assert [len(axes.collections) for axes in figure.axes] == [1] * 6  # one band in each
     first, last = figure.axes[0], figure.axes[-1]
     line = next(line for line in first.lines if line.get_label() == "D4")
     np.testing.assert_allclose(line.get_xydata(), [[25, 0.5], [100, 0.8]])
@@ -36,7 +37,7 @@ def test_a_row_per_sweep_and_a_column_per_metric():
 
 def test_lines_look_as_in_the_other_figures_though_not_all_networks_were_swept():
     groups = pd.Series({"CNN": None, "D4": "D4", "D4-pretrained": "D4"}, dtype=object)
-    axes = sweep_curves({"noise-x": measured(False)}, groups, ["CNN", "D4"]).axes[0]
+    axes = sweep_curves({"noise-x": measured(False)}, groups, ["CNN", "D4"], []).axes[0]
     drawn = {line.get_label(): line.get_color() for line in axes.lines}
     assert drawn == {name: line_styles(groups)[name]["color"] for name in ("CNN", "D4")}
 
@@ -44,5 +45,5 @@ def test_lines_look_as_in_the_other_figures_though_not_all_networks_were_swept()
 def test_levels_that_are_some_times_each_other_have_a_logarithmic_axis():
     groups = pd.Series({"CNN": None, "D4": "D4"}, dtype=object)
     wide = {**measured(True), "values": [0.03, 1.0]}
-    figure = sweep_curves({"noise": measured(False), "exposure": wide}, groups, ["CNN", "D4"])
+    figure = sweep_curves({"noise": measured(False), "exposure": wide}, groups, ["CNN", "D4"], [])
     assert [axes.get_xscale() for axes in figure.axes[::3]] == ["linear", "log"]

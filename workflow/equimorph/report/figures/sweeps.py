@@ -1,6 +1,6 @@
 """Sweeps: metrics against the level of a degradation, a row per sweep, a column per metric."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,20 @@ from equimorph.report.wording import condition_label
 
 _METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "ece": "ECE"}
 _ROW = 1.75  # inches
-_DECADES = 20  # largest level over the smallest, from which an axis is logarithmic
+_LOGARITHMIC_FROM = 20  # largest level over the smallest
 
 
-def sweep_curves(measures: Mapping[str, Any], groups: pd.Series, shown: Sequence[str]) -> Figure:
-    """Draw each network's curve with its 95 % interval as a band; worse is to the right.
+def sweep_curves(
+    measures: Mapping[str, Any], groups: pd.Series, shown: Sequence[str], banded: Collection[str]
+) -> Figure:
+    """Draw each network's curve, of some with the 95 % interval as a band; worse is to the right.
 
     Args:
         measures: by sweep, what `analyses.sweep_measures` returns, and `axis`.
         groups: group of each network of the study (None for plain ones), indexed by name, in
             display order, so that lines look as they do in the other figures.
         shown: the networks that were swept.
+        banded: those whose intervals are drawn; more than a few bands hide each other.
     """
     styles = line_styles(groups)
     with styled():
@@ -34,7 +37,8 @@ def sweep_curves(measures: Mapping[str, Any], groups: pd.Series, shown: Sequence
         for panels, (name, measured) in zip(grid, measures.items(), strict=True):
             for axes, (metric, label) in zip(panels, _METRICS.items(), strict=True):
                 for model in shown:
-                    _draw(axes, measured, model, metric, styles[model])
+                    points = measured["networks"][model][metric]
+                    _draw(axes, measured, points, styles[model], model in banded)
                 axes.set_xlabel(measured["axis"]["label"], fontsize=8, labelpad=1)
                 axes.set_ylabel(label, fontsize=8)
                 axes.tick_params(labelsize=8)
@@ -51,7 +55,7 @@ def sweep_curves(measures: Mapping[str, Any], groups: pd.Series, shown: Sequence
 
 def _scale(axes: Axes, values: NDArray) -> None:
     """Take a logarithmic axis where each level is some times the one before, as exposures are."""
-    if values.min() > 0 and values.max() / values.min() >= _DECADES:
+    if values.min() > 0 and values.max() / values.min() >= _LOGARITHMIC_FROM:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -60,10 +64,14 @@ def _scale(axes: Axes, values: NDArray) -> None:
 
 
 def _draw(
-    axes: Axes, measured: Mapping[str, Any], model: str, metric: str, style: dict[str, Any]
+    axes: Axes,
+    measured: Mapping[str, Any],
+    points: Sequence[Mapping[str, Any]],
+    style: dict[str, Any],
+    banded: bool,
 ) -> None:
-    points = measured["networks"][model][metric]
     values = np.array(measured["values"]) * (100 if measured["axis"]["percent"] else 1)
-    low, high = np.array([point["ci95"] for point in points]).T
-    axes.fill_between(values, low, high, color=style["color"], alpha=0.1, linewidth=0)
+    if banded:
+        low, high = np.array([point["ci95"] for point in points]).T
+        axes.fill_between(values, low, high, color=style["color"], alpha=0.15, linewidth=0)
     axes.plot(values, [point["mean"] for point in points], marker=".", markersize=4, **style)
