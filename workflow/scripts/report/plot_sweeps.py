@@ -22,7 +22,9 @@ def main(argv: list[str] | None = None) -> None:
     measures = read_json(arguments.measures)
     metrics = read_json(arguments.metrics)
     swept = next(iter(measures.values()))["networks"]
-    groups = pd.Series({name: model["group"] for name, model in metrics["models"].items()}, dtype=object)
+    groups = pd.Series(
+        {name: model["group"] for name, model in metrics["models"].items()}, dtype=object
+    )
     in_order = [name for name in groups.index if name in swept]
     save(sweep_curves(measures, groups, in_order, shown(metrics, in_order)), arguments.output)
 
