@@ -16,7 +16,7 @@ from filelock import FileLock
 from equimorph.study.yaml_files import merged
 
 from . import stand_in_conda
-from .warm_start import SUPPORTED, warm_programs
+from .warm_start import SUPPORTED, WARM, warm_programs
 
 PARTS = ("Snakefile", "config.yaml", "dvc.yaml", ".dvcignore", ".gitignore", ".gitattributes")
 PARTS += ("data/sources", "envs", "profiles")
@@ -49,9 +49,6 @@ IDENTITY = {
     **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "a"),
     **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "a@b.c"),
 }
-
-
-WARM = "EQUIMORPH_TEST_WARM"  # the folder of the programs that start as forks
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -35,6 +35,7 @@ IMPORTED = (
     *("matplotlib.pyplot", "matplotlib.backends.backend_svg", "torch", "torch.utils.flop_counter"),
     *("snakemake.cli", "snakemake.api", "snakemake_executor_plugin_slurm"),
 )
+WARM = "EQUIMORPH_TEST_WARM"  # the variable that has the folder of the launchers
 MOST_STREAMS = 64
 SUPPORTED = hasattr(os, "pidfd_open")  # Linux
 
@@ -76,7 +77,7 @@ def start(place: str, name: str, *arguments: str) -> int:
         *arguments: the program's.
     """
     script = arguments[:1] if name == "python" else (str(Path(sys.executable).with_name(name)),)
-    if not script or not script[0].endswith((".py", "/snakemake")):  # -c, -m: not for here
+    if not script or not Path(script[0]).is_file():  # -c, -m, a mistake: nothing to gain
         os.execv(sys.executable, [name, *arguments])
     given = arguments[1:] if name == "python" else arguments
     streams = _open_streams()  # the shell's <(…) are among them
