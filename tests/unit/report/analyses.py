@@ -41,7 +41,7 @@ def numbers():
 def latent_map():
     """Return what the interactive map shows, of one galaxy whose class ends a script."""
     return {
-        **{"model": "D4", "method": "tsne", "x": [0.1], "y": [0.2], "label": [0]},
+        **{"model": "D4", "method": "t-SNE", "of": 30, "x": [0.1], "y": [0.2], "label": [0]},
         **{"predicted": [0], "confidence": [0.5], "neighbours": [[0]], "tile": 32, "columns": 1},
         **{"classes": ["</script>"], "colours": ["#332288"], "sprite": str(np.pi)},
     }

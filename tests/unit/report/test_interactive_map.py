@@ -31,6 +31,7 @@ def test_places_labels_and_neighbours():
     images[7] = [0, 0, 250]
     data = map_data(stored(), "tsne", images, ["a", "b", "c"], 1.0)
     assert np.hypot(data["x"], data["y"]) == pytest.approx(np.full(COUNT, 1 / 2.1), abs=1e-3)
+    assert data["of"] == COUNT
     assert data["label"][:4] == [0, 1, 2, 0] and set(data["neighbours"][10][:2]) == {9, 11}
     assert all(len(near) == 5 for near in data["neighbours"])
     sheet = Image.open(io.BytesIO(base64.b64decode(data["sprite"].split(",")[1])))

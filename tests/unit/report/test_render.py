@@ -404,6 +404,7 @@ def test_analyses_that_have_run_have_their_sections(study, root):
         "Where networks look",
         "C4 change by less than 0.000001",
         "Latent space",
+        "Map to explore (t-SNE of D4, 1 of 30 test images;",
         "One temperature per training",
     ):
         assert words in text, words

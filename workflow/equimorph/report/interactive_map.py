@@ -51,6 +51,7 @@ def map_data(
         sheet.paste(tile.resize((TILE, TILE), Image.Resampling.LANCZOS), corner)
     neighbours = nearest(stored["embeddings"][rows].astype(np.float64), _NEIGHBOURS)
     return {
+        "of": len(images),
         "x": (places[:, 0] / reach).round(4).tolist(),
         "y": (places[:, 1] / reach).round(4).tolist(),
         "label": stored["label"][rows].tolist(),

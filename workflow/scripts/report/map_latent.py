@@ -7,6 +7,7 @@ import numpy as np
 
 from equimorph.analyses.array_file import read_arrays
 from equimorph.io import read_json, run, write_json
+from equimorph.report.figures.latent import METHOD_NAMES
 from equimorph.report.interactive_map import map_data
 from equimorph.report.shown import shown
 
@@ -34,7 +35,9 @@ def main(argv: list[str] | None = None) -> None:
     images = np.load(arguments.images, mmap_mode="r")
     classes = metrics["data"]["classes"]
     data = map_data(stored, method, images, classes, arguments.crop)
-    write_json(arguments.output, {"model": name, "method": method, **data}, compact=True)
+    write_json(
+        arguments.output, {"model": name, "method": METHOD_NAMES[method], **data}, compact=True
+    )
 
 
 if __name__ == "__main__":

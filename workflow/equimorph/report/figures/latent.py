@@ -20,7 +20,7 @@ from equimorph.report.figures.style import (
 )
 from equimorph.report.wording import condition_label
 
-_NAMES = {"pca": "PCA", "tsne": "t-SNE", "isomap": "Isomap", "umap": "UMAP"}
+METHOD_NAMES = {"pca": "PCA", "tsne": "t-SNE", "isomap": "Isomap", "umap": "UMAP"}
 _MANY = 2000  # points of a panel, above which they are drawn as pixels
 
 
@@ -42,7 +42,7 @@ def latent_maps(
         for panels, (model, maps) in zip(grid, shown.items(), strict=True):
             for axes, (method, places) in zip(panels, maps.items(), strict=True):
                 _draw_map(axes, places, label, classes)
-                axes.set_title(f"{model}: {_NAMES[method]}")
+                axes.set_title(f"{model}: {METHOD_NAMES[method]}")
         handles, names = grid[0, 0].get_legend_handles_labels()
         legend = figure.legend(handles, names, loc="outside right center", fontsize=8)
         for handle in legend.legend_handles:
