@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +15,7 @@ from filelock import FileLock
 from equimorph.study.yaml_files import merged
 
 from . import stand_in_conda
-from .warm_start import SUPPORTED, WARM, warm_programs
+from .warm_start import WARM, supported, warm_programs
 
 PARTS = ("Snakefile", "config.yaml", "dvc.yaml", ".dvcignore", ".gitignore", ".gitattributes")
 PARTS += ("data/sources", "envs", "profiles")
@@ -52,16 +51,17 @@ IDENTITY = {
 
 
 @pytest.fixture(scope="session", autouse=True)
-def programs() -> Iterator[None]:
-    """Put this environment's programs on PATH, before them those that start warm."""
-    with ExitStack() as stack:
-        folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
-        variables = stack.enter_context(pytest.MonkeyPatch.context())
-        if SUPPORTED:
-            folder = Path(stack.enter_context(TemporaryDirectory()), "bin")
-            folders.insert(0, str(stack.enter_context(warm_programs(folder))))
-            variables.setenv(WARM, folders[0])
-        variables.setenv("PATH", os.pathsep.join(folders))
+def warm() -> Iterator[None]:
+    """Start what projects' programs are forks of, where this system can."""
+    if not supported():
+        yield
+        return
+    with (
+        TemporaryDirectory() as place,
+        warm_programs(Path(place, "bin")) as programs,
+        pytest.MonkeyPatch.context() as variables,
+    ):
+        variables.setenv(WARM, str(programs))
         yield
 
 
@@ -70,7 +70,9 @@ class Project:
 
     def __init__(self, folder: Path, environment: dict[str, str] | None = None):
         self.folder = folder
-        self.environment = environment or {**os.environ, "MPLBACKEND": "Agg"}
+        programs = (os.environ.get(WARM), str(Path(sys.executable).parent), os.environ["PATH"])
+        path = os.pathsep.join(filter(None, programs))
+        self.environment = environment or {**os.environ, "PATH": path, "MPLBACKEND": "Agg"}
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
         """Run a command; its output, both streams together, is `stdout`."""
@@ -87,7 +89,7 @@ class Project:
         return done
 
     def cold(self) -> "Project":
-        """Return the same, where each program starts by itself and not as a fork."""
+        """Return the same project, where programs start by themselves and not as forks."""
         folders = self.environment["PATH"].split(os.pathsep)
         kept = os.pathsep.join(one for one in folders if one != os.environ.get(WARM))
         return Project(self.folder, {**self.environment, "PATH": kept})
@@ -160,11 +162,11 @@ def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path
 
 @pytest.fixture(scope="session")
 def finished(root, tmp_path_factory) -> Project:
-    """A project whose small study has run; tests must leave it as it is."""
+    """A project whose small study has run, cold; tests must leave it as it is."""
     name = "a folder für 銀河"
 
     def build(folder: Path) -> None:
-        copy_project(root, folder / name).snakemake()
+        copy_project(root, folder / name).cold().snakemake()
 
     return Project(built_once(tmp_path_factory, "finished", build) / name)
 

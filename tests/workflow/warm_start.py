@@ -1,11 +1,15 @@
-"""Programs that start without importing anything: forks of a process that has it all imported.
+"""Programs that find their libraries imported: forks of a process that has loaded them.
 
 A study at the size of a test is some fifty jobs, each a second or two of imports (torch, pandas,
 matplotlib) for a tenth of a second of work. Here `python SCRIPT` and `snakemake` on PATH are small
 launchers that hand their arguments, folder, environment and streams to a server, which forks; the
 fork runs the real script, with the equimorph that PYTHONPATH names. Nothing of equimorph is
-imported ahead, since tests edit it. A launcher that is killed takes its fork along, but signals,
-limits (`ulimit`) and hash seeds are those of the server: tests of these start programs cold.
+imported ahead, since tests edit it.
+
+What a fork does not show: an import that a script has forgotten, the order of a set (all forks have
+the server's hash seed), what `python -X` and PYTHON* variables change, limits (`ulimit`), mounts,
+signals (a launcher that ends, however, kills its fork), the figures of snakemake's `benchmark:`.
+Tests of these, and the finished study that most tests start from, run cold.
 """
 
 import atexit
@@ -36,8 +40,16 @@ IMPORTED = (
     *("snakemake.cli", "snakemake.api", "snakemake_executor_plugin_slurm"),
 )
 WARM = "EQUIMORPH_TEST_WARM"  # the variable that has the folder of the launchers
-MOST_STREAMS = 64
-SUPPORTED = hasattr(os, "pidfd_open")  # Linux
+_MOST_STREAMS = 253  # SCM_MAX_FD of Linux
+
+
+def supported() -> bool:
+    """Return whether a process can wait for another's end as for data, as Linux lets it."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 @contextmanager
@@ -72,13 +84,14 @@ def start(place: str, name: str, *arguments: str) -> int:
     """Have the server run a program; return its exit status.
 
     Args:
-        place: of the server's socket.
+        place: the server's socket.
         name: `python` or `snakemake`.
-        *arguments: the program's.
+        *arguments: what the program was called with.
     """
     script = arguments[:1] if name == "python" else (str(Path(sys.executable).with_name(name)),)
-    if not script or not Path(script[0]).is_file():  # -c, -m, a mistake: nothing to gain
-        os.execv(sys.executable, [name, *arguments])
+    if not script or not Path(script[0]).is_file():  # -c, -m, a mistake
+        # The full path, by which the interpreter finds its environment.
+        os.execv(sys.executable, [sys.executable, *arguments])
     given = arguments[1:] if name == "python" else arguments
     streams = _open_streams()  # the shell's <(…) are among them
     task = {
@@ -107,13 +120,14 @@ def serve(place: str) -> list[str]:
     """Import everything and fork until the standard input ends; return in forks alone.
 
     Args:
-        place: of the socket.
+        place: where to make the socket.
 
     Returns:
         The script and its arguments.
     """
     for name in IMPORTED:
-        importlib.import_module(name)
+        with suppress(ModuleNotFoundError):  # of an extra
+            importlib.import_module(name)
     gc.freeze()  # the forks share the pages
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(place)
@@ -132,15 +146,16 @@ def serve(place: str) -> list[str]:
 
 def _fork(connection: socket.socket) -> list[str]:
     """Fork the program, tell the launcher how it ended, or end it with the launcher."""
-    streams = socket.recv_fds(connection, 1, MOST_STREAMS)[1]
+    streams = socket.recv_fds(connection, 1, _MOST_STREAMS)[1]
     task = json.loads(connection.makefile().readline())
     program = os.fork()
     if program == 0:
+        os.setsid()  # its children end with it
         connection.close()
         return _become(task, streams)
     ended = os.pidfd_open(program)
     if ended not in select.select([ended, connection], [], [])[0]:
-        os.kill(program, signal.SIGKILL)
+        os.killpg(program, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
     with suppress(BrokenPipeError):  # nobody waits any more
         connection.sendall(str(status).encode())
@@ -149,10 +164,11 @@ def _fork(connection: socket.socket) -> list[str]:
 
 def _become(task: dict, streams: list[int]) -> list[str]:
     """Take over the streams, the folder and the environment of the launcher."""
-    out_of_the_way = [fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, 512) for stream in streams]
+    # Out of the way of each other's numbers.
+    moved = [fcntl.fcntl(stream, fcntl.F_DUPFD_CLOEXEC, 512) for stream in streams]
     for stream in streams:
         os.close(stream)
-    for stream, number in zip(out_of_the_way, task["streams"], strict=True):
+    for stream, number in zip(moved, task["streams"], strict=True):
         os.dup2(stream, number)
         os.close(stream)
     os.chdir(task["folder"])
@@ -161,6 +177,7 @@ def _become(task: dict, streams: list[int]) -> list[str]:
     paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     script = Path(task["arguments"][0]).resolve()
     sys.path[:1] = [str(script.parent), *map(os.path.abspath, paths)]
+    sys.modules["numpy"].random.seed()  # or all forks would draw the same
     return task["arguments"]
 
 
