@@ -2,11 +2,12 @@
 
 import hashlib
 import shutil
-import sys
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+
+from tests.scripts import load
 
 from .conftest import Project, clone_of
 
@@ -22,12 +23,9 @@ MODEL = "results/demo/models/D4/seed-0/model.safetensors"
 
 
 @pytest.fixture(scope="module")
-def publish(root):
+def publish():
     """The module behind `make publish`."""
-    sys.path.insert(0, str(root / "workflow"))
-    import dvc_publish
-
-    return dvc_publish
+    return load("workflow/dvc_publish.py")
 
 
 def test_the_store_holds_what_the_lock_names_and_is_small(root, publish):

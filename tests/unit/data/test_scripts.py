@@ -1,6 +1,5 @@
 """The scripts of the data stage, called wrongly: a result or one sentence, never a traceback."""
 
-import importlib.util
 import random
 import shutil
 from collections.abc import Callable
@@ -13,18 +12,14 @@ from PIL import Image
 
 from equimorph.data.raw import write_raw
 from equimorph.io import run
-from tests.conftest import ROOT
+from tests.scripts import load
 
-SCRIPTS = ROOT / "workflow/scripts/data"
 N, SIDE = 24, 33
 
 
 def main_of(name: str) -> Callable[[list[str]], None]:
     """Return a script's `main`."""
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return load(f"workflow/scripts/data/{name}.py").main
 
 
 def call(main: Callable[[list[str]], None], arguments: list[str]) -> int:

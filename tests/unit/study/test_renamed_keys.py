@@ -40,6 +40,7 @@ def test_an_old_key_is_named_wherever_it_stands(config, schema, old, new):
     places = {
         f"train.{old}": {"train": nested(old)},
         f"train.overrides.D4.{old}": {"train": {"overrides": {"D4": nested(old)}}},
+        f"pretrain.recipe.{old}": {"pretrain": {"recipe": nested(old)}},
         f"search.space.{old}": {"search": {"space": {old: {"low": 1, "high": 2}}}},
     }
     for path, overlay in places.items():
@@ -47,9 +48,14 @@ def test_an_old_key_is_named_wherever_it_stands(config, schema, old, new):
 
 
 def test_the_old_key_of_a_condition(config, schema):
-    overlay = {"conditions": {"noise-25": {"electrons_per_level": 0.34}}}
-    expected = "config: conditions.noise-25.electrons_per_level is now called gain."
-    assert message(config, schema, overlay) == expected
+    old = {"electrons_per_level": 0.34}
+    for path, overlay in {
+        "conditions.noise-25": {"conditions": {"noise-25": old}},
+        "conditions.both": {"conditions": {"both": [{"kind": "jpeg"}, old]}},
+        "analyses.sweeps.noise": {"analyses": {"sweeps": {"noise": old}}},
+    }.items():
+        expected = f"config: {path}.electrons_per_level is now called gain."
+        assert message(config, schema, overlay) == expected
 
 
 def test_the_factor_of_multi_step_is_called_gamma(config, schema):

@@ -93,7 +93,7 @@ def rate(attacks: Attacks, rows: NDArray) -> dict[str, Any]:
 
     Args:
         attacks: attacks on all victims.
-        rows: which of them count.
+        rows: the victims that count.
 
     Returns:
         victims, successes, rate and ci95 (Wilson 1927), queries per victim, all three None without

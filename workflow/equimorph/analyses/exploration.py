@@ -24,7 +24,7 @@ def galaxy_table(images: NDArray, catalogue: pd.DataFrame, rows: NDArray) -> pd.
     Args:
         images: (N, H, H, 3) uint8 of the data set, may be memory-mapped.
         catalogue: what `data.catalogue.read_catalogue` returns.
-        rows: which galaxies.
+        rows: the galaxies to look at.
     """
     chosen = catalogue.iloc[rows]
     scales = chosen["pxscale"].to_numpy(float)
@@ -71,7 +71,7 @@ def augmented_sheet(images: NDArray, settings: Mapping[str, Any], draws: int, se
         images: (K, H, H, 3) uint8.
         settings: `train.augmentation`.
         draws: forms of each image.
-        seed: of the forms.
+        seed: draws the forms.
     """
     generator = torch.Generator().manual_seed(seed)
     tensors = torch.from_numpy(images.copy()).permute(0, 3, 1, 2)

@@ -81,7 +81,7 @@ def flat_map(embeddings: NDArray, method: str, seed: int) -> NDArray[np.float64]
     Args:
         embeddings: (N, E), N at least 5.
         method: a name in `METHODS`.
-        seed: of the methods that draw.
+        seed: what t-SNE and UMAP draw from.
 
     Raises:
         InputError: no such method, or UMAP is not installed.

@@ -61,7 +61,7 @@ def open_sources(
 
     Args:
         classifier: whose training images tell the field.
-        inputs: as of `Sources`.
+        inputs: what `Sources` takes.
         positions: ra and dec in degrees of each.
         options: their pixel scale is that of images of the sky, too: larger than 0.262 for a galaxy
             that is larger on the sky than those of the training.

@@ -126,7 +126,7 @@ class Ready:
     """An image as the network takes it.
 
     Attributes:
-        name: as of `Galaxy`.
+        name: the image's, as `Galaxy` has it.
         inputs: what `checkpoint.prepare` returns of it alone.
     """
 

@@ -29,7 +29,7 @@ def save_as(classifier: Classifier, path: str | Path) -> float:
     """Write the network in the format that the file's name ends in, .onnx or .pt2.
 
     Args:
-        classifier: whose network.
+        classifier: the one whose network is exported.
         path: the file.
 
     Returns:

@@ -94,7 +94,7 @@ def fit_outliers(
         training: (N, K) statistics of the training images.
         validation: (M, K) of others, on which the limits are set.
         examples: (E, 3, S, S) uint8, training images of which the known mistakes are made.
-        seed: how the examples are compressed.
+        seed: what the compression of the examples draws from.
 
     Raises:
         InputError: there are too few images.

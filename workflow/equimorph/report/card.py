@@ -39,7 +39,7 @@ def model_card(
         logits: (N, C) of the clean test images.
         labels: (N,) their classes.
         draws: bootstrap resamples of the test images.
-        seed: of the resamples.
+        seed: what the resamples are drawn from.
     """
     classes = run["classes"]
     own = summary(logits, labels, companion["temperature"], draws, seed)

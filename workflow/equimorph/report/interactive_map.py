@@ -34,7 +34,7 @@ def map_data(
 
     Args:
         stored: one network's embeddings file.
-        method: which of its maps.
+        method: the map to show, such as `tsne`.
         images: (N, H, H, 3) uint8 test images.
         classes: names in label order.
         crop: central part of an image that is shown, as a fraction of its side.

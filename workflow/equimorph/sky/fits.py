@@ -53,7 +53,7 @@ def read_fits(content: bytes) -> CutOut:
     file without that key is taken to have this order.
 
     Args:
-        content: of the file.
+        content: the file's bytes.
 
     Raises:
         InputError: astropy is missing, the file is cut short or of another kind, has other bands,

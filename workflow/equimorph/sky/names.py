@@ -1,11 +1,11 @@
 """Positions of named galaxies, by Sesame."""
 
 import logging
-import math
 import re
 from contextlib import ExitStack
 from http.client import HTTPException
 
+from equimorph.data.positions import SKY_LIMITS
 from equimorph.errors import InputError
 from equimorph.sky.fits import need_astropy
 from equimorph.sky.service import Position
@@ -59,9 +59,10 @@ def position(ra: float, dec: float, name: str | None = None) -> Position:
     Raises:
         InputError: it is none.
     """
-    if not (math.isfinite(ra) and 0 <= ra <= 360 and math.isfinite(dec) and -90 <= dec <= 90):
-        raise InputError(
-            f"position {ra:g} {dec:g}: allowed are degrees, ra from 0 to 360 and dec from -90 to "
-            "90."
-        )
+    for value, (low, high) in zip((ra, dec), SKY_LIMITS.values(), strict=True):
+        if not low <= value <= high:  # nor is NaN
+            raise InputError(
+                f"position {ra:g} {dec:g}: allowed are degrees, ra from 0 to 360 and dec from -90 "
+                "to 90."
+            )
     return Position(ra, dec, name or f"{ra:.5f}{dec:+.5f}")

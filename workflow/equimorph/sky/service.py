@@ -51,7 +51,7 @@ class Service:
     """The service that makes cut-outs.
 
     Attributes:
-        url: of the viewer.
+        url: the viewer's address.
         layer: a name in `LAYERS`.
         timeout: seconds for a connection, and for the next bytes.
         deadline: seconds for a whole answer.

@@ -41,10 +41,18 @@ def _renamed_keys(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in _mapping(search.get("space")):
         if key in OF_TRAIN:
             yield f"search.space.{key}", OF_TRAIN[key]
-    for name, condition in _mapping(config.get("conditions")).items():
-        for old, new in OF_A_CONDITION.items():
-            if old in _mapping(condition):
-                yield f"conditions.{name}.{old}", new
+    pretraining = _mapping(config.get("pretrain"))
+    yield from _of_train("pretrain.recipe", _mapping(pretraining.get("recipe")))
+    sweeps = _mapping(_mapping(config.get("analyses")).get("sweeps"))
+    for path, degradations in (
+        ("conditions", _mapping(config.get("conditions"))),
+        ("analyses.sweeps", sweeps),
+    ):
+        for name, steps in degradations.items():
+            for step in steps if isinstance(steps, list) else [steps]:
+                for old, new in OF_A_CONDITION.items():
+                    if old in _mapping(step):
+                        yield f"{path}.{name}.{old}", new
 
 
 def _of_train(path: str, train: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
