@@ -204,7 +204,7 @@ def test_from_embeddings_to_measures(study):
     )
     plot(study, "map_latent", embeddings=embeddings, images="clean.npy", output="map.json")
     shown = read_json(study / "map.json")
-    assert (shown["model"], shown["method"]) == ("C4", "pca") and len(shown["x"]) == IMAGES
+    assert (shown["model"], shown["method"]) == ("C4", "PCA") and len(shown["x"]) == IMAGES
 
 
 def test_temperatures_are_fitted_on_the_validation_images(study, tmp_path):

@@ -1,6 +1,5 @@
 """Accuracy, macro-F1 and ECE along a sweep, with intervals, and the area under each curve."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,12 @@ from equimorph.analyses.intervals import reflected_interval
 from equimorph.analyses.weighted_metrics import WEIGHTED
 from equimorph.evaluation.metrics import METRICS, probabilities
 from equimorph.evaluation.predictions import Predictions
-from equimorph.evaluation.statistics import bootstrap_interval, mean_sd, paired_difference
+from equimorph.evaluation.statistics import (
+    bootstrap_interval,
+    mean_sd,
+    paired_difference,
+    stretch,
+)
 from equimorph.evaluation.summary import correct_by_seed
 
 BySeed = Mapping[int, Predictions]
@@ -100,18 +104,13 @@ def _measured(metric: str, by_seed: BySeed, draws: int, seed: int) -> dict[str, 
 def _interval(
     metric: str, probability: Sequence[NDArray], label: NDArray, draws: int, seed: int
 ) -> list[float]:
-    """Return the interval of a metric's mean over seeds: images and seeds resampled.
-
-    The seeds' deviations are stretched as in `statistics.bootstrap_interval`.
-    """
+    """Return the interval of a metric's mean over seeds: images and seeds resampled."""
     generator = np.random.default_rng(seed)
     images = generator.multinomial(len(label), np.full(len(label), 1 / len(label)), draws)
     resampled = np.stack([WEIGHTED[metric](each, label, images) for each in probability])
     once = np.ones((1, len(label)))
     found = np.concatenate([WEIGHTED[metric](each, label, once) for each in probability])
-    count = len(probability)
-    stretch = math.sqrt(count / max(count - 1, 1)) - 1
-    resampled += (stretch * (found - found.mean()))[:, None]
+    resampled += stretch(found)[:, None]
     seeds = generator.integers(len(probability), size=(len(probability), draws))
     means = np.take_along_axis(resampled, seeds, axis=0).mean(axis=0)
     return reflected_interval(float(found.mean()), means)

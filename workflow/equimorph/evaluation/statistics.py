@@ -30,6 +30,17 @@ def mean_sd(values: list[float]) -> dict[str, Any]:
     }
 
 
+def stretch(by_seed: NDArray) -> NDArray:
+    """Return what to add to a metric of each seed, (S,), before seeds are resampled.
+
+    S seeds drawn from S show (S - 1) / S of the variance between trainings, two thirds for three;
+    so their deviations from the mean are stretched by sqrt(S / (S - 1)) (Rao and Wu 1988). One
+    seed shows none.
+    """
+    count = len(by_seed)
+    return (sqrt(count / max(count - 1, 1)) - 1) * (by_seed - by_seed.mean())
+
+
 def bootstrap_interval(
     models: Sequence[NDArray], draws: int, generator: np.random.Generator
 ) -> list[float]:
@@ -40,9 +51,8 @@ def bootstrap_interval(
     bias-corrected and accelerated (BCa, Efron 1987). Where that correction is undefined, as for
     answers that are all alike, they are percentiles.
 
-    S seeds drawn from S show (S - 1) / S of the variance between trainings, two thirds for three;
-    so the deviations of the seeds' means are stretched by sqrt(S / (S - 1)) (Rao and Wu 1988). One
-    seed shows none: the interval is then over images alone.
+    The seeds' means are stretched as `stretch` has it; of one seed the interval is over images
+    alone.
 
     Of simulated studies with three seeds the interval held the true accuracy in 98, 97 and 91 %
     with 200 images and a standard deviation over seeds of 2, 3 and 7 points, and in 95 and 83 %
@@ -58,15 +68,12 @@ def bootstrap_interval(
     Returns:
         [lower, upper].
     """
-    stretches = [
-        (sqrt(len(right) / max(len(right) - 1, 1)) - 1) * (right.mean(axis=1) - right.mean())
-        for right in models
-    ]
+    stretches = [stretch(right.mean(axis=1)) for right in models]
 
     def statistic(images: NDArray, *seeds: NDArray, axis: int) -> NDArray:
         accuracies = []
-        for right, stretch, drawn in zip(models, stretches, seeds, strict=True):
-            by_seed = np.stack([row[images].mean(axis=axis) for row in right], axis=axis) + stretch
+        for right, more, drawn in zip(models, stretches, seeds, strict=True):
+            by_seed = np.stack([row[images].mean(axis=axis) for row in right], axis=axis) + more
             accuracies.append(np.take_along_axis(by_seed, drawn, axis=axis).mean(axis=axis))
         # BCa counts resamples equal to the estimate, whatever the order in which seeds were drawn.
         return np.round(reduce(sub, accuracies), 12)
