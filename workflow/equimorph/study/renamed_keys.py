@@ -43,16 +43,17 @@ def _renamed_keys(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"search.space.{key}", OF_TRAIN[key]
     pretraining = _mapping(config.get("pretrain"))
     yield from _of_train("pretrain.recipe", _mapping(pretraining.get("recipe")))
-    sweeps = _mapping(_mapping(config.get("analyses")).get("sweeps"))
-    for path, degradations in (
-        ("conditions", _mapping(config.get("conditions"))),
-        ("analyses.sweeps", sweeps),
-    ):
-        for name, steps in degradations.items():
-            for step in steps if isinstance(steps, list) else [steps]:
-                for old, new in OF_A_CONDITION.items():
-                    if old in _mapping(step):
-                        yield f"{path}.{name}.{old}", new
+    sweeps = _mapping(config.get("analyses")).get("sweeps")
+    yield from _of_degradations("conditions", _mapping(config.get("conditions")))
+    yield from _of_degradations("analyses.sweeps", _mapping(sweeps))
+
+
+def _of_degradations(path: str, entries: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, entry in entries.items():
+        for step in map(_mapping, entry if isinstance(entry, list) else [entry]):
+            yield from (
+                (f"{path}.{name}.{old}", new) for old, new in OF_A_CONDITION.items() if old in step
+            )
 
 
 def _of_train(path: str, train: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
