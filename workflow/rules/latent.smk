@@ -26,7 +26,9 @@ rule embed:
         seed=config["analyses"]["latent"]["seed"],
         device=config["train"]["device"],
         stars_removed=STARS_REMOVED,
-        attacks=f"--attacks {RESULTS}/attack/{{model}}.npz" if "attack" in ANALYSES else "",
+        attacks=(
+            f"--attacks {RESULTS}/attack/{{model}}.npz" if "attack" in ANALYSES else ""
+        ),
     message:
         "Embed the test images with {wildcards.model}."
     shell:
