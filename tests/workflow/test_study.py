@@ -59,6 +59,28 @@ def test_a_copy_elsewhere_has_nothing_to_do(copy):
     assert copy.planned() == {}
 
 
+def test_data_sets_on_disk_are_sources_of_a_study(copy):
+    copy.snakemake("opened", "oversampled")
+    made = copy.folder / "work/simulated"
+    assert {"opened-3.h5", "opened-4.h5"} < {path.name for path in made.iterdir()}
+    counts = json.loads((copy.folder / "data/simulated/split-clean.json").read_text())["counts"]
+    table = made / "oversampled-split-clean.csv"
+    copy.environment["EQUIMORPH_HDF5"] = str(made / "oversampled-split-clean.h5")
+    copy.edit_config(
+        {
+            "study": "own",
+            "data": {
+                "source": "hdf5",
+                "split": {"protocol": "table", "table": str(table), "table_origin": "this test's"},
+            },
+        }
+    )
+    copy.snakemake("data")
+    split = json.loads((copy.folder / "data/hdf5/split-table.json").read_text())["counts"]
+    assert split["train"] == [max(counts["train"])] * 10
+    assert split["validation"] == counts["validation"] and split["test"] == counts["test"]
+
+
 def test_one_more_seed_trains_each_model_once(copy):
     copy.edit_config({"train": {"seeds": [0, 1, 2]}})
     assert copy.planned()["train"] == MODELS

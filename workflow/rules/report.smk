@@ -284,7 +284,8 @@ FIGURE_FILES = [
         "equivariance.svg",
         "training_curves.svg",
         "confusion.svg",
-        "reliability.svg",
+        # The analysis shows it before and after scaling.
+        *([] if "calibration" in ANALYSES else ["reliability.svg"]),
         "class_histogram.svg",
         "sky_map.svg",
         "class_sheet.webp",

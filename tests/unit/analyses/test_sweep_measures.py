@@ -28,7 +28,7 @@ LEVELS = [(0.5, "x+1"), (0.0, "x+0"), (1.0, "x+2")]
 
 def measured():
     networks = {"CNN": curve([0.9, 0.5, 0.2]), "D4": curve([0.9, 0.8, 0.7])}
-    return sweep_measures(networks, LEVELS, "CNN", 200, 0)
+    return sweep_measures(networks, LEVELS, False, "CNN", 200, 0)
 
 
 def test_values_ascend_and_metrics_are_those_of_the_study():
@@ -53,6 +53,12 @@ def test_the_area_is_that_of_the_trapezoids():
     images = area_by_image([0, 1, 4], by_seed)
     assert images.shape == (2, 120)
     assert images.mean() == pytest.approx(np.trapezoid([1, 0.5, 0], [0, 1, 4]) / 4)
+
+
+def test_equal_ratios_count_alike_over_the_logarithm():
+    by_seed = [one for one in curve([0.0, 0.5, 1.0]).values()]
+    assert area_by_image([0.25, 0.5, 1], by_seed, logarithmic=True).mean() == pytest.approx(0.5)
+    assert area_by_image([0.25, 0.5, 1], by_seed).mean() == pytest.approx(7 / 12)
 
 
 def test_areas_are_compared_with_the_reference():

@@ -26,8 +26,8 @@ def numbers():
     answers = [calibration.answers(60, 2, seed) for seed in (0, 1)]
     calibrated = calibration_measures(answers, answers, ["a", "b", "c"])
     curves = {name: sweeps.curve([0.9, 0.5, 0.2]) for name in ORDERS}
-    axis = {"label": "angle (degrees)", "percent": False, "falling": False}
-    swept = sweep_measures(curves, sweeps.LEVELS, "CNN", 100, 0)
+    axis = {"label": "angle (degrees)", "percent": False, "falling": False, "logarithmic": False}
+    swept = sweep_measures(curves, sweeps.LEVELS, False, "CNN", 100, 0)
     return {
         "attack": attack_measures(attacked, victims, ORDERS, "CNN", 3, 100, 0),
         "calibration": {"networks": dict.fromkeys(ORDERS, calibrated)},

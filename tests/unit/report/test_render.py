@@ -411,9 +411,14 @@ def test_analyses_that_have_run_have_their_sections(study, root):
     data = re.search(r'<script type="application/json" id="latent-map-data">(.*?)</script>', html)
     assert json.loads(data[1])["classes"] == ["</script>"]
     assert "getContext" in html
+    # ECE and Brier score stand in the analysis's table, and in no other.
+    assert html.count("<th>ECE</th>") == html.count("<th>Brier score</th>") == 1
+    assert html.count("<th>macro-F1 (%)</th>") == 1
 
 
 def test_without_analyses_nothing_is_said_of_them(study, root):
     html, page = report(study, root)
     text = " ".join(page.text)
     assert "One-pixel" not in text and "temperature" not in text and "<script" not in html
+    for metric in ("macro-F1 (%)", "ECE", "Brier score"):
+        assert html.count(f"<th>{metric}</th>") == 1, metric

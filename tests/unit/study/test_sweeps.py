@@ -21,7 +21,7 @@ def test_a_condition_for_each_level():
 def test_axes_are_named_with_their_units():
     assert axis(ANGLE).label == "angle (degrees)" and not axis(ANGLE).falling
     scale = axis({"kind": "resolution", "scale": [1, 0.5]})
-    assert scale.percent and scale.falling
+    assert scale.percent and scale.falling and scale.logarithmic
     assert axis({"kind": "noise", "gain": [1, 2]}).label == "noise: gain"
 
 

@@ -24,6 +24,7 @@ BySeed = Mapping[int, Predictions]
 def sweep_measures(
     predicted: Mapping[str, Mapping[str, BySeed]],
     levels: Sequence[tuple[float, str]],
+    logarithmic: bool,
     reference: str,
     draws: int,
     seed: int,
@@ -33,6 +34,7 @@ def sweep_measures(
     Args:
         predicted: predictions of each network, condition and seed.
         levels: value and condition of each level.
+        logarithmic: whether areas are those over the logarithm of the values.
         reference: the network whose area the others' are compared with.
         draws: bootstrap resamples.
         seed: their seed, the same for all networks and levels.
@@ -47,7 +49,7 @@ def sweep_measures(
         name: [by_condition[condition] for _, condition in ordered]
         for name, by_condition in predicted.items()
     }
-    areas = {name: area_by_image(values, curve) for name, curve in curves.items()}
+    areas = {name: area_by_image(values, curve, logarithmic) for name, curve in curves.items()}
     return {
         "values": values,
         "networks": {
@@ -75,13 +77,17 @@ def sweep_measures(
     }
 
 
-def area_by_image(values: Sequence[float], curve: Sequence[BySeed]) -> NDArray[np.float64]:
+def area_by_image(
+    values: Sequence[float], curve: Sequence[BySeed], logarithmic: bool = False
+) -> NDArray[np.float64]:
     """Return each image's part of the area under the curve of accuracy, (seeds, n).
 
     The area is that of the trapezoids between levels, divided by the range of the values: 1 for a
-    network that is always right. It is linear in the answers, so it is a mean over images.
+    network that is always right. It is linear in the answers, so it is a mean over images. Where
+    each level is some times the one before, as exposures are, values would give the first step
+    most of the area; their logarithms give equal ratios equal parts.
     """
-    points = np.asarray(values, float)
+    points = np.log(values) if logarithmic else np.asarray(values, float)
     gaps = np.diff(points)
     weights = np.concatenate([[0], gaps]) / 2 + np.concatenate([gaps, [0]]) / 2
     right = np.stack([correct_by_seed(dict(by_seed)) for by_seed in curve])

@@ -42,6 +42,7 @@ _FILTERS = (
     "si",
     "verdict",
 )
+_CALIBRATION_METRICS = ("ece", "brier")  # of `METRICS`, that the analysis's own table has
 # What the address of a drawing may hold as it is, inside double quotes; base64 takes a third more.
 _PLAIN = " '*,/:;<=>@[]{}"
 _SOURCES = {
@@ -151,6 +152,7 @@ def render(
         wording.verdict(ci95) == "not distinguishable"
     )
     conditions = list(next(iter(metrics["models"].values()))["conditions"])
+    tabulated = _CALIBRATION_METRICS if "calibration" in analyses else ()
     return environment.from_string(template).render(
         metrics=metrics,
         split=split,
@@ -191,7 +193,9 @@ def render(
         first=findings.first_condition(metrics),
         resampled=wording.resampled(len(next(iter(metrics["models"].values()))["seeds"])),
         shown=highlighted(metrics),
-        other_metrics={name: one for name, one in METRICS.items() if name != "accuracy"},
+        other_metrics={
+            name: metric for name, metric in METRICS.items() if name not in ("accuracy", *tabulated)
+        },
         headline=[wording.tie(s) for s in findings.headline(metrics)],
         without_leaks=wording.tie(findings.without_leaks(metrics)),
         fewer_labels=[wording.tie(s) for s in label_text.sentences(curve)]

@@ -17,19 +17,21 @@ class Axis:
         label: with its unit.
         percent: whether values are shown in per cent.
         falling: whether smaller values are worse; worse stands to the right.
+        logarithmic: whether equal ratios of values count alike, in figures and areas.
     """
 
     label: str
     percent: bool = False
     falling: bool = False
+    logarithmic: bool = False
 
 
 AXES = {
     ("noise", "level"): Axis("loss of signal-to-noise (%)", percent=True),
-    ("resolution", "scale"): Axis("resolution left (%)", percent=True, falling=True),
+    ("resolution", "scale"): Axis("resolution left (%)", True, falling=True, logarithmic=True),
     ("rotation", "angle"): Axis("angle (degrees)"),
     ("seeing", "fwhm"): Axis("seeing added (FWHM, arcsec)"),
-    ("exposure", "share"): Axis("exposure time left (%)", percent=True, falling=True),
+    ("exposure", "share"): Axis("exposure time left (%)", True, falling=True, logarithmic=True),
     ("jpeg", "quality"): Axis("JPEG quality", falling=True),
 }
 

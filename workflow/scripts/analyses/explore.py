@@ -18,7 +18,7 @@ from equimorph.data.split_file import read_split
 from equimorph.evaluation.table_file import write_table
 from equimorph.io import read_json, run, write_json
 
-_SHOWN = 6  # galaxies on each sheet
+_SHOWN = 10  # galaxies on each sheet at most, one of a class
 _DRAWS = 7
 
 

@@ -1,6 +1,7 @@
 """Measure accuracy, macro-F1 and ECE of all networks along each sweep."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -32,13 +33,13 @@ def main(argv: list[str] | None = None) -> None:
     predicted = {name: by_condition(own) for name, own in paths.items()}
     measures = {}
     for name, sweep in read_json(arguments.sweeps).items():
-        shown = axis(sweep)
         values = zip(sweep[swept_key(sweep)], levels(name, sweep), strict=True)
         measures[name] = {
-            "axis": {"label": shown.label, "percent": shown.percent, "falling": shown.falling},
+            "axis": asdict(axis(sweep)),
             **sweep_measures(
                 predicted,
                 list(values),
+                axis(sweep).logarithmic,
                 arguments.reference,
                 arguments.bootstrap,
                 arguments.seed,

@@ -7,14 +7,19 @@ from equimorph.report.figures.style import line_styles
 from equimorph.report.figures.sweeps import sweep_curves
 
 
-def measured(falling):
+def measured(falling, logarithmic=False):
     point = {"mean": 0.5, "ci95": [0.4, 0.6]}
     network = {
         metric: [point, {**point, "mean": 0.8}] for metric in ("accuracy", "macro_f1", "ece")
     }
     label = "exposure time left (%)"
     return {
-        "axis": {"label": label, "percent": True, "falling": falling},
+        "axis": {
+            "label": label,
+            "percent": True,
+            "falling": falling,
+            "logarithmic": logarithmic,
+        },
         "values": [0.25, 1.0],
         "networks": {"CNN": network, "D4": network},
     }
@@ -44,6 +49,7 @@ def test_lines_look_as_in_the_other_figures_though_not_all_networks_were_swept()
 
 def test_levels_that_are_some_times_each_other_have_a_logarithmic_axis():
     groups = pd.Series({"CNN": None, "D4": "D4"}, dtype=object)
-    wide = {**measured(True), "values": [0.03, 1.0]}
-    figure = sweep_curves({"noise": measured(False), "exposure": wide}, groups, ["CNN", "D4"], [])
+    sweeps = {"noise": measured(False), "exposure": measured(True, logarithmic=True)}
+    figure = sweep_curves(sweeps, groups, ["CNN", "D4"], [])
     assert [axes.get_xscale() for axes in figure.axes[::3]] == ["linear", "log"]
+    assert figure.axes[-1].get_xticks().tolist() == [25, 100]

@@ -15,7 +15,6 @@ from equimorph.report.wording import condition_label
 
 _METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "ece": "ECE"}
 _ROW = 1.75  # inches
-_LOGARITHMIC_FROM = 20  # largest level over the smallest
 
 
 def sweep_curves(
@@ -42,7 +41,7 @@ def sweep_curves(
                 axes.set_xlabel(measured["axis"]["label"], fontsize=8, labelpad=1)
                 axes.set_ylabel(label, fontsize=8)
                 axes.tick_params(labelsize=8)
-                _scale(axes, np.array(measured["values"]))
+                _scale(axes, measured)
                 if measured["axis"]["falling"]:
                     axes.invert_xaxis()
             panels[0].set_title(condition_label(name), fontsize=9)
@@ -53,14 +52,18 @@ def sweep_curves(
     return figure
 
 
-def _scale(axes: Axes, values: NDArray) -> None:
-    """Take a logarithmic axis where each level is some times the one before, as exposures are."""
-    if values.min() > 0 and values.max() / values.min() >= _LOGARITHMIC_FROM:
+def _scale(axes: Axes, measured: Mapping[str, Any]) -> None:
+    if measured["axis"]["logarithmic"]:
         axes.set_xscale("log")
+        axes.set_xticks(_in_units(measured))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5))
+
+
+def _in_units(measured: Mapping[str, Any]) -> NDArray:
+    return np.array(measured["values"]) * (100 if measured["axis"]["percent"] else 1)
 
 
 def _draw(
@@ -70,7 +73,7 @@ def _draw(
     style: dict[str, Any],
     banded: bool,
 ) -> None:
-    values = np.array(measured["values"]) * (100 if measured["axis"]["percent"] else 1)
+    values = _in_units(measured)
     if banded:
         low, high = np.array([point["ci95"] for point in points]).T
         axes.fill_between(values, low, high, color=style["color"], alpha=0.15, linewidth=0)
