@@ -98,28 +98,32 @@ def _measured(metric: str, by_seed: BySeed, draws: int, seed: int) -> dict[str, 
     """Return mean and standard deviation over seeds of a metric, and its 95 % interval."""
     probability = [probabilities(one.logits) for one in by_seed.values()]
     label = next(iter(by_seed.values())).label
-    found = mean_sd([METRICS[metric].of(each, label) for each in probability])
+    values = [METRICS[metric].of(each, label) for each in probability]
+    found = mean_sd(values)
     if metric == "accuracy":
         right = correct_by_seed(dict(by_seed))
         bounds = bootstrap_interval([right], draws, np.random.default_rng(seed))
     else:
-        bounds = _interval(metric, probability, label, draws, seed)
+        bounds = _interval(metric, values, probability, label, draws, seed)
     return {"mean": found["mean"], "sd": found["sd"], "ci95": bounds}
 
 
 def _interval(
-    metric: str, probability: Sequence[NDArray], label: NDArray, draws: int, seed: int
+    metric: str,
+    values: Sequence[float],
+    probability: Sequence[NDArray],
+    label: NDArray,
+    draws: int,
+    seed: int,
 ) -> list[float]:
-    """Return the interval of a metric's mean over seeds: images and seeds resampled."""
+    """Return the interval of the mean of a metric's values by seed: images and seeds resampled."""
     generator = np.random.default_rng(seed)
     images = generator.multinomial(len(label), np.full(len(label), 1 / len(label)), draws)
     resampled = np.stack([WEIGHTED[metric](each, label, images) for each in probability])
-    once = np.ones((1, len(label)))
-    found = np.concatenate([WEIGHTED[metric](each, label, once) for each in probability])
-    resampled += stretch(found)[:, None]
+    resampled += stretch(np.array(values))[:, None]
     seeds = generator.integers(len(probability), size=(len(probability), draws))
     means = np.take_along_axis(resampled, seeds, axis=0).mean(axis=0)
-    return reflected_interval(float(found.mean()), means)
+    return reflected_interval(float(np.mean(values)), means)
 
 
 def table(measures: Mapping[str, Any]) -> list[dict[str, Any]]:
