@@ -41,6 +41,19 @@ ROOMS = [
 
 # Modules without a test of their own, and why.
 UNTESTED = {"errors": "two names without code"}
+# Tests that belong to no single module, and to what.
+OF_NO_MODULE = {
+    "analyses/scripts": "workflow/scripts/analyses",
+    "bad_input": "every reader",
+    "classify/browser": "the page, in a browser",
+    "data/scripts": "workflow/scripts/data",
+    "environments": "envs/",
+    "layers": "the library's order",
+    "project": "the files that a stranger meets first",
+    "run_study": "workflow/run_study.py",
+    "study/fuzzed_config": "the config, from the schema to the networks",
+    "study/published_presets": "workflow/presets/published",
+}
 
 
 def imported(path: Path, everywhere: bool = True) -> set[str]:
@@ -128,3 +141,5 @@ def test_each_module_has_its_test_in_the_same_folder():
     }
     assert sorted(map(str, wanted - present)) == []
     assert not present & set(map(Path, UNTESTED))
+    others = {path for path in present - modules if not (LIBRARY / path).is_dir()}
+    assert sorted(map(str, others)) == sorted(OF_NO_MODULE)
