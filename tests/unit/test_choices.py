@@ -61,7 +61,7 @@ CODE = {
     "search.pruner.kind": PRUNERS,
     "sky.layer": LAYERS,
 }
-# The only loss, and a key that the default schedule does not use.
+# The only loss (with a second one, config.yaml lists them), and a key that the default schedule does not use.
 UNLISTED = {"train.loss.kind", "train.schedule.monitor"}
 
 

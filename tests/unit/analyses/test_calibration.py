@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from equimorph.analyses.calibration import calibration_measures, classwise_errors
-from equimorph.evaluation.metrics import expected_calibration_error, probabilities
+from equimorph.evaluation.metrics import expected_calibration_error
+from equimorph.evaluation.probabilities import probabilities
 
 CLASSES = ["a", "b", "c"]
 

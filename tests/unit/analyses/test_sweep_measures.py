@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from equimorph.analyses.sweep_measures import area_by_image, sweep_measures, table
-from equimorph.evaluation.metrics import METRICS, probabilities
+from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.predictions import Predictions
+from equimorph.evaluation.probabilities import probabilities
 
 LABEL = np.tile([0, 1, 2], 40)
 INDEX = np.arange(len(LABEL))

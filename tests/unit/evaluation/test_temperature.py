@@ -6,7 +6,8 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from equimorph.errors import InputError
-from equimorph.evaluation.metrics import expected_calibration_error, probabilities
+from equimorph.evaluation.metrics import expected_calibration_error
+from equimorph.evaluation.probabilities import probabilities
 from equimorph.evaluation.temperature import (
     calibrated,
     fit_temperature,

@@ -119,6 +119,36 @@ def test_what_speaks_for_a_class_is_where_it_is():
     assert maps[1].sum() == 0  # it speaks against the other class
 
 
+class Tokens(Spot):
+    """The same from the tokens of patches, with or without others before them."""
+
+    def __init__(self, before: int):
+        super().__init__()
+        self.before = before
+        self.norm = nn.LayerNorm(2, elementwise_affine=False, eps=100.0)
+
+    def forward(self, images):
+        """Map pixel values to two logits."""
+        patches = self.map(images).flatten(2).mT
+        tokens = torch.cat([patches, torch.zeros_like(patches)], dim=2)
+        tokens = torch.cat([tokens.new_zeros(len(tokens), self.before, 2), tokens], dim=1)
+        brightness = self.norm(tokens)[:, self.before :, 0].mean(1, keepdim=True)
+        return torch.cat([brightness, -brightness], dim=1)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_tokens_are_the_map_of_their_patches(before):
+    images = torch.zeros(1, 3, 9, 9)
+    images[:, :, 2, 6] = 5.0
+    maps = grad_cam(Tokens(before), torch.tensor([0]), images)
+    assert maps[0, 2, 6] == 1 and maps[0].sum() == 1
+
+
+def test_other_tokens_are_refused():
+    with pytest.raises(InputError, match="84 tokens; allowed are those of a square of patches"):
+        grad_cam(Tokens(3), torch.tensor([0]), torch.ones(1, 3, 9, 9))
+
+
 def test_a_network_without_maps():
     with pytest.raises(InputError, match="no feature maps"):
         flat = nn.Sequential(nn.Flatten(), nn.Linear(27, 2))

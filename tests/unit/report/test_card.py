@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from equimorph.evaluation.metrics import expected_calibration_error, probabilities
+from equimorph.evaluation.metrics import expected_calibration_error
+from equimorph.evaluation.probabilities import probabilities
 from equimorph.report.card import model_card, summary
 
 CLASSES = ["round", "long", "rare"]

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from equimorph.analyses.intervals import reflected_interval
 from equimorph.analyses.weighted_metrics import WEIGHTED
-from equimorph.evaluation.metrics import METRICS, probabilities
+from equimorph.evaluation.metrics import METRICS
 from equimorph.evaluation.predictions import Predictions
+from equimorph.evaluation.probabilities import probabilities
 from equimorph.evaluation.statistics import (
     bootstrap_interval,
     mean_sd,

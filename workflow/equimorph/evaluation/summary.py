@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from equimorph.errors import InputError
-from equimorph.evaluation.metrics import METRICS, measure, probabilities, reliability_bins
+from equimorph.evaluation.metrics import METRICS, measure, reliability_bins
 from equimorph.evaluation.predictions import Predictions, check_same_images
+from equimorph.evaluation.probabilities import probabilities
 from equimorph.evaluation.statistics import (
     bootstrap_interval,
     holm,

@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from equimorph.errors import InputError
-from equimorph.evaluation.metrics import check_predictions, probabilities
+from equimorph.evaluation.probabilities import check_predictions, probabilities
 
 # Beyond these a network is certain of nothing, or of everything: no temperature would help it.
 LOWEST, HIGHEST = 0.01, 100.0

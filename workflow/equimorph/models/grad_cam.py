@@ -116,8 +116,21 @@ def features_and_gradients(
 
 
 def _as_map(features: torch.Tensor) -> torch.Tensor:
-    """Return tokens (B, 1 + h^2, C) as the map (B, C, h, h) of their patches; maps as they are."""
+    """Return tokens as the map (B, C, h, h) of their patches; maps as they are.
+
+    Args:
+        features: maps, or tokens (B, h^2, C), or (B, 1 + h^2, C) with that of the class first.
+
+    Raises:
+        InputError: there is no such h.
+    """
     if features.dim() == 4:
         return features
-    side = math.isqrt(features.shape[1] - 1)
-    return features[:, 1:].mT.unflatten(2, (side, side))
+    tokens = features.shape[1]
+    side = math.isqrt(tokens)
+    if tokens - side**2 not in (0, 1):
+        raise InputError(
+            f"the network has {tokens} tokens; allowed are those of a square of patches, with or "
+            "without one for the class before them."
+        )
+    return features[:, tokens - side**2 :].mT.unflatten(2, (side, side))

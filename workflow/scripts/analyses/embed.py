@@ -14,7 +14,7 @@ from equimorph.data.split_file import read_split
 from equimorph.data.star_filters import SEEING
 from equimorph.device import DEVICES, open_device
 from equimorph.evaluation.equivariance import rotate
-from equimorph.evaluation.metrics import probabilities
+from equimorph.evaluation.probabilities import probabilities
 from equimorph.io import run
 from equimorph.models.embedding import predict_embeddings
 from equimorph.models.trained import load_checkpoint
