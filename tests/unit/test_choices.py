@@ -61,7 +61,7 @@ CODE = {
     "search.pruner.kind": PRUNERS,
     "sky.layer": LAYERS,
 }
-# The only loss (with a second one, config.yaml lists them), and a key that the default schedule does not use.
+# The only loss (a second one makes a list in config.yaml), and a key that no default schedule uses.
 UNLISTED = {"train.loss.kind", "train.schedule.monitor"}
 
 
