@@ -81,6 +81,13 @@ def test_data_sets_on_disk_are_sources_of_a_study(copy):
     assert split["validation"] == counts["validation"] and split["test"] == counts["test"]
 
 
+def test_a_job_that_ends_lets_snakemake_look_for_others_once(copy):
+    said = copy.snakemake("opened", "--verbose").stdout
+    jobs = len(re.findall(r"^Finished jobid", said, flags=re.MULTILINE))
+    assert jobs >= 3
+    assert 2 <= said.count("Ready jobs: ") <= jobs + 1
+
+
 def test_one_more_seed_trains_each_model_once(copy):
     copy.edit_config({"train": {"seeds": [0, 1, 2]}})
     assert copy.planned()["train"] == MODELS

@@ -68,6 +68,16 @@ def check_gpus():
         )
 
 
+def look_for_jobs_once():
+    """Let a local run look for ready jobs when one has ended, and only then.
+
+    With its limit of jobs per second, which clusters need, Snakemake (9.27) looks once a second more for every
+    job that has ended: after 250 jobs that takes more than half of a core (tests/benchmarks/scheduler.py).
+    """
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 def shared_by(world_size):
     """The command that runs a script in processes that share each batch."""
     return "python" if world_size == 1 else f"python workflow/torchrun.py {world_size}"

@@ -36,6 +36,7 @@ def announced(dag):
 
 
 onstart:
+    look_for_jobs_once()
     LEDGER.open()
 
 
