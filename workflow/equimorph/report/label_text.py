@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from equimorph.report.wording import points
+
 
 class Line(NamedTuple):
     """One line of the curve.
@@ -59,10 +61,10 @@ def _lines(table: pd.DataFrame) -> list[Line]:
 
 def _ahead(line: Line, other: Line) -> str:
     """Say by how much one line is above another, where both have points."""
-    gap = (100 * (line.accuracy - other.accuracy)).dropna()
+    gap = (line.accuracy - other.accuracy).dropna()
     if len(gap) < 2:
         return ""
-    at = ", ".join(f"{value:+.1f} with {labels:,}" for labels, value in gap.items())
+    at = ", ".join(f"{points(value)} with {labels:,}" for labels, value in gap.items())
     return f"{line.name} against {other.name}, mean accuracy in points: {at} labels."
 
 

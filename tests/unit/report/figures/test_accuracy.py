@@ -1,6 +1,7 @@
 """Accuracy against group order: a panel per condition, a series per family."""
 
 import numpy as np
+import pytest
 from matplotlib.container import ErrorbarContainer
 
 from equimorph.report.figures.accuracy import accuracy_by_order
@@ -64,3 +65,12 @@ def test_plain_networks_have_lines_that_can_be_told_apart():
     lines = {line.get_label(): line for line in panels(figure)[0].lines}
     assert len({str(lines[name]._unscaled_dash_pattern) for name in plain}) == 4
     assert [text.get_text() for text in figure.legends[0].texts] == [*plain, "chance"]
+
+
+def test_the_axis_begins_at_zero_where_some_network_comes_near_chance():
+    low, high = scores(), scores().assign(accuracy=lambda table: table["accuracy"] + 0.15)
+    near, far = accuracy_by_order(low, 0.1), accuracy_by_order(high, 0.1)
+    assert panels(near)[0].get_ylim()[0] == 0
+    assert panels(far)[0].get_ylim()[0] == pytest.approx(high["accuracy"].min() - 0.06)
+    named = [[text.get_text() for text in figure.legends[0].texts] for figure in (near, far)]
+    assert ["chance" in names for names in named] == [True, False]

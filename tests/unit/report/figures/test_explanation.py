@@ -29,6 +29,14 @@ def test_a_row_per_network_and_condition():
     assert "noise 50" in figure.axes[6].get_ylabel()
 
 
+def test_long_names_of_wrong_classes_have_lines_of_their_own():
+    classes = ["Round", "In-between Round Smooth", "Unbarred Loose Spiral"]
+    figure = explanations({"D4": explained(1)}, classes)
+    assert figure.axes[-1].get_xlabel() == "In-between\nRound\nSmooth"
+    short = explanations({"D4": explained(1)}, CLASSES)
+    assert figure.get_figheight() > short.get_figheight()
+
+
 def test_a_row_per_turn():
     image = np.zeros((3, 9, 9), np.uint8)
     image[:, 0, 8] = 255

@@ -38,3 +38,4 @@ def test_numbers_of_all_networks():
         assert first.lines[0].get_ydata()[0] == mean
         low, high = first.lines[2][0].get_segments()[0][:, 1]
         np.testing.assert_allclose([low, high], [mean - 0.1, mean + 0.2])
+        assert axes.get_ylim()[0] == 0 and axes.get_ylim()[1] > mean + 0.2

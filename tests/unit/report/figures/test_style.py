@@ -1,15 +1,20 @@
 """What all figures share: colours of families and classes; equal numbers give equal bytes."""
 
+import base64
 import io
+import re
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from equimorph.report.figures.sheets import contact_sheet
 from equimorph.report.figures.style import (
     family,
+    line_styles,
     save,
     shade,
     styled,
@@ -69,3 +74,32 @@ def test_families_and_colours():
     ]
     assert shade("#0072b2", 1) == "#0072b2"
     assert shade("#0072b2", 0) == "#ffffff"
+
+
+def test_plain_networks_are_dashed_each_in_its_own_way():
+    groups = pd.Series({"CNN": None, "D4": "D4", "CNN-pretrained": None, "ViT": None}, dtype=object)
+    styles = line_styles(groups)
+    assert styles["D4"]["linestyle"] == "-"
+    dashes = [str(styles[name]["linestyle"]) for name in ("CNN", "CNN-pretrained", "ViT")]
+    assert dashes[0] == "--" and len({*dashes}) == 3
+
+
+def pixels(path):
+    found = re.findall(r"data:image/png;base64,([^\"']+)", path.read_text())
+    return [Image.open(io.BytesIO(base64.b64decode(one))) for one in found]
+
+
+def test_points_have_a_palette_and_photographs_do_not(tmp_path):
+    generator = np.random.default_rng(0)
+    with styled():
+        figure = Figure(figsize=(4, 2))
+        left, right = figure.subplots(1, 2)
+        left.scatter(*generator.normal(size=(2, 500)), s=4, color="#0072b2", rasterized=True)
+        photograph = generator.integers(0, 255, (20, 20, 3), dtype=np.uint8)
+        right.imshow(photograph, interpolation="none")
+    save(figure, tmp_path / "both.svg")
+    points, image = pixels(tmp_path / "both.svg")
+    assert points.mode == "P" and image.mode != "P"
+    seen = points.convert("RGBA")
+    opaque = np.asarray(seen)[np.asarray(seen)[..., 3] > 250]
+    assert len(opaque) and np.abs(opaque[:, :3].astype(int) - (0, 0x72, 0xB2)).max() <= 8

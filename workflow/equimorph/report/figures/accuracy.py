@@ -13,6 +13,7 @@ from equimorph.report.figures.style import (
     FAMILY_COLOURS,
     FAMILY_LABELS,
     FAMILY_MARKERS,
+    PLAIN_DASHES,
     WIDTH,
     family,
     shade,
@@ -24,8 +25,7 @@ from equimorph.report.wording import condition_label
 _SHIFT = {"cyclic": 2**-0.07, "dihedral": 2**0.07}
 _COLUMNS = 3
 _BANDS = 2  # plain networks whose bands can still be told apart
-# Lines of plain networks; a dotted line is chance.
-_DASHES = ("--", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (12, 2)), (0, (2, 2)), (0, (12, 2, 2, 2)))
+_NEAR = 0.25  # of chance: the axis reaches down to zero
 _VARIANT_MARKERS = ("^", "v", "P", "X", "*", "p")
 _LEGEND_COLUMNS = 5
 
@@ -42,11 +42,15 @@ def accuracy_by_order(scores: pd.DataFrame, chance: float) -> Figure:
         scores: one row per model, condition and seed, with the columns model, group (None for
             plain networks), group_order (infinite for SO2 and O2), condition, accuracy;
             conditions in display order.
-        chance: accuracy of a blind guess, drawn as a dotted line.
+        chance: accuracy of a blind guess, drawn as a dotted line where some network comes near it;
+            elsewhere the axis begins below the lowest accuracy.
     """
     conditions = list(dict.fromkeys(scores["condition"]))
     finite = scores.loc[np.isfinite(scores["group_order"]), "group_order"]
     beyond = 2 * finite.max() if len(finite) else 2
+    bottom = scores["accuracy"].min() - 0.06
+    if bottom < chance + _NEAR:
+        bottom = 0.0
     scores = scores.assign(group_order=scores["group_order"].replace(np.inf, beyond))
     columns = min(_COLUMNS, len(conditions))
     rows = math.ceil(len(conditions) / columns)
@@ -54,7 +58,9 @@ def accuracy_by_order(scores: pd.DataFrame, chance: float) -> Figure:
         figure = Figure(figsize=(WIDTH, 2.75 * rows + 0.7), layout="constrained")
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for axes, condition in zip(grid.flat, conditions, strict=False):
-            _draw_panel(axes, scores[scores["condition"] == condition], chance)
+            _draw_panel(axes, scores[scores["condition"] == condition])
+            if bottom < chance:
+                axes.axhline(chance, color="black", linestyle=":", linewidth=1, label="chance")
             axes.set_title(condition_label(condition))
         for axes in grid.flat[len(conditions) :]:
             axes.set_visible(False)
@@ -64,14 +70,14 @@ def accuracy_by_order(scores: pd.DataFrame, chance: float) -> Figure:
             if position + columns >= len(conditions):
                 axes.set_xlabel("group order")
                 axes.tick_params(labelbottom=True)
-        _format_axes(grid.flat[0], scores, beyond)
+        _format_axes(grid.flat[0], scores, beyond, bottom)
         handles, labels = grid.flat[0].get_legend_handles_labels()
         columns = min(len(labels), _LEGEND_COLUMNS)
         figure.legend(handles, labels, loc="outside upper center", ncols=columns)
     return figure
 
 
-def _draw_panel(axes: Axes, scores: pd.DataFrame, chance: float) -> None:
+def _draw_panel(axes: Axes, scores: pd.DataFrame) -> None:
     families = scores["group"].map(lambda group: family(None if pd.isna(group) else group))
     for name in ("plain", "cyclic", "dihedral"):
         inside = scores[families == name]
@@ -83,7 +89,6 @@ def _draw_panel(axes: Axes, scores: pd.DataFrame, chance: float) -> None:
             named = (inside["model"] == inside["group"]) & inside["model"].map(is_group_name)
             _draw_series(axes, inside[named], name)
             _draw_variants(axes, inside[~named], name)
-    axes.axhline(chance, color="black", linestyle=":", linewidth=1, label="chance")
 
 
 def _draw_bands(axes: Axes, scores: pd.DataFrame) -> None:
@@ -97,8 +102,8 @@ def _draw_bands(axes: Axes, scores: pd.DataFrame) -> None:
         label = FAMILY_LABELS["plain"] if len(models) == 1 else model
         axes.axhline(
             mean,
-            color=shade(colour, 1 - 0.5 * (number // len(_DASHES) % 2)),
-            linestyle=_DASHES[number % len(_DASHES)],
+            color=shade(colour, 1 - 0.5 * (number // len(PLAIN_DASHES) % 2)),
+            linestyle=PLAIN_DASHES[number % len(PLAIN_DASHES)],
             linewidth=1.3,
             label=label,
         )
@@ -155,11 +160,11 @@ def _draw_dots(axes: Axes, accuracy: pd.Series, orders: pd.Series | float, name:
     )
 
 
-def _format_axes(axes: Axes, scores: pd.DataFrame, beyond: float) -> None:
-    """Set the shared axes: orders as ticks on a log2 scale, accuracies from zero."""
+def _format_axes(axes: Axes, scores: pd.DataFrame, beyond: float, bottom: float) -> None:
+    """Set the shared axes: orders as ticks on a log2 scale, accuracies from `bottom`."""
     orders = sorted({order for order in scores["group_order"] if order > 1}) or [1]
     axes.set_xscale("log", base=2)
     axes.set_xlim(orders[0] / 2**0.5, orders[-1] * 2**0.5)
     axes.set_xticks(orders, ["∞" if order == beyond else f"{order:.0f}" for order in orders])
     axes.minorticks_off()
-    axes.set_ylim(0, min(1.0, scores["accuracy"].max() + 0.06))
+    axes.set_ylim(bottom, min(1.0, scores["accuracy"].max() + 0.06))

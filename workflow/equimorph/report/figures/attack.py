@@ -23,6 +23,7 @@ from equimorph.report.wording import percent
 _OFFSET = 0.17  # of the second method, in units of the distance between two networks
 _LEAST_COLUMNS = 4  # few victims shall not be shown larger
 _LINE = 20  # letters of a title
+_LETTERS = 22  # of all names under the rates, above which they lean
 _MARK = "#f5d400"  # seen on a dark sky and on a galaxy
 
 
@@ -48,7 +49,7 @@ def attack_rates(
             for place, model in enumerate(models):
                 _draw_rate(left, one.loc[model], place + number * _OFFSET, groups[model], number)
         left.set_xticks(np.arange(len(models)) + _OFFSET * (len(methods) - 1) / 2, models)
-        if len(models) > 9:
+        if len("".join(models)) > _LETTERS:
             left.tick_params(axis="x", rotation=60)
         left.set_ylabel("common victims that one pixel changes (%)")
         left.set_xlim(-0.6, len(models) - 0.4 + _OFFSET * (len(methods) - 1))

@@ -36,9 +36,14 @@ def error_against_angle(measured: pd.DataFrame) -> Figure:
             errors.minorticks_off()
             accuracies.set_xlabel("rotation in degrees")
             accuracies.set_xticks(list(_TICKS), list(_TICKS.values()))
-            accuracies.set_ylim(0, 1)
+            accuracies.set_ylim(*_accuracies(measured["accuracy"]))
             accuracies.legend(loc="lower left", ncols=3)
     return figure
+
+
+def _accuracies(values: pd.Series) -> tuple[float, float]:
+    """Return the ends of the axis, with room for a legend below the lowest accuracy."""
+    return max(0.0, values.min() - 0.25), min(1.0, values.max() + 0.05)
 
 
 def _draw_model(axes: Axes, measured: pd.DataFrame, metric: str, style: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from equimorph.report.figures.style import WIDTH, styled
 from equimorph.report.wording import condition_label
 
 _OPACITY = 0.55
-_LETTERS = 11  # of a class name above one column
+_LETTERS = 11  # of a class name above or below one image
 
 
 def explanations(shown: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> Figure:
@@ -30,12 +30,14 @@ def explanations(shown: Mapping[str, Mapping[str, Any]], classes: Sequence[str])
     rows = 1 + len(shown) * len(conditions)
     with styled():
         cell = WIDTH / (len(label) + 1.1)
-        figure = Figure(figsize=(WIDTH, rows * cell * 1.13 + 0.3), layout=_dense())
+        names = [textwrap.fill(name, _LETTERS) for name in classes]
+        lines = 1 + max(name.count("\n") for name in names)
+        height = rows * cell * 1.13 + 0.09 * (rows - 1) * (lines - 1) + 0.3
+        figure = Figure(figsize=(WIDTH, height), layout=_dense())
         grid = figure.subplots(rows, len(label), squeeze=False)
         for column, (axes, true) in enumerate(zip(grid[0], label, strict=True)):
             _draw(axes, first["images"][0][column])
-            name = textwrap.fill(classes[true], _LETTERS)
-            axes.set_title(name, fontsize=7.5, loc="center")
+            axes.set_title(names[true], fontsize=7.5, loc="center")
         _name(grid[0, 0], f"image\n({condition_label(conditions[0])})")
         panels = iter(grid[1:])
         for model, one in shown.items():
@@ -46,7 +48,7 @@ def explanations(shown: Mapping[str, Mapping[str, Any]], classes: Sequence[str])
                     said = one["predicted"][number][column]
                     wrong = said != label[column]
                     axes.set_xlabel(
-                        classes[said] if wrong else "right",
+                        names[said] if wrong else "right",
                         fontsize=6.5,
                         color="#b3261e" if wrong else "#59626c",
                         labelpad=1.5,

@@ -21,6 +21,7 @@ from equimorph.report.figures.style import (
 from equimorph.report.wording import condition_label
 
 METHOD_NAMES = {"pca": "PCA", "tsne": "t-SNE", "isomap": "Isomap", "umap": "UMAP"}
+_CONDITION_MARKERS = (*CLASS_MARKERS, "P", "X", "*", "p")
 _MANY = 2000  # points of a panel, above which they are drawn as pixels
 
 
@@ -96,13 +97,13 @@ def latent_numbers(measures: Mapping[str, Any], groups: Mapping[str, str | None]
         for axes in panels:
             axes.set_xticks(range(len(networks)), networks, rotation=60 if len(networks) > 5 else 0)
             axes.set_xlim(-0.6, len(networks) - 0.4)
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.06 * axes.get_ylim()[1])
             axes.grid(axis="x", visible=False)
         panels[0].set_title("neighbours of the same class")
         panels[1].set_title("scatter of turns")
         panels[2].set_title("distance of degraded images")
         for number, condition in enumerate(conditions):
-            marker = CLASS_MARKERS[number % len(CLASS_MARKERS)]
+            marker = _CONDITION_MARKERS[number % len(_CONDITION_MARKERS)]
             panels[2].plot([], [], marker, color="#777777", label=condition_label(condition))
         if conditions:
             figure.legend(loc="outside lower right", ncols=len(conditions), fontsize=8)
@@ -120,7 +121,7 @@ def _draw_number(
         color=FAMILY_COLOURS[style],
         marker=FAMILY_MARKERS[style]
         if number is None
-        else CLASS_MARKERS[number % len(CLASS_MARKERS)],
+        else _CONDITION_MARKERS[number % len(_CONDITION_MARKERS)],
         markersize=4.5,
         capsize=2,
         linewidth=1.1,

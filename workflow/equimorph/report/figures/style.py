@@ -1,6 +1,8 @@
 """One look for every figure: colours, sizes, and files whose bytes depend on the data alone."""
 
+import base64
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ from equimorph.io import atomic_path
 # Text stays text. Where matplotlib's font is missing, Verdana has nearly its widths.
 _FONTS = "'DejaVu Sans',Verdana,sans-serif"
 _RASTER_DPI = 144  # of what an SVG holds as pixels, such as points on the sky
+_PIXELS = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
 
 WIDTH = 9.6  # inches: the report's column of 960 px at 96 px per inch
 
@@ -30,6 +33,8 @@ FAMILY_LABELS = {
     "cyclic": "C$_n$: rotations",
     "dihedral": "D$_n$: rotations and reflections",
 }
+# Of plain networks, one after the other; dotted lines are chance and the like.
+PLAIN_DASHES = ("--", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (12, 2)), (0, (2, 2)), (0, (12, 2, 2, 2)))
 FAMILY_MARKERS = {"plain": "D", "cyclic": "o", "dihedral": "s"}
 SUBSET_COLOURS = {
     "train": "#0072b2",
@@ -88,7 +93,7 @@ def family(group: str | None) -> str:
 def line_styles(models: pd.Series) -> dict[str, dict[str, Any]]:
     """Return label, colour and dashes of each model's line, by name.
 
-    Later models of a family are darker, plain networks dashed.
+    Later models of a family are darker; plain networks are dashed, each in its own way.
 
     Args:
         models: group of each model (None or NaN for plain networks), indexed by name.
@@ -97,12 +102,13 @@ def line_styles(models: pd.Series) -> dict[str, dict[str, Any]]:
     styles = {}
     for model, name in families.items():
         siblings = [m for m, f in families.items() if f == name]
-        share = (siblings.index(model) + 1) / len(siblings)
+        number = siblings.index(model)
+        share = (number + 1) / len(siblings)
         weight = 1.0 if name == "plain" else 0.35 + 0.65 * share
         styles[model] = {
             "label": model,
             "color": shade(FAMILY_COLOURS[name], weight),
-            "linestyle": "--" if name == "plain" else "-",
+            "linestyle": PLAIN_DASHES[number % len(PLAIN_DASHES)] if name == "plain" else "-",
         }
     return styles
 
@@ -146,5 +152,20 @@ def _compact(svg: str) -> str:
     options.remove_metadata = options.strip_comments = options.strip_xml_prolog = True
     options.strip_ids = options.shorten_ids = options.enable_viewboxing = True
     options.indent_type, options.newlines = "none", False
-    small = scour.scourString(svg.replace("'DejaVu Sans'", _FONTS), options)
+    svg = _PIXELS.sub(_with_palette, svg.replace("'DejaVu Sans'", _FONTS))
+    small = scour.scourString(svg, options)
     return small[small.index("<svg") :]  # without its DOCTYPE a drawing can stand in a page
+
+
+def _with_palette(match: re.Match[str]) -> str:
+    """Return an image's address with 64 colours, a third of the bytes; photographs as they are.
+
+    Points have the few colours of their classes, and what lies under them shines through; an
+    opaque image is one of galaxies.
+    """
+    image = Image.open(io.BytesIO(base64.b64decode(match[1])))
+    if image.mode != "RGBA" or image.getchannel("A").getextrema()[0] == 255:
+        return match[0]
+    small = io.BytesIO()
+    image.quantize(64, method=Image.Quantize.FASTOCTREE).save(small, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(small.getvalue()).decode()}"
