@@ -15,6 +15,8 @@ ALONE |= {"equivariance"}
 # What the report's group waits for, or what takes long.
 ALONE |= {"victims", "attack", "explain", "predict_sweeps", "measure_sweeps", "embed"}
 ALONE |= {"calibrate", "explore"}
+# Data sets that nothing else waits for.
+ALONE |= {"opened", "open_images", "oversampled", "oversample"}
 # As the rules that they are made from.
 ALONE |= {"pretrain", "predict_pretrained"}
 
