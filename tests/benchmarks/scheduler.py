@@ -2,7 +2,8 @@
 
     python tests/benchmarks/scheduler.py --jobs 250
 
-The limit is there by default; each job that ends then adds a look per second until the run ends.
+The limit is there by default; each job that ends then adds a look per second while others are
+ready.
 """
 
 import argparse

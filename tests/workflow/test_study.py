@@ -61,31 +61,32 @@ def test_a_copy_elsewhere_has_nothing_to_do(copy):
 
 def test_data_sets_on_disk_are_sources_of_a_study(copy):
     copy.snakemake("opened", "oversampled")
-    made = copy.folder / "work/simulated"
+    made = copy.folder / "work/demo"
     assert {"opened-3.h5", "opened-4.h5"} < {path.name for path in made.iterdir()}
     counts = json.loads((copy.folder / "data/simulated/split-clean.json").read_text())["counts"]
     table = made / "oversampled-split-clean.csv"
     copy.environment["EQUIMORPH_HDF5"] = str(made / "oversampled-split-clean.h5")
-    copy.edit_config(
-        {
-            "study": "own",
-            "data": {
-                "source": "hdf5",
-                "split": {"protocol": "table", "table": str(table), "table_origin": "this test's"},
-            },
-        }
-    )
+    split = {"protocol": "table", "table": str(table), "table_origin": "this test's"}
+    copy.edit_config({"data": {"source": "hdf5", "split": split}})
+    refused = copy.snakemake("data", check=False)
+    assert refused.returncode != 0
+    assert "is made by the study demo itself; allowed is another name" in refused.stdout
+    copy.edit_config({"study": "own"})
     copy.snakemake("data")
     split = json.loads((copy.folder / "data/hdf5/split-table.json").read_text())["counts"]
     assert split["train"] == [max(counts["train"])] * 10
     assert split["validation"] == counts["validation"] and split["test"] == counts["test"]
+    # Of the study that begins with it, one can be made again: nothing of the first is touched.
+    copy.snakemake("oversampled")
+    assert (copy.folder / "work/own/oversampled-split-table.h5").exists()
 
 
 def test_a_job_that_ends_lets_snakemake_look_for_others_once(copy):
-    said = copy.snakemake("opened", "--verbose").stdout
+    sets = [f"work/demo/opened-{radius}.h5" for radius in range(1, 8)]
+    said = copy.snakemake(*sets, "--cores", "1", "--verbose").stdout
     jobs = len(re.findall(r"^Finished jobid", said, flags=re.MULTILINE))
-    assert jobs >= 3
-    assert 2 <= said.count("Ready jobs: ") <= jobs + 1
+    assert jobs == len(sets)
+    assert jobs <= said.count("Ready jobs: ") <= jobs + 1
 
 
 def test_one_more_seed_trains_each_model_once(copy):

@@ -1,7 +1,9 @@
-# Data sets made of the study's, for who wants them on disk; no other rule needs them. Each is a source of
-# its own: EQUIMORPH_HDF5=FILE make results PRESET=…, with data.source: hdf5.
+# Data sets made of the study's, for who wants them on disk; no other rule needs them.
+# Each is a source of another study: EQUIMORPH_HDF5=FILE make results PRESET=…, with data.source: hdf5.
 
-OVERSAMPLED = f"{WORK}/oversampled-{split_name()}"
+OVERSAMPLED = f"{STUDY_WORK}/oversampled-{split_name()}"
+
+check_source_is_not_of_this_study()
 
 
 rule open_images:
@@ -10,7 +12,7 @@ rule open_images:
         raw=RAW,
         verified=f"{DATA}/verified.json",
     output:
-        raw=f"{WORK}/opened-{{radius}}.h5",
+        raw=f"{STUDY_WORK}/opened-{{radius}}.h5",
     log:
         f"{LOGS}/open_images/{{radius}}.log",
     wildcard_constraints:

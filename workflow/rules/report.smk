@@ -277,6 +277,7 @@ ANALYSIS_FILES = [
 ]
 
 
+CALIBRATED = {*ANALYSED} if "calibration" in ANALYSES else set()
 FIGURE_FILES = [
     f"{FIGURES}/{name}"
     for name in (
@@ -285,7 +286,7 @@ FIGURE_FILES = [
         "training_curves.svg",
         "confusion.svg",
         # The analysis shows it before and after scaling.
-        *([] if "calibration" in ANALYSES else ["reliability.svg"]),
+        *([] if CALIBRATED >= {*MODELS} else ["reliability.svg"]),
         "class_histogram.svg",
         "sky_map.svg",
         "class_sheet.webp",

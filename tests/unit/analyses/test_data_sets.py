@@ -1,10 +1,12 @@
 """Data sets made of another one: opened images, classes filled up."""
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
 from equimorph.analyses.data_sets import opened, oversampled, read_raw
+from equimorph.data.positions import check_positions
 from equimorph.data.raw import write_raw
 from equimorph.data.split_file import split_csv
 from equimorph.data.split_table import read_split_table
@@ -48,11 +50,20 @@ def test_every_class_has_as_many_training_images_as_the_largest(raw):
     assert copies["row"].tolist() == list(range(60, 66))
     assert set(copies["subset"]) == {"train"} and set(copies["copy_of"]) <= set(SPLIT["train"])
     for row, original in copies[["row", "copy_of"]].to_numpy():
-        assert found.labels[row] == raw.labels[original] and found.ra[row] == raw.ra[original]
+        assert found.labels[row] == raw.labels[original]
+        assert np.isnan(found.ra[row]) and np.isnan(found.dec[row])
         assert (found.images[row] != raw.images[original]).any()
     for subset in ("validation", "test"):
         rows = table[table["subset"] == subset]["row"]
         np.testing.assert_array_equal(rows, SPLIT[subset])
+
+
+def test_galaxies_with_two_labels_stay_a_pair(raw):
+    """Positions that many galaxies of several classes have are refused as a mistake."""
+    pair = raw._replace(ra=raw.ra.copy(), dec=raw.dec.copy())
+    pair.ra[[0, 6]], pair.dec[[0, 6]] = 120.679, 18.6319
+    found, _ = oversampled(pair, SPLIT, Augmentation(**SETTINGS), seed=1)
+    check_positions(found.ra, found.dec, found.labels, True, "")
 
 
 def test_the_seed_draws_the_copies(raw):
@@ -77,6 +88,9 @@ def test_a_split_that_does_not_fit_is_refused(raw, rows):
 
 def test_the_scripts_write_sources_of_a_study(raw, tmp_path):
     write_raw(tmp_path / "raw.h5", *raw)
+    with h5py.File(tmp_path / "raw.h5", "r+") as file:
+        file["h5_index"] = np.arange(100, 160)
+        file["ra"].attrs["units"] = file["dec"].attrs["units"] = "deg"
     (tmp_path / "split.csv").write_text(split_csv(SPLIT, raw.labels))
     write_json(tmp_path / "augmentation.json", SETTINGS)
     load("workflow/scripts/analyses/oversample.py").main(
@@ -92,6 +106,11 @@ def test_the_scripts_write_sources_of_a_study(raw, tmp_path):
     script = load("workflow/scripts/analyses/open_images.py").main
     arguments = ["--raw", f"{tmp_path}/raw.h5", "--output", f"{tmp_path}/opened.h5"]
     script([*arguments, "--radius", "4"])
+    with h5py.File(tmp_path / "opened.h5") as file:
+        assert file["h5_index"][:].tolist() == list(range(100, 160))
+        assert file["ra"].attrs["units"] == file["dec"].attrs["units"] == "deg"
+    with h5py.File(tmp_path / "more.h5") as file:
+        assert "h5_index" not in file and file["ra"].attrs["units"] == "deg"
     images = read_raw(tmp_path / "opened.h5").images
     np.testing.assert_array_equal(images, opened(raw, 4).images)
     with pytest.raises(InputError, match="radius 0: allowed is a whole number of pixels"):

@@ -144,6 +144,25 @@ def test_tokens_are_the_map_of_their_patches(before):
     assert maps[0, 2, 6] == 1 and maps[0].sum() == 1
 
 
+class LastNorm(Tokens):
+    """A second norm sees the token of the class alone."""
+
+    def forward(self, images):
+        """Map pixel values to two logits."""
+        patches = self.map(images).flatten(2).mT
+        tokens = torch.cat([patches, torch.zeros_like(patches)], dim=2)
+        tokens = self.norm(torch.cat([tokens.mean(1, keepdim=True), tokens], dim=1))
+        brightness = self.norm(tokens.mean(1, keepdim=True))[:, 0, :1]
+        return torch.cat([brightness, -brightness], dim=1)
+
+
+def test_a_norm_of_one_token_is_no_map():
+    images = torch.zeros(1, 3, 9, 9)
+    images[:, :, 2, 6] = 5.0
+    maps = grad_cam(LastNorm(1), torch.tensor([0]), images)
+    assert maps[0, 2, 6] == 1 and maps[0].sum() == 1
+
+
 def test_other_tokens_are_refused():
     with pytest.raises(InputError, match="84 tokens; allowed are those of a square of patches"):
         grad_cam(Tokens(3), torch.tensor([0]), torch.ones(1, 3, 9, 9))

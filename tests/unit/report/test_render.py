@@ -416,6 +416,14 @@ def test_analyses_that_have_run_have_their_sections(study, root):
     assert html.count("<th>macro-F1 (%)</th>") == 1
 
 
+def test_networks_that_were_not_analysed_keep_their_calibration_error(study, root):
+    measured = numbers()["calibration"]
+    measured["networks"] = dict(list(measured["networks"].items())[:1])
+    write_json(study / "analyses/calibration.json", measured)
+    html, _ = report(study, root, more=["--analyses", f"{study}/analyses/calibration.json"])
+    assert html.count("<th>ECE</th>") == 2  # of all networks, and of the one before and after
+
+
 def test_without_analyses_nothing_is_said_of_them(study, root):
     html, page = report(study, root)
     text = " ".join(page.text)

@@ -18,7 +18,7 @@ def test_numbers_as_text():
     assert condition_label("legacy-noise-25") == "legacy noise 25\N{NO-BREAK SPACE}%"
     assert condition_label("clean") == "clean"
     assert [percent(None), percent(0.1234), percent(0.5, 0)] == ["–", "12.3", "50"]
-    assert [points(0.0123), points(-0.05), points(-0.0003)] == ["+1.2", "−5.0", "+0.0"]
+    assert [points(0.0123), points(-0.05), points(-0.0003)] == ["+1.2", "−5.0", "−0.0"]
     assert mean_sd_text({"mean": 0.5, "sd": None}) == "50.0"
     assert [si(75.4e6), si(1.2849e9), si(640), si(33286)] == ["75.4 M", "1.28 G", "640", "33.3 k"]
     assert [duration(83), duration(600), duration(9000)] == ["83 s", "10 min", "2.5 h"]

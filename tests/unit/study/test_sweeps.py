@@ -22,7 +22,7 @@ def test_axes_are_named_with_their_units():
     assert axis(ANGLE).label == "angle (degrees)" and not axis(ANGLE).falling
     scale = axis({"kind": "resolution", "scale": [1, 0.5]})
     assert scale.percent and scale.falling and scale.logarithmic
-    assert axis({"kind": "noise", "gain": [1, 2]}).label == "noise: gain"
+    assert axis({"kind": "noise", "seed": [1, 2]}).label == "noise: seed"
 
 
 def test_the_default_sweeps_are_allowed(config):

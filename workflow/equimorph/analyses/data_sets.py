@@ -7,14 +7,23 @@ study needs neither: `train.sampler` draws the copies anew in each epoch.
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from equimorph.data.raw import RAW_KEYS, RawArrays, open_raw, read_column
+from equimorph.data.raw import (
+    ORIGIN_KEY,
+    RAW_KEYS,
+    RawArrays,
+    open_raw,
+    read_column,
+    write_raw,
+)
 from equimorph.data.split_file import Split
 from equimorph.errors import InputError
+from equimorph.io import atomic_path
 from equimorph.progress import progress
 from equimorph.robustness.degradations import opening
 from equimorph.training.augment import Augmentation, augment
@@ -30,6 +39,26 @@ def read_raw(path: str | Path) -> RawArrays:
     """
     with open_raw(path) as file:
         return RawArrays(*(read_column(file, key) for key in RAW_KEYS))
+
+
+def write_set(path: str | Path, raw: RawArrays, source: str | Path) -> None:
+    """Write a data set that was made of another one, with what that says beside its arrays.
+
+    That are the units of positions and, where no image has been added, each one's row in the file
+    that they were taken from.
+
+    Args:
+        path: HDF5 file to write.
+        raw: its arrays.
+        source: raw HDF5 file that they were made of.
+    """
+    with atomic_path(path) as temporary:
+        write_raw(temporary, *raw)
+        with h5py.File(source) as old, h5py.File(temporary, "r+") as new:
+            for key in ("ra", "dec"):
+                new[key].attrs.update(old[key].attrs)
+            if ORIGIN_KEY in old and len(old[ORIGIN_KEY]) == len(raw.labels):
+                new[ORIGIN_KEY] = old[ORIGIN_KEY][:]
 
 
 def opened(raw: RawArrays, radius: int) -> RawArrays:
@@ -55,7 +84,7 @@ def oversampled(
 
     Changed copies of training images, drawn at random, fill each class up to the largest one. They
     stand behind the images of the data set, whose rows stay what they are; validation and test
-    images have no copies.
+    images have no copies. A copy has no position: many galaxies at one place are a mistake.
 
     Args:
         raw: images (N, H, W, 3) uint8 and what is known of them.
@@ -78,7 +107,9 @@ def oversampled(
         )
     copied = rows_to_copy(split["train"], raw.labels[split["train"]], np.random.default_rng(seed))
     copies = np.concatenate([raw.images[:0], *_changed(raw.images, copied, augmentation, seed)])
-    behind = RawArrays(copies, *(values[copied] for values in raw[1:]))
+    labels, redshift, pxscale = (each[copied] for each in (raw.labels, raw.redshift, raw.pxscale))
+    nowhere = np.full(len(copied), np.nan)
+    behind = RawArrays(copies, labels, nowhere, nowhere, redshift, pxscale)
     everything = RawArrays(*map(np.concatenate, zip(raw, behind, strict=True)))
     parts = [
         pd.DataFrame({"row": rows, "subset": subset, "copy_of": -1})

@@ -90,7 +90,7 @@ def features_and_gradients(
 
     def keep(module: nn.Module, given: object, output: torch.Tensor) -> torch.Tensor | None:
         maps = isinstance(output, torch.Tensor) and output.requires_grad and output.dim() == 4
-        tokens = isinstance(module, nn.LayerNorm) and output.dim() == 3
+        tokens = isinstance(module, nn.LayerNorm) and output.dim() == 3 and output.shape[1] > 1
         if not tokens and not (maps and output.shape[2] == output.shape[3] > 1):
             return None
         found.append(output)

@@ -64,7 +64,8 @@ def _ahead(line: Line, other: Line) -> str:
     gap = (line.accuracy - other.accuracy).dropna()
     if len(gap) < 2:
         return ""
-    at = ", ".join(f"{points(value)} with {labels:,}" for labels, value in gap.items())
+    # What is nothing after rounding has no minus.
+    at = ", ".join(f"{points(round(v, 3) or 0.0)} with {labels:,}" for labels, v in gap.items())
     return f"{line.name} against {other.name}, mean accuracy in points: {at} labels."
 
 

@@ -152,7 +152,8 @@ def render(
         wording.verdict(ci95) == "not distinguishable"
     )
     conditions = list(next(iter(metrics["models"].values()))["conditions"])
-    tabulated = _CALIBRATION_METRICS if "calibration" in analyses else ()
+    calibrated = analyses.get("calibration", {"networks": {}})["networks"]
+    tabulated = _CALIBRATION_METRICS if set(metrics["models"]) <= set(calibrated) else ()
     return environment.from_string(template).render(
         metrics=metrics,
         split=split,

@@ -20,7 +20,7 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 def points(value: float) -> str:
     """Return a difference of fractions in percentage points, signed, with a true minus."""
-    return f"{100 * value:+.1f}".replace("-0.0", "+0.0").replace("-", "−")
+    return f"{100 * value:+.1f}".replace("-", "−")
 
 
 def point_interval(bounds: list[float]) -> str:

@@ -27,6 +27,7 @@ class Axis:
 
 
 AXES = {
+    ("noise", "gain"): Axis("electrons per pixel value", falling=True, logarithmic=True),
     ("noise", "level"): Axis("loss of signal-to-noise (%)", percent=True),
     ("resolution", "scale"): Axis("resolution left (%)", True, falling=True, logarithmic=True),
     ("rotation", "angle"): Axis("angle (degrees)"),

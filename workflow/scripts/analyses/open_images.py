@@ -2,8 +2,7 @@
 
 import argparse
 
-from equimorph.analyses.data_sets import opened, read_raw
-from equimorph.data.raw import write_raw
+from equimorph.analyses.data_sets import opened, read_raw, write_set
 from equimorph.errors import InputError
 from equimorph.io import run
 from equimorph.robustness.degradations.opening import SETTINGS
@@ -20,7 +19,8 @@ def main(argv: list[str] | None = None) -> None:
     is_allowed, allowed = SETTINGS["radius"]
     if not is_allowed(arguments.radius):
         raise InputError(f"radius {arguments.radius}: allowed is {allowed}.")
-    write_raw(arguments.output, *opened(read_raw(arguments.raw), arguments.radius))
+    raw = opened(read_raw(arguments.raw), arguments.radius)
+    write_set(arguments.output, raw, arguments.raw)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from equimorph.analyses.data_sets import oversampled, read_raw
-from equimorph.data.raw import write_raw
+from equimorph.analyses.data_sets import oversampled, read_raw, write_set
 from equimorph.data.split_file import read_split
 from equimorph.evaluation.table_file import write_table
 from equimorph.io import read_json, run
@@ -27,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
         read_raw(arguments.raw), read_split(arguments.split), augmentation, arguments.seed
     )
     write_table(arguments.output_split, split)
-    write_raw(arguments.output, *raw)
+    write_set(arguments.output, raw, arguments.raw)
 
 
 if __name__ == "__main__":

@@ -77,11 +77,10 @@ def test_families_and_colours():
 
 
 def test_plain_networks_are_dashed_each_in_its_own_way():
-    groups = pd.Series({"CNN": None, "D4": "D4", "CNN-pretrained": None, "ViT": None}, dtype=object)
-    styles = line_styles(groups)
-    assert styles["D4"]["linestyle"] == "-"
-    dashes = [str(styles[name]["linestyle"]) for name in ("CNN", "CNN-pretrained", "ViT")]
-    assert dashes[0] == "--" and len({*dashes}) == 3
+    plain = [f"plain-{number}" for number in range(8)]
+    styles = line_styles(pd.Series({**dict.fromkeys(plain), "D4": "D4"}, dtype=object))
+    assert styles["D4"]["linestyle"] == "-" and styles[plain[0]]["linestyle"] == "--"
+    assert len({(str(styles[p]["linestyle"]), styles[p]["color"]) for p in plain}) == 8
 
 
 def pixels(path):

@@ -104,7 +104,9 @@ def line_styles(models: pd.Series) -> dict[str, dict[str, Any]]:
         siblings = [m for m, f in families.items() if f == name]
         number = siblings.index(model)
         share = (number + 1) / len(siblings)
-        weight = 1.0 if name == "plain" else 0.35 + 0.65 * share
+        weight = 0.35 + 0.65 * share
+        if name == "plain":
+            weight = 1 - 0.5 * (number // len(PLAIN_DASHES) % 2)
         styles[model] = {
             "label": model,
             "color": shade(FAMILY_COLOURS[name], weight),
