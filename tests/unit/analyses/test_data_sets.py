@@ -74,16 +74,20 @@ def test_the_seed_draws_the_copies(raw):
     assert (first != other).any()
 
 
+def train_alone(rows):
+    """Return a split that has these training images and no others."""
+    return {subset: np.array([], int) for subset in SPLIT} | {"train": np.array(rows, int)}
+
+
 def test_balanced_classes_have_no_copies(raw):
-    found, table = oversampled(raw, {"train": np.arange(60)}, Augmentation(**SETTINGS), seed=1)
+    found, table = oversampled(raw, train_alone(range(60)), Augmentation(**SETTINGS), seed=1)
     assert len(found.images) == 60 and (table["copy_of"] == -1).all()
 
 
 @pytest.mark.parametrize("rows", [[], [0, 60]])
 def test_a_split_that_does_not_fit_is_refused(raw, rows):
-    split = {"train": np.array(rows, int)}
     with pytest.raises(InputError, match="among the rows 0 to 59 of the data set"):
-        oversampled(raw, split, Augmentation(**SETTINGS), seed=1)
+        oversampled(raw, train_alone(rows), Augmentation(**SETTINGS), seed=1)
 
 
 def test_the_scripts_write_sources_of_a_study(raw, tmp_path):

@@ -21,7 +21,7 @@ from equimorph.data.raw import (
     read_column,
     write_raw,
 )
-from equimorph.data.split_file import Split
+from equimorph.data.split_file import PARTS, Split
 from equimorph.errors import InputError
 from equimorph.io import atomic_path
 from equimorph.progress import progress
@@ -111,11 +111,7 @@ def oversampled(
     nowhere = np.full(len(copied), np.nan)
     behind = RawArrays(copies, labels, nowhere, nowhere, redshift, pxscale)
     everything = RawArrays(*map(np.concatenate, zip(raw, behind, strict=True)))
-    parts = [
-        pd.DataFrame({"row": rows, "subset": subset, "copy_of": -1})
-        for subset, rows in split.items()
-        if subset in ("train", "validation", "test")
-    ]
+    parts = [pd.DataFrame({"row": split[part], "subset": part, "copy_of": -1}) for part in PARTS]
     new = np.arange(len(raw.images), len(everything.images))
     parts.append(pd.DataFrame({"row": new, "subset": "train", "copy_of": copied}))
     return everything, pd.concat(parts).sort_values("row", ignore_index=True)

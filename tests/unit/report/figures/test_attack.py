@@ -30,6 +30,8 @@ def test_rates_of_both_methods_and_class_changes():
     assert [text.get_text() for text in left.get_xticklabels()] == ["CNN", "D4"]
     bars = [bar.lines[2][0].get_segments()[0][:, 1] for bar in left.containers]
     np.testing.assert_allclose(bars[0], [10, 50])
+    points = [bar.lines[0] for bar in left.containers]
+    assert not any(point.get_clip_on() for point in points)  # that at 0 % is whole
     # Predicted class to the right, true class downwards.
     np.testing.assert_array_equal(right.collections[0].get_offsets(), [[1, 0], [0, 2]])
     assert [text.get_text() for text in right.texts] == ["2", "5"]

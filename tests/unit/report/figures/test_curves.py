@@ -20,3 +20,8 @@ def test_curves_stop_where_the_first_seed_stops():
     np.testing.assert_allclose(cyclic.lines[1].get_ydata(), [0.11, 0.21, 0.31])
     assert to_hex(cyclic.lines[-1].get_color()) == FAMILY_COLOURS["cyclic"]
     assert figure.axes[2].get_ylabel() == "training loss"
+
+
+def test_ticks_are_whole_epochs():
+    figure = training_curves(histories())
+    assert all(tick == int(tick) for tick in figure.axes[2].get_xticks())

@@ -28,6 +28,7 @@ def test_curves_and_classes():
     _, before, after = first.lines
     np.testing.assert_allclose(before.get_xydata(), [[0.8, 0.6]])
     np.testing.assert_allclose(after.get_xydata(), [[0.8, 0.75]])
+    assert not before.get_clip_on() and not after.get_clip_on()  # points at 0 and 1 are whole
     assert first.get_title(loc="left") == "D4: T = 1.70"
     assert [text.get_text() for text in first.get_legend().get_texts()] == [
         "before: ECE 0.200",

@@ -63,7 +63,7 @@ def attack_rates(
 def _draw_rate(axes: Axes, row: pd.Series, place: float, group: str | None, number: int) -> None:
     colour, marker = FAMILY_COLOURS[family(group)], FAMILY_MARKERS[family(group)]
     below, above = row["rate"] - row["ci95_low"], row["ci95_high"] - row["rate"]
-    axes.errorbar(
+    drawn = axes.errorbar(
         place,
         100 * row["rate"],
         yerr=[[100 * max(below, 0)], [100 * max(above, 0)]],
@@ -74,6 +74,8 @@ def _draw_rate(axes: Axes, row: pd.Series, place: float, group: str | None, numb
         capsize=2.5,
         linewidth=1.2,
     )
+    for artist in drawn.get_children():
+        artist.set_clip_on(False)  # points at 0 and 100 % are whole
 
 
 def _name(axes: Axes, families: Sequence[str], methods: Sequence[str]) -> None:

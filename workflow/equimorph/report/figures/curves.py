@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from equimorph.report.figures.lines import draw_seeds, panels_by_family
 from equimorph.report.figures.style import styled
@@ -27,6 +28,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
         figure, grid = panels_by_family(history, _METRICS, _draw_curve)
         for top, bottom in grid.T:
             bottom.set_xlabel("epoch")
+            bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
             top.legend(loc="lower right", ncols=2)
     return figure
 

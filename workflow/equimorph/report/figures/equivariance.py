@@ -13,7 +13,7 @@ _METRICS = {"error": "relative error of the logits", "accuracy": "accuracy"}
 # Rounding of float32: smaller errors, and that of no rotation, which is 0, are drawn here.
 _FLOOR = 1e-8
 # Where the reflected images stand, beside the angles.
-_REFLECTED = 405
+_REFLECTED = 425
 _TICKS = {0: "0", 90: "90", 180: "180", 270: "270", 360: "360", _REFLECTED: "reflected"}
 
 

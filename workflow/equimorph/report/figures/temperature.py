@@ -52,6 +52,7 @@ def _draw_diagram(axes: Axes, one: Mapping[str, Any], colour: str) -> None:
             linewidth=1,
             alpha=1 if filling == "full" else 0.6,
             label=f"{when}: ECE {one[when]['ece']['mean']:.3f}",
+            clip_on=False,  # points at 0 and 1 are whole
         )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
