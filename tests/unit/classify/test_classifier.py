@@ -163,6 +163,10 @@ def test_what_is_printed_names_classes_certificate_and_warning(study, classifier
     assert lines[2] == f"  warning: {found.warning}"
 
 
+def test_what_a_notebook_shows_is_one_line(classifier):
+    assert repr(classifier) == f"<Classifier D4: {len(CLASSES)} classes, a field of 66.0 arcsec>"
+
+
 def test_a_pixel_scale_that_leaves_nothing_is_refused(classifier):
     wide = np.zeros((300, 300, 3), np.uint8)
     with pytest.raises(InputError, match=r"pixel scale 100: .* has fewer than 8 px"):

@@ -153,6 +153,11 @@ class Classifier:
     checkpoint: Checkpoint
     companion: Companion | None
 
+    def __repr__(self) -> str:
+        name = self.checkpoint.metadata.get("model", "without a name")
+        field = "" if self.field is None else f", a field of {self.field:.1f} arcsec"
+        return f"<Classifier {name}: {len(self.classes)} classes{field}>"
+
     @property
     def classes(self) -> list[str]:
         """Names of the classes in the order of the labels."""
