@@ -165,6 +165,11 @@ def test_what_is_printed_names_classes_certificate_and_warning(study, classifier
 
 def test_what_a_notebook_shows_is_one_line(classifier):
     assert repr(classifier) == f"<Classifier D4: {len(CLASSES)} classes, a field of 66.0 arcsec>"
+    scaleless = replace(classifier.checkpoint.preparation, pixel_scale=None)
+    bare = replace(classifier.checkpoint, preparation=scaleless, metadata={"classes": CLASSES})
+    assert repr(replace(classifier, checkpoint=bare)) == (
+        f"<Classifier without a name: {len(CLASSES)} classes>"
+    )
 
 
 def test_a_pixel_scale_that_leaves_nothing_is_refused(classifier):

@@ -88,7 +88,7 @@ def oversampled(
 
     Args:
         raw: images (N, H, W, 3) uint8 and what is known of them.
-        split: rows of each subset.
+        split: rows of each subset, of `PARTS` at least.
         augmentation: how copies are changed.
         seed: draws which images are copied, and their changes.
 

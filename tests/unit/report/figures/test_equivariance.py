@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 from equimorph.report.figures.equivariance import error_against_angle
@@ -37,3 +38,11 @@ def test_figure_shows_means_over_seeds_and_closes_the_circle():
     np.testing.assert_allclose([line.get_ydata()[0] for line in mirror], [2.7, 0.54, 0.27])
     accuracy = [line.get_ydata() for line in cyclic_accuracy.lines]
     np.testing.assert_allclose(np.concatenate(accuracy), 0.55)
+
+
+def test_labels_of_the_angles_do_not_touch():
+    figure = error_against_angle(measured())
+    FigureCanvasAgg(figure).draw()
+    for axes in figure.axes[2:]:
+        ends = [label.get_window_extent() for label in axes.get_xticklabels()]
+        assert all(left.x1 + 8 < right.x0 for left, right in zip(ends, ends[1:], strict=False))

@@ -28,7 +28,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
         figure, grid = panels_by_family(history, _METRICS, _draw_curve)
         for top, bottom in grid.T:
             bottom.set_xlabel("epoch")
-            bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
+            bottom.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
             top.legend(loc="lower right", ncols=2)
     return figure
 

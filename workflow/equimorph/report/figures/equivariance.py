@@ -12,7 +12,7 @@ from equimorph.report.figures.style import styled
 _METRICS = {"error": "relative error of the logits", "accuracy": "accuracy"}
 # Rounding of float32: smaller errors, and that of no rotation, which is 0, are drawn here.
 _FLOOR = 1e-8
-# Where the reflected images stand, beside the angles.
+# Where the reflected images stand, so far beside the angles that the labels do not touch.
 _REFLECTED = 425
 _TICKS = {0: "0", 90: "90", 180: "180", 270: "270", 360: "360", _REFLECTED: "reflected"}
 
